@@ -1,0 +1,184 @@
+"""Where to connect: a feature map cut into cells, each with one shared set of candidates.
+
+Positions of a map are numbered row-major: real node ``(r, c)`` is ``r * width + c``. Candidate
+positions that fall outside the map are *phantom* nodes. They carry the feature 0 and are numbered
+after the real nodes, row-major over the padded extent, so that two cells that look at the same
+position outside the map name the same phantom.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+Kind = Literal["local", "mesh"]
+
+CELL_SIDE = 8
+WINDOW_SIDE = 16
+
+
+@dataclass(frozen=True, eq=False)
+class Cells:
+    """The fixed geometry of one candidate graph over an ``height`` x ``width`` map.
+
+    Attributes:
+        kind: ``"local"`` (windows) or ``"mesh"`` (strided grids over the whole map).
+        height, width: size of the map in nodes.
+        nodes: ``(G, q)`` int64, the node ids of each cell, row-major inside the cell. An id at or
+            above ``num_real`` is a filler in a map that the cells do not tile exactly.
+        candidates: ``(G, s)`` int64, the candidate ids of each cell, row-major.
+        positions: ``(num_nodes, 2)`` int64, row and column of every real and phantom node.
+    """
+
+    kind: Kind
+    height: int
+    width: int
+    nodes: Tensor
+    candidates: Tensor
+    positions: Tensor
+    cell_side: int = CELL_SIDE
+    window_side: int = WINDOW_SIDE
+
+    @property
+    def num_real(self) -> int:
+        """Number of positions on the map, N = height * width."""
+        return self.height * self.width
+
+    @property
+    def num_nodes(self) -> int:
+        """Number of real and phantom nodes together."""
+        return self.positions.shape[0]
+
+    @property
+    def real(self) -> Tensor:
+        """``(G, q)`` bool: the cell's nodes that lie on the map."""
+        return self.nodes < self.num_real
+
+    @property
+    def gather_nodes(self) -> Tensor:
+        """``(G, q)`` int64 rows into N real rows followed by one zero row."""
+        return self.nodes.clamp(max=self.num_real)
+
+    @property
+    def gather_candidates(self) -> Tensor:
+        """``(G, s)`` int64 rows into N real rows followed by one zero row."""
+        return self.candidates.clamp(max=self.num_real)
+
+    def lattice_offsets(self) -> Tensor:
+        """Candidate minus node on the cell's own lattice, ``(q, s, 2)`` int64 in -7..15.
+
+        Both kinds of cells share these offsets, which is what the position bias reads
+        (GLIC released model; position bias of its window attention).
+        """
+        node = _grid(self.cell_side, self.cell_side)
+        candidate = _grid(self.window_side, self.window_side)
+        return candidate[None] - node[:, None]
+
+    def to(self, device: torch.device | str) -> Cells:
+        """The same geometry on another device."""
+        moved = (t.to(device) for t in (self.nodes, self.candidates, self.positions))
+        return Cells(self.kind, self.height, self.width, *moved, self.cell_side, self.window_side)
+
+
+def local_cells(
+    height: int, width: int, *, cell_side: int = CELL_SIDE, window_side: int = WINDOW_SIDE
+) -> Cells:
+    """Local windows: an 8x8 cell looks at the 16x16 patch centred on it (GLIC section 3).
+
+    Works for any map; a map that 8 does not divide ends in cells with filler nodes.
+
+    Raises:
+        ValueError: if a side is not positive, or the window is not wider than the cell by an
+            even number.
+    """
+    _check_map(height, width)
+    if cell_side < 1 or window_side < cell_side or (window_side - cell_side) % 2:
+        raise ValueError(
+            f"a window of side {window_side} cannot be centred on a cell of side {cell_side}: "
+            "choose two positive sides that differ by an even number"
+        )
+    return _cached("local", height, width, cell_side, window_side)
+
+
+def mesh_cells(
+    height: int, width: int, *, cell_side: int = CELL_SIDE, window_side: int = WINDOW_SIDE
+) -> Cells:
+    """Mesh grids: a cell is a strided 8x8 grid over the whole map, its candidates a 16x16 one.
+
+    Works for any map: strides are those of the smallest multiple of 16 that covers it.
+
+    Raises:
+        ValueError: if a side is not positive, or the window is not a multiple of the cell.
+    """
+    _check_map(height, width)
+    if cell_side < 1 or window_side % cell_side:
+        raise ValueError(
+            f"a mesh window of side {window_side} must be a multiple of its cell of side {cell_side}"
+        )
+    return _cached("mesh", height, width, cell_side, window_side)
+
+
+def _check_map(height: int, width: int) -> None:
+    if height < 1 or width < 1:
+        raise ValueError(f"a feature map needs at least one row and one column, got {height}x{width}")
+
+
+@lru_cache(maxsize=32)
+def _cached(kind: Kind, height: int, width: int, cell_side: int, window_side: int) -> Cells:
+    axis = _local_axis if kind == "local" else _mesh_axis
+    node_rows, candidate_rows = axis(height, cell_side, window_side)
+    node_cols, candidate_cols = axis(width, cell_side, window_side)
+    nodes = _product(node_rows, node_cols)
+    candidates = _product(candidate_rows, candidate_cols)
+    ids, positions = _number(height, width, torch.cat([nodes.flatten(0, 1), candidates.flatten(0, 1)]))
+    nodes_id, candidates_id = ids.split([nodes[..., 0].numel(), candidates[..., 0].numel()])
+    return Cells(
+        kind,
+        height,
+        width,
+        nodes_id.view(nodes.shape[:2]),
+        candidates_id.view(candidates.shape[:2]),
+        positions,
+        cell_side,
+        window_side,
+    )
+
+
+def _local_axis(length: int, cell: int, window: int) -> tuple[Tensor, Tensor]:
+    """Coordinates along one axis: ``(cells, cell)`` of the nodes, ``(cells, window)`` of candidates."""
+    start = torch.arange(0, length, cell)[:, None]
+    margin = (window - cell) // 2
+    return start + torch.arange(cell), start - margin + torch.arange(window)
+
+
+def _mesh_axis(length: int, cell: int, window: int) -> tuple[Tensor, Tensor]:
+    fine = -(-length // window)
+    coarse = fine * (window // cell)
+    start = torch.arange(coarse)[:, None]
+    return start + coarse * torch.arange(cell), start % fine + fine * torch.arange(window)
+
+
+def _product(rows: Tensor, cols: Tensor) -> Tensor:
+    """Outer product of two axes: ``(cells_r * cells_c, side * side, 2)`` positions, row-major."""
+    grid_r = rows[:, None, :, None].expand(-1, cols.shape[0], -1, cols.shape[1])
+    grid_c = cols[None, :, None, :].expand(rows.shape[0], -1, rows.shape[1], -1)
+    return torch.stack([grid_r, grid_c], -1).flatten(2, 3).flatten(0, 1)
+
+
+def _number(height: int, width: int, positions: Tensor) -> tuple[Tensor, Tensor]:
+    """Ids for ``(M, 2)`` positions: real nodes first, then phantoms in row-major order."""
+    row, col = positions.unbind(-1)
+    inside = (row >= 0) & (row < height) & (col >= 0) & (col < width)
+    outside = positions[~inside]
+    phantoms, inverse = torch.unique(outside, dim=0, return_inverse=True)
+    ids = row * width + col
+    ids[~inside] = height * width + inverse
+    return ids, torch.cat([_grid(height, width), phantoms])
+
+
+def _grid(height: int, width: int) -> Tensor:
+    return torch.cartesian_prod(torch.arange(height), torch.arange(width)).view(-1, 2)

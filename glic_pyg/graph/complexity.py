@@ -1,0 +1,96 @@
+"""How complex the map is around each node: the score that shares out the edge budget.
+
+A score has two parts, a *detector* that answers per channel and a *pooling* over channels:
+``complexity(x) = pool(blur(detector(x)))`` (GLIC section 4; the paper's ablation table).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+Detector = Literal["sobel", "entropy", "residual", "none"]
+Pooling = Literal["rms", "mean"]
+
+BLUR_SIGMA = 0.8
+CHANNELS_AT_ONCE = 16
+ENTROPY_LEVELS = 8
+
+
+@torch.no_grad()
+def complexity_map(x: Tensor, detector: Detector = "sobel", pooling: Pooling = "rms") -> Tensor:
+    r"""Complexity of every node.
+
+    .. math:: c = \sqrt{\tfrac1C \sum_k \left(G_{0.8} * |\nabla x_k|\right)^2}
+
+    for the released choice, Sobel and RMS. Channels are processed a few at a time, so the only
+    full-sized tensor is the result.
+
+    Args:
+        x: ``(B, C, H, W)`` feature map, float32 or float64.
+        detector: ``sobel`` gradient magnitude; ``entropy`` of the 5x5 neighbourhood's histogram,
+            in bits; ``residual`` of halving and doubling the resolution; ``none`` for a uniform score.
+        pooling: ``rms`` or ``mean`` over channels.
+
+    Returns:
+        ``(B, H, W)``, the dtype of ``x``, not negative.
+    """
+    if x.dim() != 4:
+        raise ValueError(f"a feature map has shape (B, C, H, W), got {tuple(x.shape)}")
+    if detector == "none":
+        return x.new_ones(x.shape[0], *x.shape[2:])
+    if detector not in _DETECTORS:
+        raise ValueError(f"unknown complexity detector {detector!r}: use one of {[*_DETECTORS, 'none']}")
+    if pooling not in ("rms", "mean"):
+        raise ValueError(f"unknown pooling {pooling!r}: use 'rms' or 'mean'")
+    total = x.new_zeros(x.shape[0], *x.shape[2:])
+    for channels in x.split(CHANNELS_AT_ONCE, dim=1):
+        response = _blur(_DETECTORS[detector](channels.contiguous()))
+        total += (response.square() if pooling == "rms" else response).sum(1)
+    total /= x.shape[1]
+    return total.sqrt() if pooling == "rms" else total
+
+
+def _sobel(x: Tensor) -> Tensor:
+    """Gradient magnitude, kernels [1 2 1] x [1 0 -1] / 4 on a replicate-padded map."""
+    p = F.pad(x, (1, 1, 1, 1), mode="replicate")
+    across = p[..., :-2] - p[..., 2:]
+    down = p[..., :-2, :] - p[..., 2:, :]
+    gx = across[..., :-2, :] + 2 * across[..., 1:-1, :] + across[..., 2:, :]
+    gy = down[..., :-2] + 2 * down[..., 1:-1] + down[..., 2:]
+    return (gx.square_().add_(gy.square_()).div_(16).add_(1e-9)).sqrt_()
+
+
+def _residual(x: Tensor) -> Tensor:
+    """|x - upsample(downsample(x))| with 2x2 averaging and bilinear interpolation."""
+    half = F.avg_pool2d(x, 2, ceil_mode=True, count_include_pad=False)
+    return (x - F.interpolate(half, size=x.shape[2:], mode="bilinear", align_corners=False)).abs()
+
+
+def _entropy(x: Tensor) -> Tensor:
+    """Entropy in bits of the 5x5 neighbourhood, values in 8 equal bins of the channel's range."""
+    lowest, highest = x.amin((2, 3), keepdim=True), x.amax((2, 3), keepdim=True)
+    span = (highest - lowest).clamp_min(1e-12)
+    level = ((x - lowest) / span * ENTROPY_LEVELS).floor_().clamp_max_(ENTROPY_LEVELS - 1)
+    entropy = torch.zeros_like(x)
+    for bin_index in range(ENTROPY_LEVELS):
+        hit = F.pad((level == bin_index).to(x.dtype), (2, 2, 2, 2), mode="replicate")
+        share = F.avg_pool2d(hit, 5, stride=1)
+        entropy -= torch.special.xlogy(share, share)
+    return entropy / math.log(2)
+
+
+def _blur(x: Tensor) -> Tensor:
+    """Separable 3-tap Gaussian, sigma 0.8, replicate-padded."""
+    side = math.exp(-0.5 / BLUR_SIGMA**2)
+    weight = 1 / (1 + 2 * side)
+    p = F.pad(x, (1, 1, 1, 1), mode="replicate")
+    rows = p[..., 1:-1, :] * weight + (p[..., :-2, :] + p[..., 2:, :]) * (side * weight)
+    return rows[..., 1:-1] * weight + (rows[..., :-2] + rows[..., 2:]) * (side * weight)
+
+
+_DETECTORS = {"sobel": _sobel, "residual": _residual, "entropy": _entropy}
