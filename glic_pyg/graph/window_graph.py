@@ -36,13 +36,13 @@ class WindowGraph:
         """Number of maps."""
         return self.mask.shape[0]
 
-    def attended(self, cells: slice) -> Tensor:
-        """Who is read by whom in some cells, ``(B * cells, q, s)`` bool.
+    def attended(self, image: int, cells: slice) -> Tensor:
+        """Who is read by whom in some cells of one image, ``(cells, q, s)`` bool.
 
         Differs from the adjacency only at a node left with no edge: it reads all its candidates,
         which is what the released masking amounts to (GLIC section 5).
         """
-        mask = self.mask.flatten(0, 1)[cells]
+        mask = self.mask[image, cells]
         return mask | ~mask.any(-1, keepdim=True)
 
     def edge_index(self) -> Tensor:
