@@ -1,0 +1,1 @@
+"""Training of codecs: LightningModule, data module, loss, schedules and callbacks."""

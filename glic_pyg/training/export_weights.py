@@ -1,0 +1,48 @@
+"""Writes the averaged weights as the file that the codec loads."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import lightning
+from lightning.pytorch.callbacks import Callback
+
+from glic_pyg.training.codec_module import CodecModule
+
+SaveWeights = Callable[[Path, Any, dict[str, Any]], object]
+
+
+class ExportWeights(Callback):
+    """After each validation and at the end, exports the averaged weights with a card of facts.
+
+    Args:
+        path: the file, e.g. ``runs/name/glic_xs.safetensors``; replaced as a whole.
+        save: (path, model, card) writes the file.
+        card: facts to keep with the weights, e.g. the model's name and λ; the step and the newest
+            validation figures are added.
+    """
+
+    def __init__(self, path: str, save: SaveWeights, card: Mapping[str, Any] | None = None) -> None:
+        self.path = Path(path)
+        self.save = save
+        self.card = dict(card or {})
+
+    def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Export what has just been measured."""
+        if not trainer.sanity_checking:
+            self._export(trainer, pl_module)
+
+    def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Export the finished weights."""
+        self._export(trainer, pl_module)
+
+    def _export(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        if not trainer.is_global_zero:
+            return
+        assert isinstance(pl_module, CodecModule)
+        measured = {k: float(v) for k, v in trainer.callback_metrics.items() if k.startswith("val/")}
+        card = {**self.card, "step": trainer.global_step, **measured}
+        partial = self.path.with_name("partial-" + self.path.name)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.save(partial, pl_module.averaged_model, card)
+        partial.replace(self.path)

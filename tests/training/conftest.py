@@ -1,0 +1,92 @@
+"""A few small pictures and a short way to a training run."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import lightning
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+
+from glic_pyg.evaluation.psnr import psnr
+from glic_pyg.training.codec_module import CodecModule
+from glic_pyg.training.data import ShardDataModule
+from glic_pyg.training.loss import RateDistortionLoss
+from glic_pyg.training.schedule import WarmupHoldDecay
+from tests.training.tiny_codec import TinyCodec
+
+
+@pytest.fixture(scope="session")
+def picture_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Five smooth colour pictures of different sizes."""
+    folder = tmp_path_factory.mktemp("pictures")
+    rng = np.random.default_rng(0)
+    for number, (width, height) in enumerate([(48, 40), (64, 33), (33, 70), (50, 50), (40, 41)]):
+        coarse = Image.fromarray(rng.integers(0, 256, (5, 5, 3), dtype=np.uint8))
+        coarse.resize((width, height), Image.Resampling.BICUBIC).save(folder / f"{number}.png")
+    return folder
+
+
+@pytest.fixture
+def make_module() -> Callable[..., CodecModule]:
+    """Builds a tiny module with the same initial weights every time."""
+
+    def make(steps: int = 8, lr: float = 1e-3, **options: Any) -> CodecModule:
+        torch.manual_seed(3)
+        return CodecModule(
+            model=TinyCodec(),
+            loss=options.pop("loss", RateDistortionLoss(0.01)),
+            codec_optimizer=partial(torch.optim.Adam, lr=lr),
+            quantile_optimizer=partial(torch.optim.Adam, lr=1e-2),
+            schedule=WarmupHoldDecay(steps, warmup_steps=2, hold=0.5, final=0.1),
+            psnr=psnr,
+            **options,
+        )
+
+    return make
+
+
+@pytest.fixture
+def make_trainer(tmp_path: Path) -> Callable[..., lightning.Trainer]:
+    """Builds a quiet CPU trainer."""
+
+    def make(max_steps: int, **options: Any) -> lightning.Trainer:
+        defaults = {
+            "accelerator": "cpu",
+            "max_epochs": -1,
+            "check_val_every_n_epoch": None,
+            "val_check_interval": max_steps,
+            "num_sanity_val_steps": 0,
+            "log_every_n_steps": 1,
+            "enable_checkpointing": False,
+            "enable_model_summary": False,
+            "enable_progress_bar": False,
+            "use_distributed_sampler": False,
+            "logger": False,
+            "default_root_dir": tmp_path,
+        }
+        return lightning.Trainer(max_steps=max_steps, **{**defaults, **options})
+
+    return make
+
+
+@pytest.fixture
+def make_data(picture_folder: Path) -> Callable[..., ShardDataModule]:
+    """Builds a data module over the small pictures."""
+
+    def make(steps: int, validate: bool = False, **options: Any) -> ShardDataModule:
+        val_root = str(picture_folder) if validate else None
+        return ShardDataModule(
+            str(picture_folder), val_root, steps, **{"batch_size": 2, "crop": 32, "seed": 7, **options}
+        )
+
+    return make
+
+
+def states_equal(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
+    """Equal to the last bit."""
+    return one.keys() == other.keys() and all(torch.equal(one[key], other[key]) for key in one)

@@ -1,0 +1,79 @@
+"""A run that was stopped and resumed equals one that was not."""
+
+from pathlib import Path
+
+import lightning
+import pytest
+import torch
+
+from glic_pyg.training.last_checkpoint import LastCheckpoint
+from tests.training.conftest import states_equal
+
+
+class StopAt(lightning.Callback):
+    """Breaks the run off, between two steps or inside one."""
+
+    def __init__(self, step: int, inside: bool) -> None:
+        self.step = step
+        self.inside = inside
+
+    def on_train_batch_start(self, trainer, *args) -> None:
+        if self.inside and trainer.global_step == self.step:
+            raise RuntimeError("broken off")
+
+    def on_validation_start(self, trainer, module) -> None:
+        if not self.inside and trainer.global_step == self.step:
+            raise RuntimeError("broken off")
+
+
+@pytest.fixture
+def straight(make_module, make_data, make_trainer):
+    """Weights, averages and optimizer moments after 8 steps without a stop."""
+    module = make_module()
+    trainer = make_trainer(8)
+    trainer.fit(module, make_data(8))
+    assert trainer.global_step == 8
+    return module.state_dict(), trainer.optimizers[0].state_dict()["state"]
+
+
+def assert_same(straight, module, trainer) -> None:
+    weights, moments = straight
+    assert trainer.global_step == 8
+    assert states_equal(weights, module.state_dict())
+    resumed = trainer.optimizers[0].state_dict()["state"]
+    assert moments.keys() == resumed.keys()
+    for key, state in moments.items():
+        assert states_equal(state, resumed[key])
+
+
+@pytest.mark.parametrize("loader_steps", [8, 4])
+def test_stop_at_max_steps(straight, make_module, make_data, make_trainer, tmp_path: Path, loader_steps: int) -> None:
+    path = tmp_path / "last.ckpt"
+    make_trainer(4, callbacks=[LastCheckpoint(str(path))]).fit(make_module(), make_data(loader_steps))
+    module, trainer = make_module(), make_trainer(8)
+    trainer.fit(module, make_data(8), ckpt_path=str(path), weights_only=True)
+    assert_same(straight, module, trainer)
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_broken_off(straight, make_module, make_data, make_trainer, tmp_path: Path, inside: bool) -> None:
+    path = tmp_path / "last.ckpt"
+    callbacks = [LastCheckpoint(str(path), every_n_steps=3), StopAt(4, inside)]
+    with pytest.raises(RuntimeError, match="broken off"):
+        make_trainer(8, val_check_interval=2, callbacks=callbacks).fit(make_module(), make_data(8, validate=True))
+    module, trainer = make_module(), make_trainer(8, val_check_interval=2)
+    trainer.fit(module, make_data(8, validate=True), ckpt_path=str(path), weights_only=True)
+    assert torch.load(path, weights_only=True)["global_step"] == (3 if inside else 4)
+    assert_same(straight, module, trainer)
+
+
+def test_validation_changes_nothing(straight, make_module, make_data, make_trainer) -> None:
+    module, trainer = make_module(), make_trainer(8, val_check_interval=3)
+    trainer.fit(module, make_data(8, validate=True))
+    assert_same(straight, module, trainer)
+
+
+def test_other_seed_differs(straight, make_module, make_data, make_trainer) -> None:
+    module, trainer = make_module(), make_trainer(8)
+    trainer.fit(module, make_data(8, seed=8))
+    assert not states_equal(straight[0], module.state_dict())
