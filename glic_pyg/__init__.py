@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from glic_pyg import compat
 
 if TYPE_CHECKING:
-    from glic_pyg.codec.api import decode, encode, open_info
+    from glic_pyg.codec.api import decode, encode
+    from glic_pyg.codec.file_info import open_info
     from glic_pyg.models.released import load_released
 
 __all__ = ["__version__", "decode", "encode", "load_released", "open_info"]
@@ -22,7 +23,7 @@ _HOMES = {
     "decode": "glic_pyg.codec.api",
     "encode": "glic_pyg.codec.api",
     "load_released": "glic_pyg.models.released",
-    "open_info": "glic_pyg.codec.api",
+    "open_info": "glic_pyg.codec.file_info",
 }
 
 compat.install()

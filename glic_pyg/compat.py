@@ -1,9 +1,9 @@
 """Lets ``import torchvision`` succeed where its compiled operators do not fit the installed torch.
 
-CompressAI imports torchvision, and torchvision describes its operators (``nms``, ``qnms``) to torch while it is being
-imported. A CPU-only torch beside a CUDA build of torchvision cannot load those operators, and the import
-then fails although nothing here ever calls them. Declaring the two schemas first is enough. Because torch
-takes seconds to import, this waits until somebody really asks for torchvision.
+CompressAI imports torchvision, and torchvision describes its operators (``nms``, ``qnms``) to torch while it
+is being imported. A CPU-only torch beside a CUDA build of torchvision cannot load those operators, and the
+import then fails although nothing here ever calls them. Declaring the two schemas first is enough. Because
+torch takes seconds to import, this waits until somebody really asks for torchvision.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def _declare_operators() -> None:
             torch.ops.load_library(str(library))
     if hasattr(torch.ops.torchvision, "nms"):
         return
-    operators = torch.library.Library("torchvision", "DEF")  # noqa: TOR901
+    operators = torch.library.Library("torchvision", "DEF")
     for schema in _SCHEMAS:
         operators.define(schema)
     _declared.append(operators)

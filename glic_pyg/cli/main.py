@@ -1,0 +1,89 @@
+"""``glic``: finds the command and turns its failures into one sentence and an exit code.
+
+Commands are modules with ``main(argv) -> int``; they are imported only when called, so that ``glic --help``
+does not wait for torch. To add one, add a row to ``COMMANDS``.
+"""
+
+from __future__ import annotations
+
+import difflib
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import NamedTuple
+
+import glic_pyg
+from glic_pyg.codec.errors import GlicError
+
+__all__ = ["COMMANDS", "Command", "main"]
+
+
+class Command(NamedTuple):
+    """One row of ``glic --help``."""
+
+    name: str
+    module: str
+    summary: str
+
+
+COMMANDS = (
+    Command("encode", "glic_pyg.cli.encode", "compress pictures to .glic files"),
+    Command("decode", "glic_pyg.cli.decode", "turn .glic files back into pictures"),
+    Command("info", "glic_pyg.cli.info", "say what is in a .glic file"),
+    Command("doctor", "glic_pyg.cli.doctor", "say what is installed and which code paths are in use"),
+    Command("train", "glic_pyg.cli.train", "train a codec, configured by Hydra"),
+)
+
+_OK, _FAILED, _USAGE, _INTERRUPTED = 0, 1, 2, 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        argv: the arguments after ``glic``; ``sys.argv`` by default.
+
+    Returns:
+        0 when all went well, 1 for an error with a file or at run time, 2 for wrong usage, 130 after Ctrl-C.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(_help())
+        return _OK if arguments else _USAGE
+    if arguments[0] == "--version":
+        print(f"glic {glic_pyg.__version__}")
+        return _OK
+    for command in COMMANDS:
+        if command.name == arguments[0]:
+            return _run(command, arguments[1:])
+    close = difflib.get_close_matches(arguments[0], [command.name for command in COMMANDS], n=1)
+    hint = f"did you mean '{close[0]}'?" if close else "see glic --help."
+    print(f"glic: there is no command '{arguments[0]}'; {hint}", file=sys.stderr)
+    return _USAGE
+
+
+def _run(command: Command, arguments: list[str]) -> int:
+    try:
+        return int(import_module(command.module).main(arguments))
+    except KeyboardInterrupt:
+        print(f"glic {command.name}: interrupted; no unfinished file was left.", file=sys.stderr)
+        return _INTERRUPTED
+    except BrokenPipeError:
+        sys.stderr.close()  # nobody reads on: end quietly, as other filters do
+        return _FAILED
+    except (GlicError, OSError) as error:
+        print(f"glic {command.name}: {error}", file=sys.stderr)
+        return _FAILED
+
+
+def _help() -> str:
+    width = max(len(command.name) for command in COMMANDS)
+    rows = "\n".join(f"  {command.name:<{width}}  {command.summary}" for command in COMMANDS)
+    return (
+        "usage: glic COMMAND ...\n\nLearned image compression with graph neural networks.\n\n"
+        f"commands:\n{rows}\n\n`glic COMMAND --help` explains one; `glic --version` prints the version."
+    )
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

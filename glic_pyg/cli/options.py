@@ -1,0 +1,77 @@
+"""Arguments that several commands share, and what they set up."""
+
+from __future__ import annotations
+
+import argparse
+
+from glic_pyg.codec.container import DEFAULT_MAX_PIXELS
+from glic_pyg.codec.errors import GlicError
+
+__all__ = ["add_coding_options", "add_file_options", "choose_device", "positive", "set_threads"]
+
+
+def positive(text: str) -> int:
+    """An integer of at least 1, for argparse."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not at least 1")
+    return value
+
+
+def add_file_options(parser: argparse.ArgumentParser, *, source: str, result: str) -> None:
+    """Add the paths, ``-o`` and ``--force``."""
+    parser.add_argument(
+        "paths",
+        nargs="+",
+        metavar="PATH",
+        help=f"one {source} and one {result} ('-' for pipes), or any number of {source}s with -o",
+    )
+    parser.add_argument("-o", "--output-dir", metavar="DIR", help=f"make a {result} of every {source} in DIR")
+    parser.add_argument("-f", "--force", action="store_true", help="overwrite files that exist")
+
+
+def add_coding_options(parser: argparse.ArgumentParser) -> None:
+    """Add what encoding and decoding have in common."""
+    parser.add_argument("--weights", metavar="FILE", help="a .safetensors or released .pth.tar file to use")
+    parser.add_argument(
+        "--device", default="auto", help="cpu, cuda or auto (default: cuda where there is one)"
+    )
+    parser.add_argument("--threads", type=positive, metavar="N", help="CPU threads (default: torch's choice)")
+    parser.add_argument(
+        "--precision",
+        choices=("float32", "bf16"),
+        default="float32",
+        help="bf16: faster transforms, slightly other pixels (default: float32)",
+    )
+    parser.add_argument(
+        "--max-pixels",
+        type=positive,
+        default=DEFAULT_MAX_PIXELS,
+        metavar="N",
+        help=f"refuse larger pictures (default: {DEFAULT_MAX_PIXELS})",
+    )
+
+
+def choose_device(name: str) -> str:
+    """Return a device torch can use.
+
+    Raises:
+        GlicError: it cannot use the one that was asked for.
+    """
+    import torch
+
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(0, device=name)
+    except (RuntimeError, AssertionError):
+        raise GlicError(f"This torch cannot use the device '{name}'; try --device cpu.") from None
+    return name
+
+
+def set_threads(count: int | None) -> None:
+    """Limit torch to ``count`` CPU threads, if given."""
+    import torch
+
+    if count is not None:
+        torch.set_num_threads(count)

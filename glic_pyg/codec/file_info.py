@@ -1,0 +1,62 @@
+"""``glic_pyg.open_info``: what a file says about itself, without torch and without weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from glic_pyg.codec.container import read_container
+
+__all__ = ["FileInfo", "open_info"]
+
+
+@dataclass(frozen=True)
+class FileInfo:
+    """What a ``.glic`` file says about itself; no weights are needed to read it.
+
+    Attributes:
+        model, weights_hash: which weights decode it, and the first 8 bytes of their hash in hex.
+        width, height: in pixels.
+        mode: Pillow's name for what comes back: L, LA, RGB or RGBA.
+        source_mode: what the picture was converted from.
+        bytes, bpp: of the whole file.
+        streams: bytes of each stream, by name.
+        ignored_streams: kinds of ignorable streams this version does not know.
+    """
+
+    model: str
+    weights_hash: str
+    width: int
+    height: int
+    mode: str
+    source_mode: str
+    bytes: int
+    bpp: float
+    streams: dict[str, int]
+    ignored_streams: tuple[int, ...]
+
+
+def open_info(source: bytes | str | Path) -> FileInfo:
+    """Read the header of a ``.glic`` file and verify all its checksums.
+
+    Args:
+        source: the bytes of a file, or its path.
+
+    Raises:
+        glic_pyg.codec.errors.GlicFileError: the file is damaged or none of ours.
+    """
+    data = source if isinstance(source, bytes) else Path(source).read_bytes()
+    container = read_container(data, max_pixels=None)
+    header = container.header
+    return FileInfo(
+        model=header.model,
+        weights_hash=header.weights_hash.hex(),
+        width=header.width,
+        height=header.height,
+        mode=("L" if header.grey else "RGB") + ("A" if header.alpha else ""),
+        source_mode=header.source_mode,
+        bytes=container.size,
+        bpp=8 * container.size / (header.width * header.height),
+        streams={kind.name.lower(): len(payload) for kind, payload in container.streams.items()},
+        ignored_streams=container.ignored,
+    )

@@ -1,0 +1,134 @@
+"""Picture files: any that Pillow reads to a picture, and a picture to PNG, WebP, TIFF, JPEG and the like."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from PIL import Image, PngImagePlugin, TiffImagePlugin
+
+from glic_pyg.codec.container import DEFAULT_MAX_PIXELS, check_pixels
+from glic_pyg.codec.errors import UnsupportedImage
+from glic_pyg.codec.metadata import Metadata
+from glic_pyg.codec.picture import Picture
+from glic_pyg.codec.pixels import picture_from_image
+
+__all__ = ["OUTPUT_FORMATS", "OutputFormat", "read_picture", "write_picture"]
+
+_XMP_TAG = 700
+
+
+class OutputFormat(NamedTuple):
+    """How one kind of file is written.
+
+    Attributes:
+        pillow: Pillow's name of the format.
+        alpha: whether it holds alpha.
+        metadata: which of exif, icc and xmp it holds.
+        options: keyword arguments for saving a picture with this metadata.
+    """
+
+    pillow: str
+    alpha: bool
+    metadata: frozenset[str]
+    options: Callable[[Metadata], dict[str, Any]]
+
+
+def _common(metadata: Metadata) -> dict[str, Any]:
+    options: dict[str, Any] = {}
+    if metadata.exif:
+        options["exif"] = b"Exif\0\0" + metadata.exif
+    if metadata.icc:
+        options["icc_profile"] = metadata.icc
+    return options
+
+
+def _png(metadata: Metadata) -> dict[str, Any]:
+    chunks = PngImagePlugin.PngInfo()
+    if metadata.xmp:
+        text = metadata.xmp.decode("utf-8", errors="replace")
+        chunks.add_itxt("XML:com.adobe.xmp", text)
+    return {**_common(metadata), "pnginfo": chunks}
+
+
+def _with_xmp(metadata: Metadata, **options: Any) -> dict[str, Any]:
+    return {**_common(metadata), **options, **({"xmp": metadata.xmp} if metadata.xmp else {})}
+
+
+def _tiff(metadata: Metadata) -> dict[str, Any]:
+    tags = TiffImagePlugin.ImageFileDirectory_v2()
+    if metadata.xmp:
+        tags.tagtype[_XMP_TAG] = 1
+        tags[_XMP_TAG] = metadata.xmp
+    return {**_common(metadata), "tiffinfo": tags, "compression": "tiff_adobe_deflate"}
+
+
+_ALL = frozenset({"exif", "icc", "xmp"})
+_PNG = OutputFormat("PNG", True, _ALL, _png)
+_TIFF = OutputFormat("TIFF", True, _ALL, _tiff)
+_JPEG = OutputFormat("JPEG", False, _ALL, lambda m: _with_xmp(m, quality=95, subsampling=0, optimize=True))
+_PPM = OutputFormat("PPM", False, frozenset(), lambda _: {})
+OUTPUT_FORMATS = {
+    "png": _PNG,
+    "webp": OutputFormat("WEBP", True, _ALL, lambda m: _with_xmp(m, lossless=True, exact=True)),
+    "tif": _TIFF,
+    "tiff": _TIFF,
+    "jpg": _JPEG,
+    "jpeg": _JPEG,
+    "bmp": OutputFormat("BMP", False, frozenset(), lambda _: {}),
+    "ppm": _PPM,
+    "pgm": _PPM,
+}
+"""What ``glic decode`` writes, by file name extension. JPEG is the only lossy one (quality 95, 4:4:4)."""
+
+
+def read_picture(
+    data: bytes,
+    *,
+    reduce_16bit: bool = False,
+    first_frame: bool = False,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
+) -> Picture:
+    """Read a picture file of any kind Pillow knows.
+
+    Raises:
+        UnsupportedImage: no picture, a damaged one, or one that would lose something not allowed.
+        ImageTooLarge: more than ``max_pixels`` pixels; found out before they are decoded.
+    """
+    pillow_limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None  # max_pixels does this here
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            check_pixels(image.width, image.height, max_pixels)
+            return picture_from_image(image, reduce_16bit=reduce_16bit, first_frame=first_frame)
+    except (Image.UnidentifiedImageError, SyntaxError):
+        raise UnsupportedImage("This is not a picture that Pillow can read.") from None
+    finally:
+        Image.MAX_IMAGE_PIXELS = pillow_limit
+
+
+def write_picture(picture: Picture, extension: str) -> tuple[bytes, tuple[str, ...]]:
+    """Return the bytes of a picture file, and a sentence for what that kind of file cannot hold.
+
+    Args:
+        picture: what to write.
+        extension: a key of ``OUTPUT_FORMATS``.
+
+    Raises:
+        UnsupportedImage: the picture has alpha and the format has none, or the extension is unknown.
+    """
+    if extension not in OUTPUT_FORMATS:
+        raise UnsupportedImage(
+            f"No picture can be written as '.{extension}'; choose one of {', '.join(OUTPUT_FORMATS)}."
+        )
+    kind = OUTPUT_FORMATS[extension]
+    if picture.alpha is not None and not kind.alpha:
+        raise UnsupportedImage(
+            f"The picture has alpha, which {kind.pillow} cannot hold; choose png, webp or tiff."
+        )
+    out = io.BytesIO()
+    Image.fromarray(picture.array()).save(out, kind.pillow, **kind.options(picture.metadata))
+    present = [key for key in ("exif", "icc", "xmp") if getattr(picture.metadata, key)]
+    lost = [key for key in present if key not in kind.metadata]
+    notes = (f"{kind.pillow} cannot hold {' and '.join(lost)}.",) if lost else ()
+    return out.getvalue(), notes

@@ -1,0 +1,179 @@
+"""Arrays and Pillow images to pictures, pictures to padded tensors, and back.
+
+What a picture cannot hold is refused (16 bit, floats, animations) or named in ``Picture.notes``; nothing is
+dropped silently.
+"""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageCms
+
+from glic_pyg.codec.bit_depth import bits_per_sample
+from glic_pyg.codec.errors import UnsupportedImage
+from glic_pyg.codec.header import SOURCE_MODES
+from glic_pyg.codec.image_metadata import dropped_facts, read_metadata, upright
+from glic_pyg.codec.metadata import Metadata
+from glic_pyg.codec.picture import Picture
+
+__all__ = ["picture_from", "picture_from_array", "picture_from_image"]
+
+_GREY_MODES = ("1", "L", "LA", "La")
+_ALPHA_MODES = ("RGBA", "RGBa", "LA", "La", "PA")
+_SIXTEEN_BIT = (
+    "The picture has more than 8 bits a sample and a .glic file keeps 8; "
+    "allow the reduction with --reduce-16bit (reduce_16bit=True)."
+)
+
+
+def picture_from(
+    source: Image.Image | NDArray[np.generic] | Picture,
+    *,
+    reduce_16bit: bool = False,
+    first_frame: bool = False,
+) -> Picture:
+    """Return ``source`` as a :class:`Picture`; see the functions for images and arrays."""
+    if isinstance(source, Picture):
+        return source
+    if isinstance(source, Image.Image):
+        return picture_from_image(source, reduce_16bit=reduce_16bit, first_frame=first_frame)
+    return picture_from_array(np.asarray(source), reduce_16bit=reduce_16bit)
+
+
+def picture_from_array(array: NDArray[np.generic], *, reduce_16bit: bool = False) -> Picture:
+    """Take an array of pixels.
+
+    Args:
+        array: uint8 (H, W) grey, (H, W, 1) grey, (H, W, 2) grey and alpha, (H, W, 3) RGB, (H, W, 4) RGBA; or
+            uint16 of the same shapes with ``reduce_16bit``.
+
+    Raises:
+        UnsupportedImage: another dtype or shape.
+    """
+    channels = 1 if array.ndim == 2 else array.shape[-1] if array.ndim == 3 else 0
+    if channels not in (1, 2, 3, 4) or array.size == 0:
+        raise UnsupportedImage(
+            f"An array of shape {array.shape} is no picture; give (H, W), (H, W, 2), (H, W, 3) or (H, W, 4)."
+        )
+    mode = ("L", "LA", "RGB", "RGBA")[channels - 1]
+    if array.dtype == np.uint16:
+        if not reduce_16bit:
+            raise UnsupportedImage(_SIXTEEN_BIT)
+        array, mode = _eight_bit(array), "I;16" if mode == "L" else f"{mode};16"
+    if array.dtype != np.uint8:
+        raise UnsupportedImage(f"Pixels must be uint8, not {array.dtype}; scale them to 0..255 first.")
+    planes = np.array(array, dtype=np.uint8, order="C").reshape(*array.shape[:2], channels)
+    return _from_planes(planes, Metadata(), mode, ())
+
+
+def picture_from_image(
+    image: Image.Image, *, reduce_16bit: bool = False, first_frame: bool = False
+) -> Picture:
+    """Take a Pillow image of any mode, upright, with its metadata.
+
+    Args:
+        image: best not loaded yet: Pillow reduces 16-bit RGB silently while loading.
+        reduce_16bit: allow more than 8 bits a sample to be reduced to 8.
+        first_frame: allow all frames but the first to be left out.
+
+    Raises:
+        UnsupportedImage: one of these was needed and is not allowed, or the samples are floats.
+    """
+    try:
+        frames, bits = getattr(image, "n_frames", 1), bits_per_sample(image)
+        notes = _check_frames(frames, image.format, first_frame)
+        if bits > 8 and not reduce_16bit:
+            raise UnsupportedImage(_SIXTEEN_BIT)
+        image.load()
+    except UnsupportedImage:
+        raise
+    except Exception as error:  # Pillow's many decoders share no error type
+        raise UnsupportedImage(f"The picture cannot be read: {error}.") from error
+    metadata, orientation = read_metadata(image)
+    notes += dropped_facts(image)
+    source_mode = _source_mode(image.mode, bits)
+    pixels, metadata, more = _to_eight_bit_channels(image, metadata)
+    planes = np.atleast_3d(np.array(upright(pixels, orientation)))
+    return _from_planes(planes, metadata, source_mode, notes + more)
+
+
+def _from_planes(
+    planes: NDArray[np.uint8], metadata: Metadata, source_mode: str, notes: tuple[str, ...]
+) -> Picture:
+    """Split (H, W, 1 to 4) into colour and alpha."""
+    count = planes.shape[2]
+    colour = planes[:, :, 0] if count < 3 else planes[:, :, :3]
+    alpha = np.ascontiguousarray(planes[:, :, -1]) if count in (2, 4) else None
+    return Picture(np.ascontiguousarray(colour), alpha, metadata, source_mode, notes)
+
+
+def _check_frames(frames: int, kind: str | None, first_frame: bool) -> tuple[str, ...]:
+    if frames == 1:
+        return ()
+    if kind == "MPO" or first_frame:
+        return (f"Only the first of the file's {frames} pictures is kept.",)
+    raise UnsupportedImage(
+        f"The picture has {frames} frames and a .glic file holds one; "
+        "take the first with --first-frame (first_frame=True)."
+    )
+
+
+def _source_mode(mode: str, bits: int) -> str:
+    if mode.startswith("I;16"):
+        return "I;16"
+    name = f"{mode};16" if bits > 8 and f"{mode};16" in SOURCE_MODES else mode
+    return name if name in SOURCE_MODES else "RGB"
+
+
+def _to_eight_bit_channels(
+    image: Image.Image, metadata: Metadata
+) -> tuple[Image.Image, Metadata, tuple[str, ...]]:
+    """Convert to L, LA, RGB or RGBA; say what the conversion did."""
+    mode = image.mode
+    if mode == "I" or mode.startswith("I;16"):
+        return Image.fromarray(_eight_bit(np.asarray(image))), metadata, _lost_key(image)
+    if mode == "F":
+        raise UnsupportedImage(
+            "The picture's samples are floats of no stated range; convert it to 8 bit first."
+        )
+    if mode == "CMYK":
+        return _from_cmyk(image, metadata)
+    alpha = mode in _ALPHA_MODES or "transparency" in image.info
+    target = ("L" if mode in _GREY_MODES else "RGB") + ("A" if alpha else "")
+    exact = mode in (*_GREY_MODES, *_ALPHA_MODES, "RGB", "RGBX", "P")
+    notes = () if exact else (f"The colours were converted from {mode} to RGB.",)
+    return image.convert(target), metadata, notes
+
+
+def _lost_key(image: Image.Image) -> tuple[str, ...]:
+    return ("The transparent grey level is not kept.",) if "transparency" in image.info else ()
+
+
+def _eight_bit(samples: NDArray[np.generic]) -> NDArray[np.uint8]:
+    """Scale 0..65535 to 0..255, rounding to the nearest.
+
+    Raises:
+        UnsupportedImage: a sample lies outside 0..65535.
+    """
+    if samples.min() < 0 or samples.max() > 65535:
+        raise UnsupportedImage("The picture has samples outside 0..65535; scale it to 8 bit first.")
+    return ((samples.astype(np.uint32) + 128) // 257).astype(np.uint8)
+
+
+def _from_cmyk(image: Image.Image, metadata: Metadata) -> tuple[Image.Image, Metadata, tuple[str, ...]]:
+    """Convert inks to RGB: by the embedded profile to sRGB if there is one, else by the plain formula."""
+    bare = Metadata(metadata.exif, None, metadata.xmp)
+    if metadata.icc is None:
+        return image.convert("RGB"), bare, ("The colours were converted from CMYK to RGB.",)
+    try:
+        inks, screen = ImageCms.ImageCmsProfile(io.BytesIO(metadata.icc)), ImageCms.createProfile("sRGB")
+        converted = ImageCms.profileToProfile(image, inks, screen, outputMode="RGB")
+    except (ImageCms.PyCMSError, OSError):
+        converted = None
+    if converted is None:
+        note = "The colours were converted from CMYK to RGB without the embedded profile, which is unusable."
+        return image.convert("RGB"), bare, (note,)
+    return converted, bare, ("The colours were converted from CMYK to sRGB with the embedded profile.",)

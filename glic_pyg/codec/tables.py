@@ -1,0 +1,190 @@
+"""Integer probability tables: what the arithmetic coder is allowed to know.
+
+A table gives every symbol of [-radius, radius], and one *escape*, a whole number of parts of 2^24. Both
+sides must build exactly the same integers, so the floats they come from are rounded to a grid far coarser
+than the last bits in which two machines' ``exp`` or ``erfc`` may differ; :func:`tie_distance` tells how far
+a table is from being rounded differently.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import math
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import constriction
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from compressai.entropy_models import EntropyBottleneck
+
+__all__ = [
+    "ESCAPE_PARTS",
+    "GAUSSIAN_FINGERPRINT",
+    "LEAST_SCALE",
+    "LOG_SCALE_STEP",
+    "PRECISION",
+    "SCALE_LEVELS",
+    "Table",
+    "factorized_parts",
+    "gaussian_fingerprint",
+    "factorized_tables",
+    "gaussian_parts",
+    "gaussian_tables",
+    "tie_distance",
+]
+
+PRECISION = 24
+"""Probabilities are multiples of 2^-24, the resolution of the range coder."""
+
+ESCAPE_PARTS = 1 << (PRECISION - 16)
+"""Parts of the escape: with the 16 plain bits after it, 32 bits, about what a likelihood of 1e-9 predicts."""
+
+SCALE_LEVELS = 128
+LEAST_SCALE = 0.11
+_GREATEST_SCALE = 256.0
+LOG_SCALE_STEP = math.log(_GREATEST_SCALE / LEAST_SCALE) / (SCALE_LEVELS - 1)
+"""Natural log of the ratio of neighbouring scales; CompressAI's range, twice as many levels."""
+
+GAUSSIAN_FINGERPRINT = "5de5b68445e62a66a191cda22322179804b16790ac4a3e925d875b5785737a06"
+"""What :func:`gaussian_fingerprint` must return, here and everywhere; another value means another format."""
+
+_GAUSSIAN_GRID = 24
+_FACTORIZED_GRID = 16
+_SIGMAS = 8.0
+_RADII = (2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
+_USUAL_REACH = 64
+_OUTSIDE = 2.0 ** -(_FACTORIZED_GRID + 1)
+
+
+@dataclass(frozen=True)
+class Table:
+    """One distribution, ready for the coder.
+
+    Attributes:
+        radius: symbols -radius..radius have their own entry; the last entry is the escape.
+        model: constriction's model over 2 * radius + 2 entries.
+    """
+
+    radius: int
+    model: Any
+
+    @staticmethod
+    def from_probabilities(probabilities: NDArray[np.float64], grid: int) -> Table:
+        """Round probabilities of -radius..radius to the grid 2^-grid; the rest goes to the escape."""
+        return Table._from_parts(integer_parts(probabilities, grid))
+
+    @staticmethod
+    def _from_parts(parts: NDArray[np.int64]) -> Table:
+        # constriction gives each entry one part and shares out the rest in proportion; handed weights
+        # that sum to that rest, it has nothing left to round.
+        model = constriction.stream.model.Categorical(
+            (parts - 1).astype(np.float64), perfect=False, lazy=False
+        )
+        return Table((len(parts) - 2) // 2, model)
+
+
+def integer_parts(probabilities: NDArray[np.float64], grid: int) -> NDArray[np.int64]:
+    """Turn probabilities into integers of at least 1 that sum to 2^24, escape last.
+
+    Args:
+        probabilities: float64 (2 * radius + 1,), sum at most 1.
+        grid: they are rounded to multiples of 2^-grid first.
+
+    Returns:
+        int64 (2 * radius + 2,). The likeliest entry takes up what rounding left over.
+    """
+    total = 1 << PRECISION
+    inside = np.rint(probabilities * (1 << grid)).astype(np.int64) << (PRECISION - grid)
+    inside = np.maximum(inside, 1)
+    inside[int(np.argmax(inside))] += total - ESCAPE_PARTS - int(inside.sum())
+    if inside.min() < 1:
+        raise ValueError(f"{len(inside)} probabilities do not fit into 2^{PRECISION} parts.")
+    return np.append(inside, ESCAPE_PARTS)
+
+
+def tie_distance(probabilities: NDArray[np.float64], grid: int) -> float:
+    """Return how far, in probability, the nearest entry is from being rounded the other way."""
+    scaled = probabilities * (1 << grid)
+    return float(np.abs(scaled - np.floor(scaled) - 0.5).min() / (1 << grid))
+
+
+def gaussian_probabilities(scale: float) -> NDArray[np.float64]:
+    """Masses of the bins k - 1/2 .. k + 1/2 of a centred Gaussian, k = -radius..radius."""
+    radius = max(2, math.ceil(_SIGMAS * scale))
+    tail = [math.erfc((k - 0.5) / (scale * math.sqrt(2.0))) / 2 for k in range(1, radius + 2)]
+    right = np.array([tail[k] - tail[k + 1] for k in range(radius)])
+    return np.concatenate([right[::-1], [1.0 - 2.0 * tail[0]], right])
+
+
+def gaussian_parts(level: int) -> NDArray[np.int64]:
+    """Integer table of scale ``LEAST_SCALE * exp(level * LOG_SCALE_STEP)``."""
+    scale = LEAST_SCALE * math.exp(level * LOG_SCALE_STEP)
+    return integer_parts(gaussian_probabilities(scale), _GAUSSIAN_GRID)
+
+
+@cache
+def gaussian_tables() -> tuple[Table, ...]:
+    """The tables of all scales, built once a process."""
+    return tuple(Table._from_parts(gaussian_parts(level)) for level in range(SCALE_LEVELS))
+
+
+def gaussian_fingerprint() -> str:
+    """SHA-256 of all Gaussian tables; the same on every machine that can read our files."""
+    digest = hashlib.sha256()
+    for level in range(SCALE_LEVELS):
+        digest.update(gaussian_parts(level).astype("<u4").tobytes())
+    return digest.hexdigest()
+
+
+def factorized_probabilities(bottleneck: EntropyBottleneck) -> list[NDArray[np.float64]]:
+    """Masses of the integer bins around each channel's median, in float64 on the CPU.
+
+    Args:
+        bottleneck: CompressAI's factorized prior; it is copied, not changed.
+
+    Returns:
+        One float64 array (2 * radius + 1,) a channel, radius the least power of two that leaves less than
+        2^-17 outside.
+    """
+    prior = copy.deepcopy(bottleneck).cpu().double().eval()
+    for reach in (_USUAL_REACH, _RADII[-1]):
+        below = _cumulative(prior, reach)
+        if max(below[:, 0].max(), 1.0 - below[:, -1].min()) < _OUTSIDE:
+            break
+    return [_trim(row, reach) for row in below]
+
+
+def _cumulative(prior: EntropyBottleneck, reach: int) -> NDArray[np.float64]:
+    """Mass below k - 1/2 around the median of each channel, k = -reach..reach + 1: (C, 2 * reach + 2)."""
+    edges = torch.arange(-reach, reach + 2, dtype=torch.float64) - 0.5
+    with torch.inference_mode():
+        logits = prior._logits_cumulative(prior._get_medians() + edges, stop_gradient=True)
+        below: NDArray[np.float64] = torch.sigmoid(logits)[:, 0].numpy()
+    if not np.isfinite(below).all():
+        raise ValueError("The entropy bottleneck's parameters are not finite; the weights are damaged.")
+    return below
+
+
+def _trim(below: NDArray[np.float64], reach: int) -> NDArray[np.float64]:
+    """Cut one channel's cumulative masses to the radius it needs and return the bins' masses."""
+    for radius in _RADII:
+        first, last = reach - radius, reach + radius + 1
+        if radius == reach or (below[first] < _OUTSIDE and 1.0 - below[last] < _OUTSIDE):
+            break
+    return np.diff(below[first : last + 1])
+
+
+def factorized_parts(bottleneck: EntropyBottleneck) -> list[NDArray[np.int64]]:
+    """Integer tables of all channels of a factorized prior."""
+    return [integer_parts(row, _FACTORIZED_GRID) for row in factorized_probabilities(bottleneck)]
+
+
+def factorized_tables(bottleneck: EntropyBottleneck) -> tuple[Table, ...]:
+    """The tables of all channels of a factorized prior."""
+    return tuple(Table._from_parts(parts) for parts in factorized_parts(bottleneck))

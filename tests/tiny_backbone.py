@@ -1,0 +1,77 @@
+"""A backbone that fulfils ``models.contract`` with a few thousand weights, to test files fast."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from compressai.entropy_models import EntropyBottleneck
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.nn import functional as F
+
+from glic_pyg.models.contract import SymbolChannel
+
+
+class TinyBackbone(nn.Module):
+    """A hyperprior with one context step: the second half of y is predicted from the first.
+
+    y is (B, 8, H/16, W/16), z is (B, 4, H/64, W/64).
+    """
+
+    multiple = 64
+    latent_channels = 8
+
+    def __init__(self, seed: int = 0) -> None:
+        super().__init__()
+        self.config: dict[str, Any] = {"seed": seed}
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.analysis = nn.Conv2d(3, 8, 16, stride=16)
+            self.synthesis = nn.ConvTranspose2d(8, 3, 16, stride=16)
+            self.h_a = nn.Sequential(nn.Conv2d(8, 4, 4, stride=4), nn.GELU(), nn.Conv2d(4, 4, 1))
+            self.h_s = nn.Sequential(nn.Conv2d(4, 8, 3, padding=1), nn.GELU(), nn.Conv2d(8, 8, 1))
+            self.context = nn.Sequential(nn.Conv2d(12, 16, 3, padding=1), nn.GELU(), nn.Conv2d(16, 8, 1))
+            self.bottleneck = EntropyBottleneck(4)
+        for weights in (self.analysis.weight, self.h_a[0].weight, self.h_s[0].weight):
+            weights.data.mul_(8.0)
+        for last in (self.h_s[2], self.context[2]):
+            last.weight.data[4:].mul_(0.1)
+            last.bias.data[4:].fill_(1.2)
+        self.eval()
+
+    def g_a(self, x: Tensor) -> Tensor:
+        return self.analysis(x)
+
+    def g_s(self, y_hat: Tensor) -> Tensor:
+        return self.synthesis(y_hat) * 0.3 + 0.5
+
+    def code_latents(
+        self, channel: SymbolChannel, y: Tensor | None = None, *, shape: tuple[int, int]
+    ) -> Tensor:
+        z = None if y is None else self.h_a(y)
+        z_hat = channel.factorized(self.bottleneck, (1, 4, shape[0] // 4, shape[1] // 4), z)
+        side = F.interpolate(_in_float64(self.h_s, z_hat), scale_factor=4.0)
+        first, second = (None, None) if y is None else y.chunk(2, 1)
+        first_hat = _gaussian(channel, side, first)
+        second_hat = _gaussian(channel, _in_float64(self.context, torch.cat([side, first_hat], 1)), second)
+        return torch.cat([first_hat, second_hat], 1)
+
+    def latent_codec(self, y: Tensor) -> dict[str, Any]:
+        raise NotImplementedError("the codec does not ask for likelihoods")
+
+    def ortho_loss(self) -> Tensor:
+        return torch.zeros(())
+
+    def aux_loss(self) -> Tensor:
+        return self.bottleneck.loss()
+
+
+def _gaussian(channel: SymbolChannel, parameters: Tensor, values: Tensor | None) -> Tensor:
+    means, scales = parameters.chunk(2, 1)
+    return channel.gaussian(means, F.softplus(scales), values)
+
+
+def _in_float64(network: nn.Module, x: Tensor) -> Tensor:
+    weights = {name: weight.double() for name, weight in network.named_parameters()}
+    return functional_call(network, weights, (x.double(),))
