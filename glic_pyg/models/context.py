@@ -1,0 +1,112 @@
+"""The entropy networks of GLIC: hyperprior, channel context, spatial context, entropy parameters.
+
+Built from CompressAI's latent codecs, which define the forward pass used in training. Coding real
+bytes walks the same modules in ``latent_walk``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import accumulate
+
+from compressai.entropy_models import EntropyBottleneck
+from compressai.latent_codecs import (
+    ChannelGroupsLatentCodec,
+    CheckerboardLatentCodec,
+    GaussianConditionalLatentCodec,
+    HyperLatentCodec,
+    HyperpriorLatentCodec,
+)
+from compressai.layers import CheckerboardMaskedConv2d
+from torch import nn
+
+from glic_pyg.models.transforms import subpel
+from glic_pyg.nn import GatedBlock, PointwiseBlock
+
+RAMP_LAYERS = 3
+
+
+def space_channel_context(
+    latent_channels: int,
+    hyper_channels: int,
+    groups: Sequence[int],
+    *,
+    hyper_depth: int,
+    hyper_expansion: float,
+    context_expansion: float,
+    context_width: int,
+    parameter_width: int,
+) -> HyperpriorLatentCodec:
+    """ELIC's uneven space-channel context model with GLIC's networks inside (GLIC section 7).
+
+    Args:
+        latent_channels: M, channels of y.
+        hyper_channels: N, channels of z.
+        groups: channels of each group of y; they sum to M.
+        hyper_depth, hyper_expansion: gated blocks between two convolutions of h_a and h_s.
+        context_expansion: of the channel context and the entropy parameters.
+        context_width, parameter_width: least inner width of the two ramps.
+
+    Raises:
+        ValueError: if the groups do not sum to M.
+    """
+    if sum(groups) != latent_channels:
+        raise ValueError(f"channel groups {tuple(groups)} sum to {sum(groups)}, not to {latent_channels} latent channels")
+    before = list(accumulate(groups, initial=0))
+    channel_context = {
+        f"y{k}": _ramp(before[k], 2 * size, context_width, lambda i, o: GatedBlock(i, o, context_expansion))
+        for k, size in enumerate(groups)
+        if k > 0
+    }
+    group_codecs = {
+        f"y{k}": CheckerboardLatentCodec(
+            latent_codec={"y": GaussianConditionalLatentCodec(quantizer="ste")},
+            context_prediction=CheckerboardMaskedConv2d(size, 2 * size, kernel_size=5, padding=2),
+            entropy_parameters=_ramp(
+                2 * size + (k > 0) * 2 * size + 2 * hyper_channels,
+                2 * size,
+                parameter_width,
+                lambda i, o: PointwiseBlock(i, o, context_expansion),
+            ),
+        )
+        for k, size in enumerate(groups)
+    }
+    return HyperpriorLatentCodec(
+        latent_codec={
+            "y": ChannelGroupsLatentCodec(group_codecs, channel_context, groups=list(groups)),
+            "hyper": HyperLatentCodec(
+                EntropyBottleneck(hyper_channels),
+                hyper_analysis(latent_channels, hyper_channels, hyper_depth, hyper_expansion),
+                hyper_synthesis(hyper_channels, hyper_depth, hyper_expansion),
+                quantizer="ste",
+            ),
+        }
+    )
+
+
+def hyper_analysis(latent_channels: int, width: int, depth: int, expansion: float) -> nn.Sequential:
+    """h_a: ``(B, M, h, w)`` -> ``(B, N, h/4, w/4)``."""
+    layers: list[nn.Module] = [nn.Conv2d(latent_channels, width, 3, padding=1)]
+    for _ in range(2):
+        layers += [GatedBlock(width, width, expansion) for _ in range(depth)]
+        layers.append(nn.Conv2d(width, width, 3, stride=2, padding=1))
+    return nn.Sequential(*layers)
+
+
+def hyper_synthesis(width: int, depth: int, expansion: float) -> nn.Sequential:
+    """h_s: ``(B, N, h/4, w/4)`` -> ``(B, 2N, h, w)``."""
+    layers: list[nn.Module] = []
+    for _ in range(2):
+        layers.append(subpel(width, width))
+        layers += [GatedBlock(width, width, expansion) for _ in range(depth)]
+    return nn.Sequential(*layers, nn.Conv2d(width, 2 * width, 3, padding=1))
+
+
+def _ramp(
+    in_channels: int, out_channels: int, least: int, layer: Callable[[int, int], nn.Module]
+) -> nn.Sequential:
+    """Three layers whose widths go linearly from input to output, inner ones at least ``least``."""
+    step = (out_channels - in_channels) / RAMP_LAYERS
+    inner = [max(least, int(in_channels + step * i)) for i in range(1, RAMP_LAYERS)]
+    widths = [in_channels, *inner, out_channels]
+    return nn.Sequential(*(layer(i, o) for i, o in zip(widths[:-1], widths[1:], strict=True)))

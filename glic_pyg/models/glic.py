@@ -1,0 +1,96 @@
+"""GLIC: the codec whose transforms pass messages over graphs of the feature map."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from glic_pyg.models.context import space_channel_context
+from glic_pyg.models.contract import SymbolChannel
+from glic_pyg.models.latent_walk import code_latents
+from glic_pyg.models.transforms import AnalysisTransform, SynthesisTransform
+from glic_pyg.nn import HaarDown, HaarUp
+
+
+class GLIC(nn.Module):
+    """Learned image codec with graph transforms (arXiv 2603.25316); defaults are the released model.
+
+    Sizes differ in these numbers only; ``conf/model`` has ``glic``, ``glic_s`` and ``glic_xs``.
+
+    Args:
+        widths: channels of the four stages of g_a; the last is M, the latent channels.
+        gated_depth, gated_expansion: gated blocks of stage 0.
+        gfa_depth, gfa_expansions, heads: GFA blocks of stages 1 and 2.
+        hyper_channels: N, channels of z.
+        hyper_depth, hyper_expansion: gated blocks of h_a and h_s.
+        groups: channel groups of y, summing to M.
+        context_expansion, context_width, parameter_width: the context networks.
+
+    Shapes: images ``(B, 3, H, W)`` in [0, 1], H and W multiples of 128; y ``(B, M, H/16, W/16)``.
+    """
+
+    multiple = 128
+
+    def __init__(
+        self,
+        widths: Sequence[int] = (128, 192, 192, 320),
+        gated_depth: int = 3,
+        gated_expansion: float = 4,
+        gfa_depth: int = 5,
+        gfa_expansions: Sequence[float] = (4, 2),
+        heads: int = 8,
+        hyper_channels: int = 192,
+        hyper_depth: int = 2,
+        hyper_expansion: float = 2,
+        groups: Sequence[int] = (16, 16, 32, 64, 192),
+        context_expansion: float = 4,
+        context_width: int = 192,
+        parameter_width: int = 384,
+    ) -> None:
+        super().__init__()
+        self.config: dict[str, Any] = {
+            name: list(value) if isinstance(value, Sequence) else value
+            for name, value in locals().items()
+            if name not in ("self", "__class__")
+        }
+        transform = {
+            "gated_depth": gated_depth,
+            "gated_expansion": gated_expansion,
+            "gfa_depth": gfa_depth,
+            "gfa_expansions": tuple(gfa_expansions),
+            "heads": heads,
+        }
+        self.latent_channels = widths[-1]
+        self.g_a = AnalysisTransform(tuple(widths), **transform)  # type: ignore[arg-type]
+        self.g_s = SynthesisTransform(tuple(widths), **transform)  # type: ignore[arg-type]
+        self.latent_codec = space_channel_context(
+            widths[-1],
+            hyper_channels,
+            tuple(groups),
+            hyper_depth=hyper_depth,
+            hyper_expansion=hyper_expansion,
+            context_expansion=context_expansion,
+            context_width=context_width,
+            parameter_width=parameter_width,
+        )
+
+    def forward(self, x: Tensor) -> dict[str, Any]:
+        """Code in expectation: ``{"x_hat": (B, 3, H, W), "likelihoods": {"y", "z"}}``, x_hat not clamped."""
+        latents = self.latent_codec(self.g_a(x))
+        return {"x_hat": self.g_s(latents["y_hat"]), "likelihoods": latents["likelihoods"]}
+
+    def code_latents(self, channel: SymbolChannel, y: Tensor | None = None, *, shape: tuple[int, int]) -> Tensor:
+        """Send (``y`` given) or receive y through a channel; see :func:`latent_walk.code_latents`."""
+        return code_latents(self.latent_codec, channel, y, shape)
+
+    def ortho_loss(self) -> Tensor:
+        """Sum of the orthogonality losses of the 8 side-branch maps, a scalar."""
+        branches = [m.ortho_loss() for m in self.modules() if isinstance(m, HaarDown | HaarUp)]
+        return torch.stack(branches).sum()
+
+    def aux_loss(self) -> Tensor:
+        """How far the quantiles of the EntropyBottleneck are from its tails, a scalar."""
+        return self.latent_codec.hyper.entropy_bottleneck.loss()

@@ -1,0 +1,83 @@
+"""Weights as safetensors: the architecture and a card travel in the file's metadata."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from glic_pyg.models.glic import GLIC
+
+
+def save_weights(path: str | Path, model: GLIC, card: dict[str, Any]) -> None:
+    """Write parameters to ``path``; a file already there is replaced only by a complete one.
+
+    Args:
+        path: a ``.safetensors`` file.
+        model: what to save; its constructor arguments are saved with it.
+        card: how the weights came to be (data, steps, recipe, measured points), JSON-serialisable.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    metadata = {"architecture": json.dumps(model.config), "card": json.dumps(card)}
+    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".part")
+    os.close(handle)
+    try:
+        save_file(weights_of(model), temporary, metadata)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+
+
+def load_weights(path: str | Path) -> GLIC:
+    """The model of a file written by :func:`save_weights`, in eval mode on the CPU.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it is not a weights file of this project, or does not fit its architecture.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"no weights at {path}: give the path of a .safetensors file")
+    try:
+        model = GLIC(**json.loads(_metadata(path)["architecture"]))
+        tensors = load_file(path)
+    except Exception as error:
+        raise ValueError(f"{path} is not a weights file of this project: {error}") from error
+    problems = model.load_state_dict(tensors, strict=False)
+    absent = [name for name, _ in model.named_parameters() if name in problems.missing_keys]
+    if absent or problems.unexpected_keys:
+        raise ValueError(f"{path} does not fit its architecture: {len(absent)} missing, {problems.unexpected_keys} extra")
+    return model.eval()
+
+
+def read_card(path: str | Path) -> dict[str, Any]:
+    """The card saved with a weights file."""
+    return json.loads(_metadata(Path(path))["card"])
+
+
+def weights_hash(model: nn.Module) -> str:
+    """SHA-256 over names, dtypes, shapes and bytes of all parameters, as hexadecimal."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(weights_of(model).items()):
+        digest.update(f"{name}|{tensor.dtype}|{tuple(tensor.shape)}|".encode())
+        digest.update(tensor.numpy().tobytes())
+    return digest.hexdigest()
+
+
+def weights_of(model: nn.Module) -> dict[str, Tensor]:
+    """All parameters on the CPU; buffers are derived and not part of the weights."""
+    return {name: p.detach().cpu().contiguous() for name, p in model.named_parameters()}
+
+
+def _metadata(path: Path) -> dict[str, str]:
+    with safe_open(path, framework="pt") as file:
+        return file.metadata() or {}

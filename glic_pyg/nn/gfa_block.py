@@ -1,0 +1,81 @@
+"""The GFA block: two graphs of the input map, then layers of aggregation and feed-forward."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from glic_pyg.graph import GraphBuilder, WindowGraph
+from glic_pyg.nn.channels_last import map_of, rows_of
+from glic_pyg.nn.gfa_conv import GFAConv
+from glic_pyg.nn.pointwise import Pointwise, gate
+from glic_pyg.nn.strips import by_strips, depthwise
+
+NORM_EPS = 1e-5
+
+
+class GFALayer(nn.Module):
+    r"""One round of message passing on one graph (GLIC section 2, GFA).
+
+    .. math:: t' = t + \mathrm{GFAConv}(\mathrm{LN}(t)), \qquad t'' = t' + \mathrm{FFN}(\mathrm{LN}(t'))
+
+    The FFN has a depthwise 3x3 convolution before its gate.
+
+    Shapes: ``(B, H, W, C)`` rows and a graph over the same maps -> ``(B, H, W, C)``.
+    """
+
+    def __init__(self, channels: int, expansion: float, heads: int) -> None:
+        super().__init__()
+        hidden = int(channels * expansion)
+        self.norm_conv = nn.LayerNorm(channels, eps=NORM_EPS)
+        self.conv = GFAConv(channels, heads)
+        self.norm_ffn = nn.LayerNorm(channels, eps=NORM_EPS)
+        self.project_in = Pointwise(channels, 2 * hidden, bias=False)
+        self.depthwise = nn.Conv2d(2 * hidden, 2 * hidden, 3, padding=1, groups=2 * hidden, bias=False)
+        self.project_out = Pointwise(hidden, channels, bias=False)
+
+    def forward(self, rows: Tensor, graph: WindowGraph) -> Tensor:
+        aggregated = self.conv(self.norm_conv(rows).flatten(1, 2), graph)
+        return by_strips(self._feed_forward, rows + aggregated.view_as(rows), halo=1)
+
+    def _feed_forward(self, rows: Tensor, missing: tuple[int, int]) -> Tensor:
+        height = rows.shape[1] + sum(missing) - 2
+        inner = rows.narrow(1, 1 - missing[0], height)
+        hidden = self.project_in(self.norm_ffn(rows))
+        return inner + self.project_out(gate(depthwise(self.depthwise, hidden, missing)))
+
+
+class GFABlock(nn.Module):
+    """Graph-based feature aggregation: layers alternate local and mesh graphs, starting local.
+
+    The graphs are built once, from the block's input and without gradient, and reused by every
+    layer. There is no residual around the block.
+
+    Args:
+        channels: feature width.
+        expansion: hidden width of the FFN over ``channels``.
+        depth: number of layers.
+        heads: attention heads.
+        builder: how graphs are built.
+
+    Shapes: ``(B, C, H, W)`` -> ``(B, C, H, W)``, any H and W.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        expansion: float,
+        *,
+        depth: int = 5,
+        heads: int = 8,
+        builder: GraphBuilder | None = None,
+    ) -> None:
+        super().__init__()
+        self.builder = builder or GraphBuilder()
+        self.layers = nn.ModuleList(GFALayer(channels, expansion, heads) for _ in range(depth))
+
+    def forward(self, x: Tensor) -> Tensor:
+        graphs = self.builder(x.detach())
+        rows = rows_of(x)
+        for index, layer in enumerate(self.layers):
+            rows = layer(rows, graphs["mesh" if index % 2 else "local"])
+        return map_of(rows)
