@@ -9,11 +9,12 @@ from torch import Tensor
 
 from glic_pyg.graph.cells import Cells, local_cells, mesh_cells
 from glic_pyg.graph.complexity import Detector, Pooling, complexity_map
-from glic_pyg.graph.degree import MEAN_DEGREE, Scope, target_degrees
-from glic_pyg.graph.threshold import bisect, unit_features
+from glic_pyg.graph.degree import MEAN_DEGREE, Scope, target_degrees, whole_degrees
+from glic_pyg.graph.threshold import Method, select, unit_features
 from glic_pyg.graph.window_graph import WindowGraph
 
-CELLS_AT_ONCE = 16
+CELLS_AT_ONCE = {"cpu": 8}  # what 8 cells need stays in the cache
+CELLS_AT_ONCE_ELSEWHERE = 1024
 
 
 @dataclass(frozen=True)
@@ -24,19 +25,25 @@ class GraphBuilder:
         detector, pooling: the complexity score.
         mean_degree: budget per node.
         scope: share the budget per ``"cell"`` (released) or per ``"image"`` (paper's wording).
+        method: ``"bisection"`` (released, meets the budget roughly) or ``"exact"`` (to the edge).
     """
 
     detector: Detector = "sobel"
     pooling: Pooling = "rms"
     mean_degree: float = MEAN_DEGREE
     scope: Scope = "cell"
+    method: Method = "bisection"
 
     @torch.no_grad()
     def __call__(self, x: Tensor) -> dict[str, WindowGraph]:
         """Build ``{"local", "mesh"}`` from a ``(B, C, H, W)`` map of any size.
 
-        Half-precision maps are built in float32. The result depends on the map only: not on the
-        thread count, not on the other maps of the batch.
+        Half-precision maps are built in float32. The result depends on the map only: not on its
+        memory layout, not on the thread count, not on the other maps of the batch. (A lowered
+        ``torch.set_float32_matmul_precision`` is obeyed, and moves edges of float32 maps.)
+
+        Raises:
+            ValueError: if ``x`` is not such a map, or is not finite, or a setting is unknown.
         """
         with torch.autocast(x.device.type, enabled=False):
             x = x if x.dtype == torch.float64 else x.float()
@@ -46,14 +53,22 @@ class GraphBuilder:
             return {c.kind: self._connect(features, complexity, c.to(x.device)) for c in shapes}
 
     def _connect(self, features: list[Tensor], complexity: Tensor, cells: Cells) -> WindowGraph:
-        degrees = target_degrees(complexity, cells, mean_degree=self.mean_degree, scope=self.scope)
+        degrees = self._degrees(complexity, cells)
         mask = torch.empty(*degrees.shape, cells.candidates.shape[1], dtype=torch.bool, device=degrees.device)
+        block = _Block(cells, features[0])
         for rows, degree, out in zip(features, degrees, mask, strict=True):
-            for block in _blocks(cells.nodes.shape[0]):
-                nodes, candidates = rows[cells.gather_nodes[block]], rows[cells.gather_candidates[block]]
-                out[block] = bisect(nodes @ candidates.mT, degree[block])
-        mask &= cells.real[:, :, None]
+            for part in block.parts:
+                out[part] = select(block.similarity(rows, part), degree[part], self.method)
+        if not cells.tiled:
+            mask &= cells.real[:, :, None]
         return WindowGraph(cells, mask, degrees)
+
+    def _degrees(self, complexity: Tensor, cells: Cells) -> Tensor:
+        degrees = target_degrees(complexity, cells, mean_degree=self.mean_degree, scope=self.scope)
+        if self.method != "exact":
+            return degrees
+        limit = cells.real * cells.candidates.shape[1]
+        return whole_degrees(degrees, limit, mean_degree=self.mean_degree, scope=self.scope)
 
 
 def build_graphs(feature_map: Tensor, **settings: object) -> dict[str, WindowGraph]:
@@ -61,5 +76,28 @@ def build_graphs(feature_map: Tensor, **settings: object) -> dict[str, WindowGra
     return GraphBuilder(**settings)(feature_map)  # type: ignore[arg-type]
 
 
-def _blocks(count: int) -> list[slice]:
-    return [slice(i, min(i + CELLS_AT_ONCE, count)) for i in range(0, count, CELLS_AT_ONCE)]
+class _Block:
+    """Similarities of a few cells at a time, in memory that is allocated once.
+
+    Args:
+        cells: geometry on the device of the features.
+        rows: ``(N + 1, C)``, tells dtype and width.
+    """
+
+    def __init__(self, cells: Cells, rows: Tensor) -> None:
+        count = len(cells.nodes)
+        size = min(count, CELLS_AT_ONCE.get(rows.device.type, CELLS_AT_ONCE_ELSEWHERE))
+        self.parts = [slice(i, min(i + size, count)) for i in range(0, count, size)]
+        self._index = cells.gather_nodes, cells.gather_candidates
+        shapes = [(size, index.shape[1]) for index in self._index]
+        self._gathered = [rows.new_empty(*shape, rows.shape[1]) for shape in shapes]
+        self._similarity = rows.new_empty(*shapes[0], shapes[1][1])
+
+    def similarity(self, rows: Tensor, part: slice) -> Tensor:
+        """``(cells, q, s)`` similarities of the cells ``part``; overwritten by the next call."""
+        count = part.stop - part.start
+        sides = []
+        for index, gathered in zip(self._index, self._gathered, strict=True):
+            torch.index_select(rows, 0, index[part].flatten(), out=gathered[:count].flatten(0, 1))
+            sides.append(gathered[:count])
+        return torch.bmm(sides[0], sides[1].mT, out=self._similarity[:count])

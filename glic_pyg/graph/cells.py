@@ -8,7 +8,7 @@ position outside the map name the same phantom.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Literal
 
@@ -59,6 +59,11 @@ class Cells:
         return self.nodes < self.num_real
 
     @property
+    def tiled(self) -> bool:
+        """Whether the cells tile the map exactly, without filler nodes."""
+        return self.nodes.numel() == self.num_real
+
+    @property
     def gather_nodes(self) -> Tensor:
         """``(G, q)`` int64 rows into N real rows followed by one zero row."""
         return self.nodes.clamp(max=self.num_real)
@@ -76,12 +81,14 @@ class Cells:
         """
         node = _grid(self.cell_side, self.cell_side)
         candidate = _grid(self.window_side, self.window_side)
-        return candidate[None] - node[:, None]
+        return (candidate[None] - node[:, None]).to(self.nodes.device)
 
     def to(self, device: torch.device | str) -> Cells:
         """The same geometry on another device."""
-        moved = (t.to(device) for t in (self.nodes, self.candidates, self.positions))
-        return Cells(self.kind, self.height, self.width, *moved, self.cell_side, self.window_side)
+        if self.nodes.device == torch.device(device):
+            return self
+        moved = {name: getattr(self, name).to(device) for name in ("nodes", "candidates", "positions")}
+        return replace(self, **moved)
 
 
 def local_cells(

@@ -7,6 +7,7 @@ A score has two parts, a *detector* that answers per channel and a *pooling* ove
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Literal
 
 import torch
@@ -17,7 +18,9 @@ Detector = Literal["sobel", "entropy", "residual", "none"]
 Pooling = Literal["rms", "mean"]
 
 BLUR_SIGMA = 0.8
-CHANNELS_AT_ONCE = 16
+BLUR_SIDE = math.exp(-0.5 / BLUR_SIGMA**2)  # side tap of the 3-tap Gaussian over its centre tap
+BLUR_SUM = 1 / (1 + 2 * BLUR_SIDE) ** 2  # what makes its 9 taps sum to 1
+ELEMENTS_AT_ONCE = 2**17  # channels are taken so many at a time that they stay in the cache
 ENTROPY_LEVELS = 8
 
 
@@ -37,22 +40,43 @@ def complexity_map(x: Tensor, detector: Detector = "sobel", pooling: Pooling = "
         pooling: ``rms`` or ``mean`` over channels.
 
     Returns:
-        ``(B, H, W)``, the dtype of ``x``, not negative.
+        ``(B, H, W)``, the dtype of ``x``, not negative; not finite where ``x`` is not.
+
+    Raises:
+        ValueError: if ``x`` is no such map, or the detector or the pooling is unknown.
     """
     if x.dim() != 4:
         raise ValueError(f"a feature map has shape (B, C, H, W), got {tuple(x.shape)}")
+    if not x.numel():
+        raise ValueError(f"a feature map needs at least one value, got shape {tuple(x.shape)}")
+    if not x.is_floating_point():
+        raise ValueError(f"complexity is measured on float32 or float64 maps, got {x.dtype}")
     if detector == "none":
         return x.new_ones(x.shape[0], *x.shape[2:])
     if detector not in _DETECTORS:
         raise ValueError(f"unknown complexity detector {detector!r}: use one of {[*_DETECTORS, 'none']}")
     if pooling not in ("rms", "mean"):
         raise ValueError(f"unknown pooling {pooling!r}: use 'rms' or 'mean'")
-    total = x.new_zeros(x.shape[0], *x.shape[2:])
-    for channels in x.split(CHANNELS_AT_ONCE, dim=1):
-        response = _blur(_DETECTORS[detector](channels.contiguous()))
-        total += (response.square() if pooling == "rms" else response).sum(1)
-    total /= x.shape[1]
-    return total.sqrt() if pooling == "rms" else total
+    pooled = torch.stack([_pool(image, _DETECTORS[detector], pooling) for image in x])
+    pooled /= x.shape[1]
+    return (pooled.sqrt_() if pooling == "rms" else pooled) * BLUR_SUM
+
+
+def _pool(image: Tensor, detector: Callable[[Tensor], Tensor], pooling: Pooling) -> Tensor:
+    """Sum over the channels of ``(C, H, W)`` of the blurred responses or their squares.
+
+    Channels are added one by one and every operation rounds once, so that the result does not
+    depend on how torch shares the work between threads.
+    """
+    total = image.new_zeros(image.shape[1:])
+    at_once = max(1, ELEMENTS_AT_ONCE // total.numel())
+    for channels in image.split(at_once):
+        response = _blur(detector(channels.contiguous()[None])[0])
+        if pooling == "rms":
+            response.square_()
+        for channel in response:
+            total += channel
+    return total
 
 
 def _sobel(x: Tensor) -> Tensor:
@@ -60,9 +84,9 @@ def _sobel(x: Tensor) -> Tensor:
     p = F.pad(x, (1, 1, 1, 1), mode="replicate")
     across = p[..., :-2] - p[..., 2:]
     down = p[..., :-2, :] - p[..., 2:, :]
-    gx = across[..., :-2, :] + 2 * across[..., 1:-1, :] + across[..., 2:, :]
-    gy = down[..., :-2] + 2 * down[..., 1:-1] + down[..., 2:]
-    return (gx.square_().add_(gy.square_()).div_(16).add_(1e-9)).sqrt_()
+    gx = across[..., :-2, :].add(across[..., 1:-1, :], alpha=2).add_(across[..., 2:, :])
+    gy = down[..., :-2].add(down[..., 1:-1], alpha=2).add_(down[..., 2:])
+    return gx.square_().add_(gy.square_()).div_(16).add_(1e-9).sqrt_()
 
 
 def _residual(x: Tensor) -> Tensor:
@@ -85,12 +109,10 @@ def _entropy(x: Tensor) -> Tensor:
 
 
 def _blur(x: Tensor) -> Tensor:
-    """Separable 3-tap Gaussian, sigma 0.8, replicate-padded."""
-    side = math.exp(-0.5 / BLUR_SIGMA**2)
-    weight = 1 / (1 + 2 * side)
+    """Separable 3-tap Gaussian on a replicate-padded ``(C, H, W)``, centre tap 1: BLUR_SUM is left out."""
     p = F.pad(x, (1, 1, 1, 1), mode="replicate")
-    rows = p[..., 1:-1, :] * weight + (p[..., :-2, :] + p[..., 2:, :]) * (side * weight)
-    return rows[..., 1:-1] * weight + (rows[..., :-2] + rows[..., 2:]) * (side * weight)
+    rows = (p[:, :-2] + p[:, 2:]).mul_(BLUR_SIDE).add_(p[:, 1:-1])
+    return (rows[..., :-2] + rows[..., 2:]).mul_(BLUR_SIDE).add_(rows[..., 1:-1])
 
 
 _DETECTORS = {"sobel": _sobel, "residual": _residual, "entropy": _entropy}

@@ -13,11 +13,13 @@ Scope = Literal["cell", "image"]
 
 MEAN_DEGREE = 64
 FLATTENING = 1.5
+STEPS = 2**20  # a degree is counted in steps of 1 / STEPS while it is being rounded
+SCALING_STEPS = 60
 
 
 def flatten_towards_mean(complexity: Tensor, flattening: float = FLATTENING) -> Tensor:
     """Pull a ``(B, H, W)`` complexity map towards its own mean: mu + (c - mu) / flattening."""
-    mean = complexity.mean((1, 2), keepdim=True)
+    mean = complexity.mean(2).mean(1)[:, None, None]  # in two steps: the same for any thread count
     return mean + (complexity - mean) / flattening
 
 
@@ -54,8 +56,55 @@ def target_degrees(
     flat = flatten_towards_mean(complexity, flattening).flatten(1)
     padded = torch.nn.functional.pad(flat, (0, 1))
     score = padded[:, cells.gather_nodes]
-    dims = (2,) if scope == "cell" else (1, 2)
-    share = score / score.sum(dims, keepdim=True).clamp_min(torch.finfo(score.dtype).tiny)
-    budget = cells.real.sum(dims[0] - 1 if scope == "cell" else None, keepdim=scope == "cell") * mean_degree
-    degrees = (share * budget).clamp(1, cells.candidates.shape[1])
+    total, nodes = score.sum(2, keepdim=True), cells.real.sum(1, keepdim=True)
+    if scope == "image":
+        total, nodes = total.sum(1, keepdim=True), nodes.sum(0, keepdim=True)
+    share = score / total.clamp_min(torch.finfo(score.dtype).tiny)
+    degrees = (share * (nodes * mean_degree)).clamp(1, cells.candidates.shape[1])
     return degrees * cells.real
+
+
+def whole_degrees(
+    degrees: Tensor, limit: Tensor, *, mean_degree: float = MEAN_DEGREE, scope: Scope = "cell"
+) -> Tensor:
+    r"""Degrees as whole numbers that meet the budget to the edge.
+
+    The degrees of a budget scope are scaled by one factor, and kept in 1..limit, until they sum to
+    ``round(N * mean_degree)`` (or as near as the limits allow); then they are rounded down and what is
+    missing goes to the largest remainders, the first of equals first. All sums are of integers
+    (degrees in steps of 2^-20), so the result does not depend on the order of summation.
+
+    Args:
+        degrees: ``(B, G, q)`` from :func:`target_degrees`.
+        limit: ``(G, q)`` int64, the most edges a node can have; 0 at filler nodes.
+
+    Returns:
+        ``(B, G, q)`` whole numbers, the dtype of ``degrees``.
+    """
+    rows, upper = (degrees, limit) if scope == "cell" else (degrees.flatten(1), limit.flatten())
+    lower = upper.clamp(max=1)
+    budget = (lower.sum(-1) * mean_degree).round().long()
+    budget = torch.minimum(torch.maximum(budget, lower.sum(-1)), upper.sum(-1))[..., None]
+    steps = _scale_to(rows.double() * STEPS, budget * STEPS, lower * STEPS, upper * STEPS)
+    whole = steps // STEPS
+    remainder = torch.where(whole < upper, steps % STEPS, -1)
+    order = torch.sort(remainder, dim=-1, descending=True, stable=True).indices
+    missing = budget - whole.sum(-1, keepdim=True)
+    extra = torch.arange(whole.shape[-1], device=whole.device) < missing
+    whole += torch.zeros_like(whole).scatter_(-1, order, extra.long())
+    return whole.view_as(degrees).to(degrees.dtype)
+
+
+def _scale_to(rows: Tensor, budget: Tensor, lower: Tensor, upper: Tensor) -> Tensor:
+    """``clamp(factor * rows, lower, upper)`` in int64, with the largest factor that stays in budget."""
+    low, high = torch.zeros_like(budget, dtype=rows.dtype), torch.full_like(budget, 2, dtype=rows.dtype)
+    high = high * upper.amax(-1, keepdim=True) / STEPS
+    for _ in range(SCALING_STEPS):
+        factor = (low + high) / 2
+        over = _scaled(rows, factor, lower, upper).sum(-1, keepdim=True) > budget
+        low, high = torch.where(over, low, factor), torch.where(over, factor, high)
+    return _scaled(rows, low, lower, upper)
+
+
+def _scaled(rows: Tensor, factor: Tensor, lower: Tensor, upper: Tensor) -> Tensor:
+    return torch.minimum(torch.maximum((rows * factor).long(), lower), upper)

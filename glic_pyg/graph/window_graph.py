@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Data
 
-from glic_pyg.graph.cells import Cells, local_cells, mesh_cells
+from glic_pyg.graph.cells import Cells
+from glic_pyg.graph.window_data import edge_similarity, read_window_data
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,71 +46,91 @@ class WindowGraph:
         mask = self.mask[image, cells]
         return mask | ~mask.any(-1, keepdim=True)
 
-    def edge_index(self) -> Tensor:
-        """``(2, E)`` int64: sources (row 0) and targets (row 1), sorted by target, then candidate."""
-        return self._edges()[0]
+    def edge_index(self, *, attended: bool = False) -> Tensor:
+        """``(2, E)`` int64: sources (row 0) and targets (row 1), sorted by target, then candidate.
 
-    def to_data(self, x: Tensor | None = None) -> Data:
+        With ``attended``, a node left with no edge gets its candidates, see :meth:`attended`.
+        """
+        return self._edges(attended)[0]
+
+    def to_data(self, x: Tensor | None = None, *, similarity: bool = False, attended: bool = False) -> Data:
         """The graph as PyG data.
 
         Args:
             x: optional ``(B, C, H, W)`` map whose nodes become ``data.x``.
+            similarity: also give ``edge_similarity`` (E,), the cosine similarity of the ends in ``x``.
+            attended: give a node left with no edge its candidates, see :meth:`attended`.
 
         Returns:
             ``Data`` with ``edge_index`` (2, E); ``edge_attr`` (E, 2) int64, the lattice offset that the
             position bias reads; ``edge_cell`` (E,); ``pos`` (nodes, 2) row and column; ``batch``;
             ``phantom`` bool; ``cell`` (-1 at phantoms); ``degree`` target degree (0 at phantoms);
             ``kind``, ``height``, ``width`` of the geometry.
+
+        Raises:
+            ValueError: if ``x`` does not fit the graph, or ``similarity`` is asked for without it.
         """
-        edge_index, edge_attr, edge_cell = self._edges()
-        cells, batch = self.cells, self.batch_size
+        self._check_map(x, similarity)
+        edge_index, edge_attr, edge_cell = self._edges(attended)
+        cells, batch, device = self.cells, self.batch_size, self.mask.device
+        cell_of_slot = torch.arange(len(cells.nodes), device=device)[:, None].expand_as(cells.nodes)
+        phantom = torch.arange(cells.num_nodes, device=device) >= cells.num_real
         data = Data(
             x=None if x is None else self._node_rows(x.permute(0, 2, 3, 1).flatten(1, 2)),
             edge_index=edge_index,
             edge_attr=edge_attr,
             edge_cell=edge_cell,
             pos=cells.positions.repeat(batch, 1),
-            cell=self._per_node(torch.arange(cells.nodes.shape[0])[:, None].expand_as(cells.nodes), -1),
+            cell=self._per_node(cell_of_slot, -1),
             degree=self._per_node(self.degrees, 0),
-            phantom=(torch.arange(cells.num_nodes) >= cells.num_real).repeat(batch),
-            batch=torch.arange(batch).repeat_interleave(cells.num_nodes),
+            phantom=phantom.repeat(batch),
+            batch=torch.arange(batch, device=device).repeat_interleave(cells.num_nodes),
             num_nodes=batch * cells.num_nodes,
         )
+        if similarity:
+            data.edge_similarity = edge_similarity(data.x, edge_index)
         data.kind, data.height, data.width = cells.kind, cells.height, cells.width
         data.cell_side, data.window_side = cells.cell_side, cells.window_side
         return data
 
+    def to_data_list(self, x: Tensor | None = None, **options: bool) -> list[Data]:
+        """One :meth:`to_data` an image, ready for ``Batch.from_data_list`` or a PyG loader."""
+        self._check_map(x, similarity=False)
+        images = [slice(i, i + 1) for i in range(self.batch_size)]
+        singles = [WindowGraph(self.cells, self.mask[i], self.degrees[i]) for i in images]
+        maps = [None if x is None else x[i] for i in images]
+        return [graph.to_data(x_one, **options) for graph, x_one in zip(singles, maps, strict=True)]
+
     @classmethod
     def from_data(cls, data: Data) -> WindowGraph:
-        """Read back what :meth:`to_data` wrote.
+        """Read back what :meth:`to_data` wrote, also after ``Batch.from_data_list``.
 
         Raises:
-            ValueError: if an edge does not belong to the geometry that the data names.
+            ValueError: if the data is of another kind, mixes geometries, or holds an edge that does
+                not belong to its geometry.
         """
-        make = local_cells if data.kind == "local" else mesh_cells
-        cells = make(data.height, data.width, cell_side=data.cell_side, window_side=data.window_side)
-        batch = data.num_nodes // cells.num_nodes
-        slot_of_node = cells.nodes.new_full((cells.num_nodes, 2), -1)
-        slot_of_node[cells.nodes] = _pairs(*cells.nodes.shape)
-        source, target = data.edge_index
-        cell, node = slot_of_node[target % cells.num_nodes].unbind(-1)
-        offset = data.edge_attr + torch.stack([node // cells.cell_side, node % cells.cell_side], -1)
-        candidate = offset[:, 0] * cells.window_side + offset[:, 1]
-        if not torch.equal(cells.candidates[cell, candidate], source % cells.num_nodes):
-            raise ValueError(f"an edge of this data is not between a node and a candidate of its {data.kind} cell")
-        mask = torch.zeros(batch, *cells.nodes.shape, cells.candidates.shape[1], dtype=torch.bool)
-        mask[target // cells.num_nodes, cell, node, candidate] = True
-        per_image = data.degree.view(batch, cells.num_nodes)
-        return cls(cells, mask, per_image[:, cells.nodes] * cells.real)
+        return cls(*read_window_data(data))
 
-    def _edges(self) -> tuple[Tensor, Tensor, Tensor]:
-        cells = self.cells
-        image, cell, node, candidate = self.mask.nonzero(as_tuple=True)
+    def _edges(self, attended: bool) -> tuple[Tensor, Tensor, Tensor]:
+        cells, mask = self.cells, self.mask
+        if attended:
+            mask = mask | (cells.real & ~mask.any(-1))[..., None]
+        image, cell, node, candidate = mask.nonzero(as_tuple=True)
         target = cells.nodes[cell, node] + image * cells.num_nodes
         source = cells.candidates[cell, candidate] + image * cells.num_nodes
         order = torch.sort(target, stable=True).indices
-        offsets = cells.lattice_offsets().to(target.device)[node, candidate]
+        offsets = cells.lattice_offsets()[node, candidate]
         return torch.stack([source, target])[:, order], offsets[order], cell[order]
+
+    def _check_map(self, x: Tensor | None, similarity: bool) -> None:
+        if x is None:
+            if similarity:
+                raise ValueError("similarities need the feature map: call to_data(x, similarity=True)")
+        elif x.dim() != 4 or (len(x), *x.shape[2:]) != (self.batch_size, self.cells.height, self.cells.width):
+            raise ValueError(
+                f"a map of shape {tuple(x.shape)} does not fit a graph over {self.batch_size} maps of "
+                f"{self.cells.height}x{self.cells.width}: give the (B, C, H, W) map it was built from"
+            )
 
     def _node_rows(self, rows: Tensor) -> Tensor:
         """``(B, N, C)`` real rows -> ``(B * num_nodes, C)`` with zero rows for phantoms."""
@@ -123,7 +144,3 @@ class WindowGraph:
         out = values.new_full((self.batch_size, cells.num_nodes), missing)
         out[:, cells.nodes[cells.real]] = values[:, cells.real]
         return out.flatten()
-
-
-def _pairs(rows: int, columns: int) -> Tensor:
-    return torch.cartesian_prod(torch.arange(rows), torch.arange(columns)).view(rows, columns, 2)
