@@ -3,6 +3,7 @@
 import logging
 import signal
 import sys
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,8 @@ def train(cfg: DictConfig) -> dict[str, float]:
     checkpoint = _checkpoint(cfg.ckpt_path, output / "last.ckpt")
     if cfg.threads:
         torch.set_num_threads(cfg.threads)
+    # The averaged copy of the model stays in eval mode, which Lightning would remark on.
+    warnings.filterwarnings("ignore", message=r"Found .* module\(s\) in eval mode")
     lightning.seed_everything(cfg.seed, verbose=False)
     write_run_record(output / "run.json")
     datamodule = instantiate(cfg.data)

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from glic_pyg.training.crops import CropBatches, StepSampler
-from glic_pyg.training.image_files import find_images
+from glic_pyg.training.image_files import DataError, find_images
 from glic_pyg.training.image_store import FileStore, ImageStore, MemoryStore
 
 log = logging.getLogger(__name__)
@@ -102,6 +102,10 @@ class ShardDataModule(lightning.LightningDataModule):
         """Batches of the steps still to be done, each (B, 3, crop, crop) uint8."""
         assert self.train_store is not None and self.trainer is not None
         trainer = self.trainer
+        if not 0 <= trainer.max_steps <= self.steps:  # an exhausted sampler would loop for ever
+            raise DataError(
+                f"The trainer wants {trainer.max_steps} steps but the data {self.steps}; set steps=..."
+            )
         rank, world_size = trainer.global_rank, trainer.world_size
         batches = CropBatches(self.train_store, self.batch_size, self.crop, self.seed, rank, world_size)
         sampler = StepSampler(self.steps, lambda: trainer.global_step)

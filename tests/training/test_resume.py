@@ -47,7 +47,9 @@ def assert_same(straight, module, trainer) -> None:
 
 
 @pytest.mark.parametrize("loader_steps", [8, 4])
-def test_stop_at_max_steps(straight, make_module, make_data, make_trainer, tmp_path: Path, loader_steps: int) -> None:
+def test_stop_at_max_steps(
+    straight, make_module, make_data, make_trainer, tmp_path: Path, loader_steps: int
+) -> None:
     path = tmp_path / "last.ckpt"
     make_trainer(4, callbacks=[LastCheckpoint(str(path))]).fit(make_module(), make_data(loader_steps))
     module, trainer = make_module(), make_trainer(8)
@@ -60,7 +62,9 @@ def test_broken_off(straight, make_module, make_data, make_trainer, tmp_path: Pa
     path = tmp_path / "last.ckpt"
     callbacks = [LastCheckpoint(str(path), every_n_steps=3), StopAt(4, inside)]
     with pytest.raises(RuntimeError, match="broken off"):
-        make_trainer(8, val_check_interval=2, callbacks=callbacks).fit(make_module(), make_data(8, validate=True))
+        make_trainer(8, val_check_interval=2, callbacks=callbacks).fit(
+            make_module(), make_data(8, validate=True)
+        )
     module, trainer = make_module(), make_trainer(8, val_check_interval=2)
     trainer.fit(module, make_data(8, validate=True), ckpt_path=str(path), weights_only=True)
     assert torch.load(path, weights_only=True)["global_step"] == (3 if inside else 4)
