@@ -3,16 +3,24 @@
 from glic_pyg.graph.build import GraphBuilder, build_graphs
 from glic_pyg.graph.cells import Cells, local_cells, mesh_cells
 from glic_pyg.graph.complexity import complexity_map
-from glic_pyg.graph.degree import target_degrees
+from glic_pyg.graph.degree import target_degrees, whole_degrees
+from glic_pyg.graph.radius import within_radius
+from glic_pyg.graph.radius_graph import RadiusGraphBuilder, build_radius_graph
+from glic_pyg.graph.union import union_data
 from glic_pyg.graph.window_graph import WindowGraph
 
 __all__ = [
     "Cells",
     "GraphBuilder",
+    "RadiusGraphBuilder",
     "WindowGraph",
     "build_graphs",
+    "build_radius_graph",
     "complexity_map",
     "local_cells",
     "mesh_cells",
     "target_degrees",
+    "union_data",
+    "whole_degrees",
+    "within_radius",
 ]

@@ -10,11 +10,9 @@ from torch import Tensor
 from glic_pyg.graph.cells import Cells, local_cells, mesh_cells
 from glic_pyg.graph.complexity import Detector, Pooling, complexity_map
 from glic_pyg.graph.degree import MEAN_DEGREE, Scope, target_degrees, whole_degrees
-from glic_pyg.graph.threshold import Method, select, unit_features
+from glic_pyg.graph.similarity import CellSimilarities, unit_features
+from glic_pyg.graph.threshold import Method, select
 from glic_pyg.graph.window_graph import WindowGraph
-
-CELLS_AT_ONCE = {"cpu": 8}  # what 8 cells need stays in the cache
-CELLS_AT_ONCE_ELSEWHERE = 1024
 
 
 @dataclass(frozen=True)
@@ -55,10 +53,10 @@ class GraphBuilder:
     def _connect(self, features: list[Tensor], complexity: Tensor, cells: Cells) -> WindowGraph:
         degrees = self._degrees(complexity, cells)
         mask = torch.empty(*degrees.shape, cells.candidates.shape[1], dtype=torch.bool, device=degrees.device)
-        block = _Block(cells, features[0])
+        similarities = CellSimilarities(cells, features[0])
         for rows, degree, out in zip(features, degrees, mask, strict=True):
-            for part in block.parts:
-                out[part] = select(block.similarity(rows, part), degree[part], self.method)
+            for part in similarities.parts:
+                out[part] = select(similarities(rows, part), degree[part], self.method)
         if not cells.tiled:
             mask &= cells.real[:, :, None]
         return WindowGraph(cells, mask, degrees)
@@ -74,30 +72,3 @@ class GraphBuilder:
 def build_graphs(feature_map: Tensor, **settings: object) -> dict[str, WindowGraph]:
     """The local and the mesh graph of a ``(B, C, H, W)`` feature map; see :class:`GraphBuilder`."""
     return GraphBuilder(**settings)(feature_map)  # type: ignore[arg-type]
-
-
-class _Block:
-    """Similarities of a few cells at a time, in memory that is allocated once.
-
-    Args:
-        cells: geometry on the device of the features.
-        rows: ``(N + 1, C)``, tells dtype and width.
-    """
-
-    def __init__(self, cells: Cells, rows: Tensor) -> None:
-        count = len(cells.nodes)
-        size = min(count, CELLS_AT_ONCE.get(rows.device.type, CELLS_AT_ONCE_ELSEWHERE))
-        self.parts = [slice(i, min(i + size, count)) for i in range(0, count, size)]
-        self._index = cells.gather_nodes, cells.gather_candidates
-        shapes = [(size, index.shape[1]) for index in self._index]
-        self._gathered = [rows.new_empty(*shape, rows.shape[1]) for shape in shapes]
-        self._similarity = rows.new_empty(*shapes[0], shapes[1][1])
-
-    def similarity(self, rows: Tensor, part: slice) -> Tensor:
-        """``(cells, q, s)`` similarities of the cells ``part``; overwritten by the next call."""
-        count = part.stop - part.start
-        sides = []
-        for index, gathered in zip(self._index, self._gathered, strict=True):
-            torch.index_select(rows, 0, index[part].flatten(), out=gathered[:count].flatten(0, 1))
-            sides.append(gathered[:count])
-        return torch.bmm(sides[0], sides[1].mT, out=self._similarity[:count])

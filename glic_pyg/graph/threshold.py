@@ -10,28 +10,6 @@ from torch import Tensor
 Method = Literal["bisection", "exact"]
 
 BISECTION_STEPS = 5
-NORM_FLOOR = 1e-12
-
-
-def unit_features(nodes: Tensor) -> Tensor:
-    """Rows of ``(N, C)`` scaled to length 1 (norms floored at 1e-12), then one phantom row of zeros.
-
-    The rows are brought together in memory first, so that the result does not depend on the layout.
-
-    Raises:
-        ValueError: if a value is NaN or infinite, or a norm overflows.
-    """
-    rows = nodes.new_empty(nodes.shape[0] + 1, nodes.shape[1])
-    real = rows[:-1].copy_(nodes)
-    norms = torch.linalg.vector_norm(real, dim=-1, keepdim=True)
-    if not norms.isfinite().all():
-        raise ValueError(
-            f"the feature map holds NaN, infinity or values too large for {nodes.dtype}: "
-            "no graph can be built from it"
-        )
-    real /= norms.clamp_min_(NORM_FLOOR)
-    rows[-1] = 0
-    return rows
 
 
 def select(similarity: Tensor, degrees: Tensor, method: Method, *, valid: Tensor | None = None) -> Tensor:
@@ -54,7 +32,7 @@ def bisect(
     Args:
         similarity: ``(..., s)`` cosine similarities of a node with its candidates.
         degrees: ``(...)`` target degrees.
-        valid: optional ``(..., s)`` bool, False at places that are no candidates; every node needs one.
+        valid: optional ``(..., s)`` bool, False at places that are no candidates.
 
     Returns:
         ``(..., s)`` bool adjacency.
@@ -125,5 +103,5 @@ def _start(similarity: Tensor, valid: Tensor | None) -> tuple[Tensor, Tensor]:
     """Mean and lowest similarity over the candidates, ``(..., 1)`` each."""
     if valid is None:
         return similarity.mean(-1, keepdim=True), similarity.amin(-1, keepdim=True)
-    mean = (similarity * valid).sum(-1, keepdim=True) / valid.sum(-1, keepdim=True)
+    mean = (similarity * valid).sum(-1, keepdim=True) / valid.sum(-1, keepdim=True).clamp_min(1)
     return mean, similarity.masked_fill(~valid, torch.inf).amin(-1, keepdim=True)

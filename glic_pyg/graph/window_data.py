@@ -9,18 +9,8 @@ from torch import Tensor
 from torch_geometric.data import Data
 
 from glic_pyg.graph.cells import Cells, local_cells, mesh_cells
-from glic_pyg.graph.threshold import unit_features
-
-EDGES_AT_ONCE = 2**14
 
 _GEOMETRY = ("kind", "height", "width", "cell_side", "window_side")
-
-
-def edge_similarity(x: Tensor, edge_index: Tensor) -> Tensor:
-    """Cosine similarity of the two ends of each edge, ``(nodes, C), (2, E) -> (E,)``; 0 at zero rows."""
-    unit = unit_features(x)
-    parts = edge_index.split(EDGES_AT_ONCE, dim=1)
-    return torch.cat([(unit[source] * unit[target]).sum(-1) for source, target in parts])
 
 
 def read_window_data(data: Data) -> tuple[Cells, Tensor, Tensor]:

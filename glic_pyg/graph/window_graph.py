@@ -9,13 +9,15 @@ real nodes row-major, then its phantoms.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
 from torch_geometric.data import Data
 
 from glic_pyg.graph.cells import Cells
-from glic_pyg.graph.window_data import edge_similarity, read_window_data
+from glic_pyg.graph.similarity import edge_similarity
+from glic_pyg.graph.window_data import read_window_data
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,19 +39,30 @@ class WindowGraph:
         """Number of maps."""
         return self.mask.shape[0]
 
-    def attended(self, image: int, cells: slice) -> Tensor:
-        """Who is read by whom in some cells of one image, ``(cells, q, s)`` bool.
+    @cached_property
+    def attention_rows(self) -> tuple[Tensor, Tensor, Tensor]:
+        """What the fast path of attention reads, all cells of the batch in one list.
 
-        Differs from the adjacency only at a node left with no edge: it reads all its candidates,
-        which is what the released masking amounts to (GLIC section 5).
+        Returns:
+            node rows ``(B * G, q)`` and candidate rows ``(B * G, s)``, int64 into ``B * N`` real rows
+            followed by one phantom row; and who is read by whom, ``(B * G, q, s)`` bool. The last
+            differs from the adjacency only at a node left with no edge: it reads all its candidates,
+            which is what the released masking amounts to (GLIC section 5).
         """
-        mask = self.mask[image, cells]
-        return mask | ~mask.any(-1, keepdim=True)
+        mask = self.mask.flatten(0, 1)
+        lonely = mask.view(torch.uint8).amax(-1, keepdim=True) == 0
+        mask = mask | lonely if bool(lonely.any()) else mask
+        return self._rows(self.cells.nodes), self._rows(self.cells.candidates), mask
+
+    def _rows(self, ids: Tensor) -> Tensor:
+        real, batch = self.cells.num_real, self.batch_size
+        images = torch.arange(batch, device=ids.device)[:, None, None] * real
+        return torch.where(ids < real, ids + images, batch * real).flatten(0, 1)
 
     def edge_index(self, *, attended: bool = False) -> Tensor:
         """``(2, E)`` int64: sources (row 0) and targets (row 1), sorted by target, then candidate.
 
-        With ``attended``, a node left with no edge gets its candidates, see :meth:`attended`.
+        With ``attended``, a node left with no edge gets its candidates, see :attr:`attention_rows`.
         """
         return self._edges(attended)[0]
 
@@ -59,7 +72,7 @@ class WindowGraph:
         Args:
             x: optional ``(B, C, H, W)`` map whose nodes become ``data.x``.
             similarity: also give ``edge_similarity`` (E,), the cosine similarity of the ends in ``x``.
-            attended: give a node left with no edge its candidates, see :meth:`attended`.
+            attended: give a node left with no edge its candidates, see :attr:`attention_rows`.
 
         Returns:
             ``Data`` with ``edge_index`` (2, E); ``edge_attr`` (E, 2) int64, the lattice offset that the
