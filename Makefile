@@ -1,0 +1,57 @@
+# make help tells what there is. Settings, e.g. make test PYTHON=python3.12 TORCH=2.12.0 TORCHVISION=0.27.0
+PYTHON ?= python3
+TORCH ?= 2.13.0
+TORCHVISION ?= 0.28.0
+VENV ?= .venv
+ARGS ?=
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help venv demo test bench lint clean
+
+help:  ## this list
+	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 15
+	@echo "  Settings: PYTHON=$(PYTHON) TORCH=$(TORCH) TORCHVISION=$(TORCHVISION) VENV=$(VENV) ARGS=(for the command)"
+
+venv: $(VENV)/.ready  ## the Python environment in .venv (the first time takes some minutes)
+
+demo: $(VENV)/.ready  ## a photograph to .glic and back, beside JPEG and WebP
+	@$(BIN)/glic demo $(ARGS)
+
+test: $(VENV)/.ready  ## the test suite, e.g. ARGS="-m 'not slow'"
+	@$(BIN)/python -m pytest $(ARGS)
+
+bench: $(VENV)/.ready  ## time and memory of every part
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+lint: $(VENV)/.ready  ## ruff and mypy
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+clean:  ## remove caches and outputs; .venv and runs stay
+	rm -rf build dist outputs .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+
+# Set-up, in three steps that can be interrupted and taken up again at any point.
+$(VENV)/.torch:
+	@echo "[1/3] torch $(TORCH) and torchvision $(TORCHVISION) into $(VENV) (a large download)"
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.10 or newer is needed: make PYTHON=...") if sys.version_info < (3, 10) else 0'
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
+	@$(PIP) "torch==$(TORCH)" "torchvision==$(TORCHVISION)" "numpy<2" setuptools wheel
+	@touch $@
+
+$(VENV)/.ops: $(VENV)/.torch
+	@echo "[2/3] compiling torch-scatter and torch-cluster, both at once: some minutes of silence from the compiler"
+	@.ci/build_ops $(BIN)/python $(VENV)/ops
+	@touch $@
+
+$(VENV)/.ready: $(VENV)/.ops pyproject.toml
+	@echo "[3/3] glic-pyg and what else it needs"
+	@$(PIP) "torch==$(TORCH)" "torchvision==$(TORCHVISION)" --editable ".[dev]"
+	@touch $@
+	@echo "Ready: $(BIN)/glic --help"
