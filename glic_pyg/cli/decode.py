@@ -9,9 +9,9 @@ from pathlib import Path
 from glic_pyg.cli.jobs import PIPE, Job, Result, plan_jobs, run_jobs
 from glic_pyg.cli.options import add_coding_options, add_file_options, choose_device, set_threads
 
-__all__ = ["main"]
+__all__ = ["FORMATS", "main"]
 
-_FORMATS = ("png", "webp", "tif", "tiff", "jpg", "jpeg", "bmp", "ppm", "pgm")
+FORMATS = ("png", "webp", "tif", "tiff", "jpg", "jpeg", "bmp", "ppm", "pgm")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -21,7 +21,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add_file_options(parser, source=".glic file", result="picture")
     parser.add_argument(
-        "--format", choices=_FORMATS, default="png", help="kind of file for -o and for pipes (default: png)"
+        "--format", choices=FORMATS, default="png", help="kind of file for -o and for pipes (default: png)"
     )
     add_coding_options(parser)
     return parser
@@ -33,8 +33,8 @@ def main(argv: Sequence[str]) -> int:
     args = parser.parse_args(argv)
     jobs = plan_jobs(parser, args.paths, args.output_dir, f".{args.format}")
     for job in jobs:
-        if _extension(job, args.format) not in _FORMATS:
-            parser.error(f"{job.target} should end in one of {', '.join('.' + kind for kind in _FORMATS)}")
+        if _extension(job, args.format) not in FORMATS:
+            parser.error(f"{job.target} should end in one of {', '.join('.' + kind for kind in FORMATS)}")
 
     from glic_pyg.codec.api import codec_for_decoding
     from glic_pyg.codec.picture_file import write_picture

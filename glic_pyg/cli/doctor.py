@@ -1,4 +1,4 @@
-"""``glic doctor``: what is installed, which code paths are in use, and whether the shipped weights are whole."""
+"""``glic doctor``: what is installed, which code paths are in use, and whether shipped weights are whole."""
 
 from __future__ import annotations
 

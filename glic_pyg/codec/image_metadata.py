@@ -8,12 +8,19 @@ from PIL import Image
 
 from glic_pyg.codec.metadata import Metadata, exif_orientation, reset_orientation
 
-__all__ = ["dropped_facts", "read_metadata", "upright"]
+__all__ = ["dropped_facts", "read_metadata", "tiff_facts", "upright"]
 
 _EXIF_PREFIX = b"Exif\0\0"
 _XMP_ORIENTATION = re.compile(rb'tiff:Orientation(?:="|>)([1-8])')
-_TIFF_FACTS = (270, 271, 272, 282, 283, 296, 305, 306, 315, 316, 33432)
-"""Descriptive tags of a TIFF's own directory; the others tell how its pixels are stored."""
+_STORAGE_TAGS = frozenset(
+    tag
+    for first, last in (
+        (254, 266), (273, 273), (277, 281), (284, 284), (288, 289), (292, 293), (317, 317), (320, 325),
+        (330, 330), (332, 334), (338, 343), (347, 347), (512, 521), (529, 532), (700, 700), (34675, 34675),
+    )
+    for tag in range(first, last + 1)
+)  # fmt: skip
+"""Tags of a TIFF's own directory that tell how its pixels are stored, and those that travel on their own."""
 _SUB_DIRECTORIES = (0x8769, 0x8825)  # EXIF and GPS
 
 _KEPT_OR_STRUCTURAL = frozenset({
@@ -71,21 +78,24 @@ def _exif_block(image: Image.Image) -> bytes | None:
     if raw:
         return bytes(raw).removeprefix(_EXIF_PREFIX)
     if image.format == "TIFF":
-        return _tiff_facts(image)
+        return _tiff_block(image)
     if "Raw profile type exif" in image.info:
         return image.getexif().tobytes().removeprefix(_EXIF_PREFIX)
     return None
 
 
-def _tiff_facts(image: Image.Image) -> bytes | None:
-    """An EXIF block of what a TIFF's own directory says about the picture."""
-    source, facts = image.getexif(), Image.Exif()
-    for tag in _TIFF_FACTS:
-        if tag in source:
-            facts[tag] = source[tag]
-    for directory in _SUB_DIRECTORIES:
-        entries = source.get_ifd(directory)
-        if entries:
-            facts.get_ifd(directory).update(entries)
-            facts[directory] = entries
+def _tiff_block(image: Image.Image) -> bytes | None:
+    facts = tiff_facts(image.getexif())
     return facts.tobytes().removeprefix(_EXIF_PREFIX) if len(facts) else None
+
+
+def tiff_facts(source: Image.Exif) -> Image.Exif:
+    """The part of a directory that says something about the picture rather than about its storage."""
+    facts = Image.Exif()
+    for tag in source:
+        if tag in _SUB_DIRECTORIES:
+            facts.get_ifd(tag).update(source.get_ifd(tag))
+            facts[tag] = facts.get_ifd(tag)
+        elif tag not in _STORAGE_TAGS:
+            facts[tag] = source[tag]
+    return facts

@@ -6,10 +6,11 @@ import io
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from PIL import Image, PngImagePlugin, TiffImagePlugin
+from PIL import Image, PngImagePlugin
 
 from glic_pyg.codec.container import DEFAULT_MAX_PIXELS, check_pixels
 from glic_pyg.codec.errors import UnsupportedImage
+from glic_pyg.codec.image_metadata import tiff_facts
 from glic_pyg.codec.metadata import Metadata
 from glic_pyg.codec.picture import Picture
 from glic_pyg.codec.pixels import picture_from_image
@@ -57,11 +58,14 @@ def _with_xmp(metadata: Metadata, **options: Any) -> dict[str, Any]:
 
 
 def _tiff(metadata: Metadata) -> dict[str, Any]:
-    tags = TiffImagePlugin.ImageFileDirectory_v2()
+    """A TIFF's own directory is where its EXIF and XMP live."""
+    block = Image.Exif()
+    if metadata.exif:
+        block.load(b"Exif\0\0" + metadata.exif)
+    facts = tiff_facts(block)
     if metadata.xmp:
-        tags.tagtype[_XMP_TAG] = 1
-        tags[_XMP_TAG] = metadata.xmp
-    return {**_common(metadata), "tiffinfo": tags, "compression": "tiff_adobe_deflate"}
+        facts[_XMP_TAG] = metadata.xmp
+    return {**_common(metadata), "exif": facts, "compression": "raw"}  # libtiff writes no EXIF directory
 
 
 _ALL = frozenset({"exif", "icc", "xmp"})

@@ -32,8 +32,8 @@ __all__ = [
     "SCALE_LEVELS",
     "Table",
     "factorized_parts",
-    "gaussian_fingerprint",
     "factorized_tables",
+    "gaussian_fingerprint",
     "gaussian_parts",
     "gaussian_tables",
     "tie_distance",
@@ -51,7 +51,7 @@ _GREATEST_SCALE = 256.0
 LOG_SCALE_STEP = math.log(_GREATEST_SCALE / LEAST_SCALE) / (SCALE_LEVELS - 1)
 """Natural log of the ratio of neighbouring scales; CompressAI's range, twice as many levels."""
 
-GAUSSIAN_FINGERPRINT = "5de5b68445e62a66a191cda22322179804b16790ac4a3e925d875b5785737a06"
+GAUSSIAN_FINGERPRINT = "db0c59dbfce93b783208a65a89e57e631507d192aa2a2fc22908817de3eff42f"
 """What :func:`gaussian_fingerprint` must return, here and everywhere; another value means another format."""
 
 _GAUSSIAN_GRID = 24
@@ -97,15 +97,15 @@ def integer_parts(probabilities: NDArray[np.float64], grid: int) -> NDArray[np.i
         grid: they are rounded to multiples of 2^-grid first.
 
     Returns:
-        int64 (2 * radius + 2,). The likeliest entry takes up what rounding left over.
+        int64 (2 * radius + 2,). The rounded probabilities share, in integer arithmetic, what is left after
+        the escape and one part for each entry; the likeliest takes up the remainder.
     """
-    total = 1 << PRECISION
-    inside = np.rint(probabilities * (1 << grid)).astype(np.int64) << (PRECISION - grid)
-    inside = np.maximum(inside, 1)
-    inside[int(np.argmax(inside))] += total - ESCAPE_PARTS - int(inside.sum())
-    if inside.min() < 1:
-        raise ValueError(f"{len(inside)} probabilities do not fit into 2^{PRECISION} parts.")
-    return np.append(inside, ESCAPE_PARTS)
+    weights = np.rint(probabilities * (1 << grid)).astype(np.int64)
+    free = (1 << PRECISION) - ESCAPE_PARTS - len(weights)
+    total = int(weights.sum())
+    parts = 1 + (2 * weights * free + total) // (2 * total)
+    parts[int(np.argmax(parts))] += free + len(weights) - int(parts.sum())
+    return np.append(parts, ESCAPE_PARTS)
 
 
 def tie_distance(probabilities: NDArray[np.float64], grid: int) -> float:

@@ -1,0 +1,116 @@
+import re
+import zlib
+from pathlib import Path
+
+import pytest
+
+from glic_pyg.codec.container import MAGIC, Stream, read_container, write_container
+from glic_pyg.codec.errors import CorruptFile, ImageTooLarge, NotAGlicFile, TruncatedFile, UnsupportedVersion
+from glic_pyg.codec.header import FIELDS, SOURCE_MODES, Header
+
+HEADER = Header("glic_xs-0.0130", bytes(range(8)), 768, 512, False, True, "RGBA", 0x12345678)
+STREAMS = {Stream.LATENTS: b"latents!", Stream.ALPHA: b"\x00\xff", Stream.ICC: b"profile"}
+
+GOLDEN = bytes.fromhex(
+    "474c4943" "01"  # magic, version
+    "0e" "676c69635f78732d302e30313330"  # model
+    "0001020304050607"  # weights hash
+    "8006" "8004"  # width, height
+    "00" "01" "01"  # grey, alpha, source mode
+    "78563412"  # checksum of the latents
+    "03"  # streams
+    "01" "08" "f1e0bcce" "02" "02" "72fddb6c" "04" "07" "0faa5781"  # kind, length, checksum
+    "966f076a"  # checksum of everything above
+) + b"latents!" + b"\x00\xff" + b"profile"  # fmt: skip
+
+
+def resealed(data: bytes, head_size: int) -> bytes:
+    """The same bytes with a right header checksum."""
+    return data[:head_size] + zlib.crc32(data[:head_size]).to_bytes(4, "little") + data[head_size + 4 :]
+
+
+def head_size() -> int:
+    return len(GOLDEN) - len(b"".join(STREAMS.values())) - 4
+
+
+def test_golden_bytes() -> None:
+    assert write_container(HEADER, STREAMS) == GOLDEN
+    container = read_container(GOLDEN)
+    assert container.header == HEADER
+    assert container.streams == STREAMS
+    assert container.size == len(GOLDEN)
+
+
+def test_a_plain_picture_costs_few_bytes() -> None:
+    header = Header("glic_xs-0.0130", bytes(8), 768, 512, False, False, "RGB", 0)
+    assert len(write_container(header, {Stream.LATENTS: bytes(9000)})) - 9000 <= 52
+
+
+@pytest.mark.parametrize("size", range(len(GOLDEN)))
+def test_every_truncation_is_said(size: int) -> None:
+    with pytest.raises((TruncatedFile, NotAGlicFile)):
+        read_container(GOLDEN[:size])
+
+
+@pytest.mark.parametrize("place", range(len(GOLDEN)))
+def test_every_damaged_byte_is_found(place: int) -> None:
+    damaged = bytearray(GOLDEN)
+    damaged[place] ^= 0x55
+    with pytest.raises((CorruptFile, TruncatedFile, NotAGlicFile, UnsupportedVersion, ImageTooLarge)):
+        read_container(bytes(damaged))
+
+
+def test_foreign_files() -> None:
+    for data in (b"", b"\x89PNG\r\n\x1a\n", bytes(100)):
+        with pytest.raises(NotAGlicFile):
+            read_container(data)
+
+
+def test_newer_version() -> None:
+    with pytest.raises(UnsupportedVersion, match="version 2"):
+        read_container(MAGIC + b"\x02" + GOLDEN[5:])
+
+
+def test_trailing_bytes() -> None:
+    with pytest.raises(CorruptFile, match="goes on for 1"):
+        read_container(GOLDEN + b"!")
+
+
+def test_huge_claims_cost_nothing() -> None:
+    header = Header("tiny", bytes(8), 10**6, 10**6, False, False, "RGB", 0)
+    data = write_container(header, {Stream.LATENTS: b""})
+    with pytest.raises(ImageTooLarge, match="1000000x1000000"):
+        read_container(data)
+    assert read_container(data, max_pixels=None).header == header
+
+
+def test_unknown_streams_are_refused_or_ignored_by_their_kind() -> None:
+    start = GOLDEN.index(b"\x04\x07")
+    critical, ignorable = bytearray(GOLDEN), bytearray(GOLDEN)
+    critical[start], ignorable[start] = 0x44, 0xC4
+    with pytest.raises(UnsupportedVersion, match="kind 68"):
+        read_container(resealed(bytes(critical), head_size()))
+    container = read_container(resealed(bytes(ignorable), head_size()))
+    assert container.ignored == (0xC4,)
+    assert Stream.ICC not in container.streams
+
+
+def test_streams_twice_or_missing() -> None:
+    start = GOLDEN.index(b"\x04\x07")
+    twice = bytearray(GOLDEN)
+    twice[start] = Stream.ALPHA
+    with pytest.raises(CorruptFile, match="twice"):
+        read_container(resealed(bytes(twice), head_size()))
+    with pytest.raises(CorruptFile, match="missing"):
+        read_container(write_container(HEADER, {Stream.LATENTS: b""}))
+    with pytest.raises(CorruptFile, match="missing"):
+        read_container(write_container(HEADER, {Stream.ALPHA: b""}))
+
+
+def test_documentation_follows_the_tables() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "format.md").read_text("utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| ([^|]+) \| ([^|]+) \|$", text, re.MULTILINE)
+    assert rows == [(field.name, field.layout, field.meaning) for field in FIELDS]
+    assert ", ".join(f"{i} {mode}" for i, mode in enumerate(SOURCE_MODES)) in " ".join(text.split())
+    for kind in Stream:
+        assert re.search(rf"^\| {kind.value} \| {kind.name.lower()} \|", text, re.MULTILINE)

@@ -1,0 +1,71 @@
+import io
+import zlib
+
+import pytest
+from PIL import Image
+
+from glic_pyg.codec.errors import CorruptFile, UnsupportedImage
+from glic_pyg.codec.metadata import Metadata, deflate, exif_orientation, inflate, reset_orientation
+
+
+def exif_block(orientation: int, endian: str = "<") -> bytes:
+    exif = Image.Exif()
+    exif.endian = endian
+    exif[0x0112] = orientation
+    exif[0x010F] = "Camera Works"
+    exif.get_ifd(0x8769)[0x9003] = "2024:05:06 07:08:09"
+    exif[0x8769] = exif.get_ifd(0x8769)
+    return exif.tobytes().removeprefix(b"Exif\0\0")
+
+
+def test_compression_there_and_back() -> None:
+    for payload in (b"", b"x", bytes(range(256)) * 40):
+        assert inflate(deflate(payload)) == payload
+
+
+def test_damaged_or_hostile_metadata() -> None:
+    for data in (b"", b"\xff\xff", deflate(b"hello")[:-2], deflate(b"hello") + b"!"):
+        with pytest.raises(CorruptFile):
+            inflate(data)
+    coder = zlib.compressobj(9, wbits=-15)
+    with pytest.raises(CorruptFile, match="unreasonably large"):
+        inflate(coder.compress(bytes(40_000_000)) + coder.flush())
+
+
+def test_metadata_no_reader_would_accept_is_refused_at_once() -> None:
+    with pytest.raises(UnsupportedImage, match="remove that metadata"):
+        deflate(bytes((1 << 24) + 1))
+
+
+@pytest.mark.parametrize("endian", ["<", ">"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_only_the_orientation_changes(orientation: int, endian: str) -> None:
+    block = exif_block(orientation, endian)
+    assert exif_orientation(block) == orientation
+    reset = reset_orientation(Metadata(exif=block)).exif
+    assert reset is not None and exif_orientation(reset) == 1
+    assert sum(a != b for a, b in zip(block, reset, strict=True)) == (orientation != 1)
+    again = Image.Exif()
+    again.load(b"Exif\0\0" + reset)
+    assert again[0x010F] == "Camera Works"
+    assert again.get_ifd(0x8769)[0x9003] == "2024:05:06 07:08:09"
+
+
+def test_xmp_orientation_is_reset_too() -> None:
+    for before, after in (
+        (b'tiff:Orientation="6"', b'tiff:Orientation="1"'),
+        (b"<tiff:Orientation>8<", b"<tiff:Orientation>1<"),
+    ):
+        assert reset_orientation(Metadata(xmp=b"<a> " + before + b" b")).xmp == b"<a> " + after + b" b"
+
+
+def test_unreadable_exif_is_kept_as_it_is() -> None:
+    for block in (b"", b"II*\0", b"II*\0\xff\xff\xff\xff", b"MM\0*\0\0\0\x08\0\x40", b"garbage!garbage!"):
+        assert exif_orientation(block) == 1
+        assert reset_orientation(Metadata(exif=block)).exif == block
+
+
+def test_pillow_agrees_about_our_block() -> None:
+    out = io.BytesIO()
+    Image.new("L", (4, 4)).save(out, "JPEG", exif=b"Exif\0\0" + exif_block(6))
+    assert Image.open(out).getexif()[0x0112] == 6

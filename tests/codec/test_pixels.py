@@ -1,0 +1,189 @@
+"""Colour rules: what comes in, what comes back, and what is refused or said."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image, ImageCms
+
+from glic_pyg.codec.errors import ImageTooLarge, UnsupportedImage
+from glic_pyg.codec.picture_file import read_picture
+from glic_pyg.codec.pixels import picture_from_array, picture_from_image
+from tests.codec.test_metadata import exif_block
+
+
+def saved(image: Image.Image, kind: str, **options: object) -> bytes:
+    out = io.BytesIO()
+    image.save(out, kind, **options)
+    return out.getvalue()
+
+
+@pytest.fixture(scope="module")
+def photo(pixels: np.ndarray) -> Image.Image:
+    return Image.fromarray(pixels)
+
+
+@pytest.mark.parametrize(
+    ("mode", "grey", "alpha"),
+    [
+        ("1", True, False), ("L", True, False), ("LA", True, True), ("P", False, False), ("PA", False, True),
+        ("RGB", False, False), ("RGBA", False, True), ("RGBX", False, False), ("RGBa", False, True),
+        ("CMYK", False, False), ("YCbCr", False, False), ("HSV", False, False), ("LAB", False, False),
+    ],
+)  # fmt: skip
+def test_modes(photo: Image.Image, mode: str, grey: bool, alpha: bool) -> None:
+    source = (
+        photo.convert("RGBA").convert(mode)
+        if mode in ("PA", "RGBa")
+        else photo.convert(mode)
+        if mode != "LAB"
+        else Image.new("LAB", photo.size)
+    )
+    picture = picture_from_image(source)
+    assert picture.grey is grey
+    assert (picture.alpha is not None) is alpha
+    assert picture.source_mode == mode
+    lossy = mode in ("CMYK", "YCbCr", "HSV", "LAB")
+    assert any("converted" in note for note in picture.notes) is lossy
+
+
+def test_pixels_are_the_sources(photo: Image.Image, pixels: np.ndarray) -> None:
+    assert (picture_from_image(photo).colour == pixels).all()
+    grey = photo.convert("L")
+    assert (picture_from_image(grey).colour == np.asarray(grey)).all()
+    ramp = np.linspace(0, 255, pixels[..., 0].size).astype(np.uint8).reshape(pixels.shape[:2])
+    picture = picture_from_image(Image.fromarray(np.dstack([pixels, ramp])))
+    assert (picture.colour == pixels).all() and picture.alpha is not None and (picture.alpha == ramp).all()
+
+
+def test_palette_with_transparency(photo: Image.Image) -> None:
+    palette = photo.quantize(16)
+    picture = read_picture(saved(palette, "PNG", transparency=3))
+    assert picture.alpha is not None
+    assert (picture.alpha == np.where(np.asarray(palette) == 3, 0, 255)).all()
+    assert (picture.colour == np.asarray(palette.convert("RGB"))).all()
+
+
+@pytest.mark.parametrize(("mode", "key"), [("L", 40), ("RGB", (200, 40, 90))])
+def test_png_colour_key_becomes_alpha(photo: Image.Image, mode: str, key: object) -> None:
+    source = photo.convert(mode)
+    picture = read_picture(saved(source, "PNG", transparency=key))
+    clear = np.asarray(source) == np.array(key)
+    clear = clear if mode == "L" else clear.all(axis=-1)
+    assert picture.alpha is not None and ((picture.alpha == 0) == clear).all()
+
+
+def png_with_16_bit_rgb() -> bytes:
+    """Pillow cannot write one, so here are the chunks by hand: 2x1 pixels."""
+    import struct
+    import zlib
+
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+    head = struct.pack(">IIBBBBB", 2, 1, 16, 2, 0, 0, 0)
+    row = b"\0" + struct.pack(">6H", 0xFFFF, 0x8000, 0, 0x1234, 0x5678, 0x9ABC)
+    return (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(row)) + chunk(b"IEND", b"")
+    )
+
+
+def sixteen_bit_files() -> dict[str, bytes]:
+    levels = (np.arange(64, dtype=np.uint16) * 1000).reshape(8, 8)
+    grey = Image.fromarray(levels)
+    ppm = b"P6 2 1 65535\n" + bytes(range(12))
+    return {
+        "png grey": saved(grey, "PNG"),
+        "png rgb": png_with_16_bit_rgb(),
+        "tiff grey": saved(grey, "TIFF"),
+        "jpeg 2000": saved(grey, "JPEG2000"),
+        "ppm": ppm,
+    }
+
+
+@pytest.mark.parametrize("name", sixteen_bit_files())
+def test_16_bit_is_refused_unless_asked(name: str) -> None:
+    data = sixteen_bit_files()[name]
+    with pytest.raises(UnsupportedImage, match="--reduce-16bit"):
+        read_picture(data)
+    assert read_picture(data, reduce_16bit=True).source_mode.split(";")[-1] == "16"
+
+
+def test_16_bit_is_rounded() -> None:
+    levels = np.array([[0, 128, 129, 257, 65535, 65535 - 129]], np.uint16)
+    assert picture_from_array(levels, reduce_16bit=True).colour.tolist() == [[0, 0, 1, 1, 255, 254]]
+    picture = read_picture(saved(Image.fromarray(levels), "PNG"), reduce_16bit=True)
+    assert picture.colour.tolist() == [[0, 0, 1, 1, 255, 254]]
+
+
+def test_floats_and_odd_arrays_are_refused() -> None:
+    with pytest.raises(UnsupportedImage, match="--reduce-16bit"):
+        picture_from_image(Image.new("F", (3, 3)))
+    with pytest.raises(UnsupportedImage, match="floats"):
+        picture_from_image(Image.new("F", (3, 3)), reduce_16bit=True)
+    with pytest.raises(UnsupportedImage, match="uint8, not float64"):
+        picture_from_array(np.zeros((4, 4, 3)))
+    for shape in ((4,), (4, 4, 5), (0, 4), (2, 4, 4, 3)):
+        with pytest.raises(UnsupportedImage, match="no picture"):
+            picture_from_array(np.zeros(shape, np.uint8))
+
+
+def test_animations_are_refused_unless_asked(photo: Image.Image) -> None:
+    frames = [photo.quantize(8), photo.rotate(90).resize(photo.size).quantize(8)]
+    data = saved(frames[0], "GIF", save_all=True, append_images=frames[1:])
+    with pytest.raises(UnsupportedImage, match="2 frames"):
+        read_picture(data)
+    picture = read_picture(data, first_frame=True)
+    assert "Only the first of the file's 2 pictures is kept." in picture.notes
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_orientation_is_baked_in(photo: Image.Image, orientation: int) -> None:
+    from PIL import ImageOps
+
+    data = saved(photo, "PNG", exif=b"Exif\0\0" + exif_block(orientation))
+    picture = read_picture(data)
+    expected = ImageOps.exif_transpose(Image.open(io.BytesIO(data)))
+    assert (picture.colour == np.asarray(expected)).all()
+    assert picture.metadata.exif == exif_block(1)
+
+
+def test_orientation_in_xmp_alone(photo: Image.Image) -> None:
+    picture = read_picture(saved(photo, "WEBP", lossless=True, xmp=b'<x tiff:Orientation="6"/>'))
+    assert picture.size == (photo.height, photo.width)
+    assert picture.metadata.xmp == b'<x tiff:Orientation="1"/>'
+
+
+def test_orientation_of_a_tiff(photo: Image.Image, pixels: np.ndarray) -> None:
+    picture = read_picture(saved(photo, "TIFF", tiffinfo={274: 6, 270: "a view", 315: "me"}))
+    assert (picture.colour == np.rot90(pixels, -1)).all()
+    exif = Image.Exif()
+    exif.load(b"Exif\0\0" + (picture.metadata.exif or b""))
+    assert (exif[270], exif[315]) == ("a view", "me")
+    assert exif.get(274, 1) == 1 and 273 not in exif
+
+
+def test_profiles_are_kept_but_not_an_ink_profile(photo: Image.Image) -> None:
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    assert read_picture(saved(photo, "JPEG", icc_profile=profile)).metadata.icc == profile
+    inks = read_picture(saved(photo.convert("CMYK"), "JPEG", icc_profile=profile))
+    assert inks.metadata.icc is None
+    assert any("unusable" in note for note in inks.notes)  # an sRGB profile does not describe inks
+
+
+def test_what_is_not_kept_is_said(photo: Image.Image) -> None:
+    picture = read_picture(saved(photo, "JPEG", comment=b"by the lake", dpi=(300, 300)))
+    assert picture.notes == ("Not kept: comment, dpi.",)
+
+
+def test_damaged_and_foreign_files(photo: Image.Image) -> None:
+    for data in (b"", b"hello", saved(photo, "PNG")[:2000], saved(photo, "JPEG")[:1500]):
+        with pytest.raises(UnsupportedImage, match="read"):
+            read_picture(data)
+
+
+def test_too_many_pixels_are_refused_before_they_are_decoded(photo: Image.Image) -> None:
+    with pytest.raises(ImageTooLarge, match="130x90"):
+        read_picture(saved(photo, "PNG")[:100], max_pixels=1000)
