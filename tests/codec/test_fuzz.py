@@ -6,9 +6,10 @@
 from __future__ import annotations
 
 import os
+import resource
 import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
@@ -43,6 +44,15 @@ def seeds(small_codec: ImageCodec, pixels: np.ndarray) -> list[bytes]:
     full.info.update(exif=b"Exif\0\0" + exif_block(6), icc_profile=b"profile" * 30, xmp=b"<xmp>text</xmp>")
     plain = Image.fromarray(pixels[:40, :50])
     return [small_codec.encode(image).data for image in (full, plain, plain.convert("L"), full.convert("LA"))]
+
+
+@pytest.fixture(autouse=True)
+def bounded_memory() -> Iterator[None]:
+    """No file may make the process grow by more than a few pictures of the largest size."""
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    yield
+    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    assert grown < 200_000, f"grew by {grown} KiB"
 
 
 def flip_bits(data: bytes, rng: Generator, _: list[bytes]) -> bytes:
