@@ -6,9 +6,10 @@ from torch import Tensor, nn
 
 from glic_pyg.graph import GraphBuilder, WindowGraph
 from glic_pyg.nn.channels_last import map_of, rows_of
+from glic_pyg.nn.depthwise import depthwise
 from glic_pyg.nn.gfa_conv import GFAConv
 from glic_pyg.nn.pointwise import Pointwise, gate
-from glic_pyg.nn.strips import by_strips, depthwise
+from glic_pyg.nn.strips import by_strips
 
 NORM_EPS = 1e-5
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 STRIP_ROWS = 16
@@ -43,11 +42,3 @@ def by_strips(operation: Callable[[Tensor, tuple[int, int]], Tensor], rows: Tens
             out[image : image + 1, first:last] = result
     assert out is not None
     return out
-
-
-def depthwise(conv: torch.nn.Conv2d, rows: Tensor, missing: tuple[int, int]) -> Tensor:
-    """A depthwise convolution of ``(B, H, W, C)`` rows, zero-padded in width and where rows are missing."""
-    padded = F.pad(rows, (0, 0, 0, 0, *missing)) if any(missing) else rows
-    side = conv.kernel_size[1] // 2
-    x = padded.permute(0, 3, 1, 2)
-    return F.conv2d(x, conv.weight, conv.bias, padding=(0, side), groups=conv.groups).permute(0, 2, 3, 1)

@@ -1,0 +1,69 @@
+"""Depthwise convolution of rows of channels, with a backward pass that is fast on CPUs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+from glic_pyg.nn.channels_last import map_of
+
+
+def depthwise(conv: nn.Conv2d, rows: Tensor, missing: tuple[int, int]) -> Tensor:
+    """Apply a depthwise convolution to ``(B, H, W, C)`` rows.
+
+    The map is zero-padded in width as usual, in height only by the ``(top, bottom)`` rows that are
+    ``missing``: the rest of the halo is expected in ``rows`` (see :mod:`glic_pyg.nn.strips`).
+
+    Returns:
+        ``(B, H + top + bottom - 2 (k // 2), W, C)``.
+    """
+    padded = F.pad(rows, (0, 0, 0, 0, *missing)) if any(missing) else rows
+    weight, bias = conv.weight, conv.bias
+    if torch.is_autocast_enabled(rows.device.type):
+        dtype = torch.get_autocast_dtype(rows.device.type)
+        padded, weight, bias = padded.to(dtype), weight.to(dtype), None if bias is None else bias.to(dtype)
+    if rows.dtype == torch.float64:
+        out = _by_shifts(padded, weight)
+    else:
+        out = _Depthwise.apply(map_of(padded), weight).permute(0, 2, 3, 1)
+    return out if bias is None else out + bias
+
+
+def _by_shifts(rows: Tensor, weight: Tensor) -> Tensor:
+    """Sum of k x k shifted products: float64 has no depthwise kernel of its own on CPUs."""
+    side = weight.shape[-1]
+    height, width = rows.shape[1] - side + 1, rows.shape[2]
+    rows = F.pad(rows, (0, 0, side // 2, side // 2))
+    out = rows.new_zeros(())
+    for i in range(side):
+        for j in range(side):
+            out = out + rows[:, i : i + height, j : j + width] * weight[:, 0, i, j]
+    return out
+
+
+class _Depthwise(torch.autograd.Function):
+    """Convolution without bias; the weight's gradient is taken in float32, where CPUs are faster."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        return F.conv2d(x, weight, padding=(0, weight.shape[-1] // 2), groups=weight.shape[0])
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor]:
+        x, weight = ctx.saved_tensors
+        side = weight.shape[-1]
+        padding = [0, side // 2]
+        grad = grad.contiguous(memory_format=torch.channels_last)
+        grad_x = F.conv2d(grad, weight.flip(2, 3), padding=(side - 1, side // 2), groups=weight.shape[0])
+        dtype = torch.float32 if x.device.type == "cpu" else x.dtype
+        arguments = [t.to(dtype) for t in (grad, x, weight)]
+        _, grad_weight, _ = torch.ops.aten.convolution_backward(
+            *arguments, None, [1, 1], padding, [1, 1], False, [0, 0], weight.shape[0], [False, True, False]
+        )
+        return grad_x, grad_weight.to(weight.dtype)
