@@ -172,12 +172,13 @@ class ReadingChannel(_Channel):
 
     def _settle(self, coordinates: Tensor, kind: TieKind) -> Tensor:
         """Round half up, except where the file says how the encoder rounded."""
-        rounded = round_tracked(coordinates, 0.0).values
+        flat = coordinates.flatten()
+        rounded = round_tracked(flat, 0.0).values
         for tie in self._ties_within(self._ties[kind], coordinates.numel()):
             place = tie.place - self._coded
-            low = int(coordinates.flatten()[place].floor())
-            rounded.view(-1)[place] = low if low % 2 == tie.odd else low + 1
-        return rounded
+            low = int(flat[place].floor())
+            rounded[place] = low if low % 2 == tie.odd else low + 1
+        return rounded.reshape(coordinates.shape)
 
     def _ties_within(self, ties: Sequence[Tie], count: int) -> Sequence[Tie]:
         return ties[

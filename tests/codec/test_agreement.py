@@ -66,6 +66,19 @@ def test_another_machines_last_bits_do_not_matter() -> None:
     assert reader.crc == writer.crc
 
 
+def test_means_and_scales_may_be_views() -> None:
+    """Backbones cut them out of one tensor, so that they are not contiguous."""
+    means, scales, y = (t.reshape(2, 5, 400) for t in _latents(4000))
+    both = torch.cat([means, scales], dim=1)
+    writer = WritingChannel(PriorTables())
+    y_hat = writer.gaussian(*both.chunk(2, dim=1), y)
+    reader = ReadingChannel(PriorTables(), writer.finish())
+    assert torch.equal(reader.gaussian(*both.chunk(2, dim=1), None), y_hat)
+    separate = WritingChannel(PriorTables())
+    separate.gaussian(means.contiguous(), scales.contiguous(), y)
+    assert separate.finish() == writer.finish()
+
+
 def test_without_the_list_of_ties_they_would(monkeypatch: pytest.MonkeyPatch) -> None:
     """The test above can fail: it does so when the encoder does not note its ties."""
     monkeypatch.setattr(WritingChannel, "_note", lambda *_: None)
