@@ -29,9 +29,11 @@ bench: $(VENV)/.ready  ## time and memory of every part
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 lint: $(VENV)/.ready  ## ruff and mypy
-	@$(BIN)/ruff check .
-	@$(BIN)/ruff format --check .
-	@$(BIN)/mypy
+	@status=0; \
+	$(BIN)/ruff check . || status=1; \
+	$(BIN)/ruff format --check . || status=1; \
+	$(BIN)/mypy || status=1; \
+	exit $$status
 
 clean:  ## remove caches and outputs; .venv and runs stay
 	rm -rf build dist outputs .pytest_cache .mypy_cache .ruff_cache .hypothesis
