@@ -14,7 +14,7 @@ from PIL import Image
 
 from glic_pyg.cli.train import config_dir, main
 
-TINY = "model._target_=tests.training.tiny_codec.TinyCodec"
+CONF = Path(__file__).parent / "conf"
 
 
 @pytest.fixture
@@ -26,7 +26,8 @@ def options(tmp_path: Path) -> list[str]:
             tmp_path / f"pictures/{number}.png"
         )
     return [
-        TINY,
+        f"hydra.searchpath=[file://{CONF}]",
+        "model=tiny",
         f"paths.data={tmp_path}",
         f"paths.runs={tmp_path}/runs",
         "data.root=${paths.data}/pictures",
@@ -52,7 +53,7 @@ def test_a_run_keeps_what_it_needs(options: list[str], tmp_path: Path) -> None:
     run = tmp_path / "runs/a"
     assert torch.load(run / "last.ckpt", weights_only=True)["global_step"] == 4
     card = json.loads((run / "card.json").read_text())
-    assert card["step"] == 4 and card["model"] == "glic_xs" and card["lmbda"] == 0.013
+    assert card["step"] == 4 and card["model"] == "tiny" and card["lmbda"] == 0.013
     assert "torch" in json.loads((run / "run.json").read_text())["packages"]
     assert "val/psnr" in (run / "metrics/version_0/metrics.csv").read_text()
     with pytest.raises(SystemExit, match="exists already: go on with ckpt_path=last"):
