@@ -68,7 +68,8 @@ def _check(graphs: Mapping[str, WindowGraph]) -> None:
     shapes = [(g.batch_size, g.cells.height, g.cells.width) for g in (graphs[kind] for kind in EDGE_KINDS)]
     if shapes[0] != shapes[1]:
         raise ValueError(
-            f"a union needs two graphs over the same maps, got (batch, height, width) {shapes[0]} and {shapes[1]}"
+            f"a union needs two graphs over the same maps, "
+            f"got (batch, height, width) {shapes[0]} and {shapes[1]}"
         )
 
 

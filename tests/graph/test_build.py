@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from glic_pyg.graph import GraphBuilder, build_graphs
+
+KINDS = ["local", "mesh"]
+METHODS = ["bisection", "exact"]
+SCOPES = ["cell", "image"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_edge_of_the_reference(reference, kind: str) -> None:
+    mask = build_graphs(reference["input"])[kind].mask
+    assert mask.shape == (1, 4, 64, 256)
+    assert torch.equal(mask[0], reference[kind])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_float32_decides_nearly_every_edge_alike(reference, kind: str) -> None:
+    mask = build_graphs(reference["input"].float())[kind].mask
+    assert (mask[0] == reference[kind]).double().mean() >= 0.999
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("scope", SCOPES)
+def test_maps_of_any_size(feature_map, size, method, scope) -> None:
+    for graph in build_graphs(feature_map(*size), method=method, scope=scope).values():
+        assert graph.mask.shape == (2, *graph.cells.nodes.shape, 256)
+        assert not graph.mask[:, ~graph.cells.real].any()
+        if method == "exact":
+            assert torch.equal(graph.mask.sum(-1), graph.degrees.long())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("mean_degree", [5, 64, 100.7])
+def test_exact_meets_the_budget_to_the_edge(feature_map, kind: str, mean_degree: float) -> None:
+    x = feature_map(32, 48)
+    per_cell = build_graphs(x, method="exact", mean_degree=mean_degree)[kind].mask
+    assert (per_cell.sum((2, 3)) == round(64 * mean_degree)).all()
+    per_image = build_graphs(x, method="exact", mean_degree=mean_degree, scope="image")[kind].mask
+    assert (per_image.sum((1, 2, 3)) == round(32 * 48 * mean_degree)).all()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_bisection_comes_near_the_budget(feature_map, kind: str) -> None:
+    mask = build_graphs(feature_map(32, 48))[kind].mask
+    assert 48 < mask.sum(-1).double().mean() < 80
+
+
+def test_complex_nodes_get_more_edges(feature_map) -> None:
+    degrees = build_graphs(feature_map(32, 48), scope="image")["local"].degrees.mean(2).view(2, 4, 6)
+    assert (degrees[..., -1] > 2 * degrees[..., 0]).all()  # the maps are noisier to the right
+
+
+@pytest.mark.parametrize("scope", SCOPES)
+def test_threads_do_not_matter(feature_map, threads, scope) -> None:
+    x = feature_map(192, 200, batch=1, channels=4)  # large enough for torch to split sums between threads
+    threads(1)
+    graphs = build_graphs(x, scope=scope)
+    threads(2)
+    check_equal(graphs, build_graphs(x, scope=scope))
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("scope", SCOPES)
+def test_layout_and_batch_do_not_matter(feature_map, size, method, scope) -> None:
+    x = feature_map(*size)
+    graphs = build_graphs(x, method=method, scope=scope)
+    channels_last = x.contiguous(memory_format=torch.channels_last)
+    check_equal(graphs, build_graphs(channels_last, method=method, scope=scope))
+    alone = build_graphs(x[1:], method=method, scope=scope)
+    assert all(torch.equal(alone[kind].mask[0], graphs[kind].mask[1]) for kind in KINDS)
+
+
+def test_channels_have_no_order(feature_map) -> None:
+    x = feature_map(24, 24, dtype=torch.float64)
+    check_equal(build_graphs(x), build_graphs(x.flip(1)))
+
+
+def test_moving_the_picture_moves_the_local_graph(feature_map) -> None:
+    x = torch.zeros(1, 5, 64, 64, dtype=torch.float64)
+    x[..., 24:40, 24:40] = feature_map(16, 16, batch=1, channels=5, dtype=torch.float64)
+    here = build_graphs(x)["local"].mask.view(8, 8, 64, 256)
+    there = build_graphs(x.roll((8, -8), (2, 3)))["local"].mask.view(8, 8, 64, 256)
+    assert here[3].any()
+    assert torch.equal(here.roll((1, -1), (0, 1)), there)
+
+
+def test_half_precision_is_built_in_float32(feature_map) -> None:
+    x = feature_map(16, 16).bfloat16()
+    with torch.autocast("cpu", torch.bfloat16):
+        check_equal(build_graphs(x), build_graphs(x.float()))
+
+
+@pytest.mark.parametrize("detector", ["sobel", "none"])
+def test_nan_is_refused(feature_map, detector) -> None:
+    x = feature_map(9, 9)
+    x[1, 0, 4, 4] = torch.nan
+    with pytest.raises(ValueError, match="NaN"):
+        build_graphs(x, detector=detector)
+
+
+def test_the_graph_carries_no_gradient(feature_map) -> None:
+    graph = GraphBuilder()(feature_map(8, 8).requires_grad_())["mesh"]
+    assert not graph.degrees.requires_grad
+
+
+def test_an_unknown_method_is_named(feature_map) -> None:
+    with pytest.raises(ValueError, match="method 'best'"):
+        build_graphs(feature_map(8, 8), method="best")
+
+
+def check_equal(one: dict, other: dict) -> None:
+    for kind in KINDS:
+        masks: tuple[Tensor, Tensor] = one[kind].mask, other[kind].mask
+        assert torch.equal(*masks)

@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch_geometric.data import Batch
+
+from glic_pyg.graph import WindowGraph, build_graphs
+
+KINDS = ["local", "mesh"]
+
+
+@pytest.fixture(params=KINDS)
+def kind(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+def check_equal(one: WindowGraph, other: WindowGraph) -> None:
+    assert one.cells is other.cells or torch.equal(one.cells.candidates, other.cells.candidates)
+    assert torch.equal(one.mask, other.mask) and torch.equal(one.degrees, other.degrees)
+
+
+@pytest.mark.parametrize("settings", [{}, {"method": "exact", "scope": "image"}])
+def test_data_and_back_without_loss(feature_map, size, kind: str, settings) -> None:
+    graph = build_graphs(feature_map(*size), **settings)[kind]
+    check_equal(graph, WindowGraph.from_data(graph.to_data()))
+
+
+def test_a_batch_of_data_and_back_without_loss(feature_map, size, kind: str) -> None:
+    x = feature_map(*size, batch=3)
+    graph = build_graphs(x)[kind]
+    batch, whole = Batch.from_data_list(graph.to_data_list(x)), graph.to_data(x)
+    for name in ("x", "edge_index", "edge_attr", "edge_cell", "pos", "batch", "phantom", "cell", "degree"):
+        assert torch.equal(batch[name], whole[name]), name
+    check_equal(graph, WindowGraph.from_data(batch))
+    check_equal(WindowGraph.from_data(batch[1]), build_graphs(x[1:2])[kind])
+
+
+def test_batches_of_batches(feature_map, kind: str) -> None:
+    x = feature_map(13, 9, batch=4)
+    halves = [build_graphs(part)[kind].to_data() for part in x.split(2)]
+    check_equal(WindowGraph.from_data(Batch.from_data_list(halves)), build_graphs(x)[kind])
+
+
+def test_edges_are_those_of_the_mask(feature_map, size, kind: str) -> None:
+    graph = build_graphs(feature_map(*size))[kind]
+    cells = graph.cells
+    image, cell, node, candidate = graph.mask.nonzero().T
+    expected = (
+        torch.stack([cells.candidates[cell, candidate], cells.nodes[cell, node]]) + image * cells.num_nodes
+    )
+    assert sorted(map(tuple, graph.edge_index().T.tolist())) == sorted(map(tuple, expected.T.tolist()))
+    targets = graph.edge_index()[1]
+    assert (targets.diff() >= 0).all()
+
+
+def test_phantoms_are_sources_only(feature_map, kind: str) -> None:
+    x = feature_map(13, 21)
+    data = build_graphs(x)[kind].to_data(x)
+    outside = (data.pos < 0).any(-1) | (data.pos >= torch.tensor([13, 21])).any(-1)
+    assert torch.equal(data.phantom, outside) and data.phantom.any()
+    assert not data.phantom[data.edge_index[1]].any()
+    assert data.phantom[data.edge_index[0]].any()
+    assert not data.x[data.phantom].any() and not data.degree[data.phantom].any()
+    assert (data.cell[data.phantom] == -1).all() and (data.cell[~data.phantom] >= 0).all()
+    rows = data.x[~data.phantom].view(2, 13 * 21, -1)
+    assert torch.equal(rows, x.permute(0, 2, 3, 1).flatten(1, 2))
+
+
+def test_edge_attr_of_a_local_edge_is_displacement_plus_four(feature_map) -> None:
+    data = build_graphs(feature_map(13, 21))["local"].to_data()
+    source, target = data.edge_index
+    assert torch.equal(data.edge_attr, data.pos[source] - data.pos[target] + 4)
+
+
+def test_edge_similarity_is_the_cosine(feature_map, kind: str) -> None:
+    x = feature_map(13, 21)
+    data = build_graphs(x)[kind].to_data(x, similarity=True)
+    ends = data.x[data.edge_index]
+    expected = torch.nn.functional.cosine_similarity(*ends)
+    torch.testing.assert_close(data.edge_similarity, expected)
+
+
+def test_a_node_without_edges_attends_all_its_candidates(kind: str) -> None:
+    x = torch.zeros(1, 3, 16, 32)  # zero rows are equally similar, 0, to everything: none exceeds the mean
+    x[..., 20:] = torch.rand(1, 3, 16, 12)
+    graph = build_graphs(x)[kind]
+    alone = ~graph.mask.any(-1)
+    assert alone.any() and not alone.all()
+    attended = graph.attention_rows[2]
+    assert attended[alone[0]].all() and torch.equal(attended[~alone[0]], graph.mask[0][~alone[0]])
+    assert graph.edge_index(attended=True).shape[1] == attended.sum()
+    assert graph.to_data().num_edges == graph.mask.sum()
+
+
+def test_attention_rows_name_the_nodes_of_each_image(feature_map, size, kind: str) -> None:
+    graph = build_graphs(feature_map(*size))[kind]
+    count, cells = size[0] * size[1], graph.cells
+    nodes, candidates, _ = graph.attention_rows
+    for rows, ids in ((nodes, cells.nodes), (candidates, cells.candidates)):
+        for image, own in enumerate(rows.chunk(2)):
+            assert torch.equal(own, torch.where(ids < count, ids + image * count, 2 * count))
+
+
+def test_attended_edges_leave_fillers_alone() -> None:
+    graph = build_graphs(torch.zeros(1, 3, 9, 5))["local"]
+    assert torch.equal(graph.edge_index(attended=True)[1].bincount(), torch.full((45,), 256))
+
+
+def test_a_map_that_does_not_fit_is_refused(feature_map, kind: str) -> None:
+    graph = build_graphs(feature_map(8, 8))[kind]
+    with pytest.raises(ValueError, match="8x8"):
+        graph.to_data(feature_map(8, 9))
+    with pytest.raises(ValueError, match="feature map"):
+        graph.to_data(similarity=True)
+
+
+def test_changed_data_is_refused(feature_map, kind: str) -> None:
+    graph = build_graphs(feature_map(32, 32))[kind]
+    for change in ([0, 1], [1, 0], [graph.cells.num_nodes, 0]):
+        data = graph.to_data()
+        data.edge_index[:, 0] += torch.tensor(change)
+        with pytest.raises(ValueError, match=f"candidate of its {kind} cell"):
+            WindowGraph.from_data(data)
+    data = graph.to_data()
+    data.edge_attr[0] += 40
+    with pytest.raises(ValueError, match="was changed"):
+        WindowGraph.from_data(data)
+
+
+def test_mixed_or_foreign_data_is_refused(feature_map, kind: str) -> None:
+    data = [build_graphs(feature_map(8, width))[kind].to_data() for width in (8, 16)]
+    with pytest.raises(ValueError, match="one geometry"):
+        WindowGraph.from_data(Batch.from_data_list(data))
+    data[0].kind = "radius"
+    with pytest.raises(ValueError, match="kind 'radius'"):
+        WindowGraph.from_data(data[0])
+    del data[1].kind
+    with pytest.raises(ValueError, match="does not name its cells"):
+        WindowGraph.from_data(data[1])
