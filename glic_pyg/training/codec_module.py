@@ -151,4 +151,4 @@ class CodecModule(lightning.LightningModule):
         psnr = self.psnr(x_hat, batch).mean()
         loss = bpp + self.loss.lmbda * 255**2 * nn.functional.mse_loss(x_hat, batch)
         for name, value in {"val/bpp": bpp, "val/psnr": psnr, "val/loss": loss}.items():
-            self.log(name, value, prog_bar=True, batch_size=len(batch), sync_dist=True)
+            self.log(name, value, prog_bar=name != "val/loss", batch_size=len(batch), sync_dist=True)
