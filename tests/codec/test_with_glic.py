@@ -1,0 +1,81 @@
+"""The same promises with the real architecture, in its smallest size and with untrained weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from omegaconf import OmegaConf
+
+import glic_pyg
+from glic_pyg.codec.api import codec_for_encoding
+from glic_pyg.codec.errors import WeightsMismatch, WeightsNotFound
+from glic_pyg.codec.library import load_from_path
+from glic_pyg.models.glic import GLIC
+from glic_pyg.models.weights import save_weights, weights_hash
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    config = OmegaConf.load(Path(__file__).parents[2] / "conf" / "model" / "glic_xs.yaml")
+    arguments = {str(key): value for key, value in config.items() if not str(key).startswith("_")}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(7)
+        model = GLIC(**arguments)
+    path = tmp_path_factory.mktemp("weights") / "untrained.safetensors"
+    save_weights(path, model, {"trained": False})
+    return path
+
+
+def test_a_weights_file_has_a_name_and_a_hash(weights: Path) -> None:
+    loaded = load_from_path(weights)
+    assert loaded.name == "untrained"
+    assert loaded.hash == weights_hash(loaded.model)  # type: ignore[arg-type]
+
+
+def test_there_and_back_under_other_settings(weights: Path, pixels: np.ndarray) -> None:
+    data = glic_pyg.encode(pixels, weights=weights)
+    expected = np.asarray(glic_pyg.decode(data, weights=weights)).astype(int)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1 if threads > 1 else 2)
+    torch.backends.mkldnn.enabled = False
+    torch.set_float32_matmul_precision("medium")
+    try:
+        with torch.autocast("cpu", torch.bfloat16):
+            decoded = np.asarray(glic_pyg.decode(data, weights=weights)).astype(int)
+    finally:
+        torch.set_float32_matmul_precision("highest")
+        torch.backends.mkldnn.enabled = True
+        torch.set_num_threads(threads)
+    assert (np.abs(decoded - expected) <= 1).mean() >= 0.999
+
+
+def test_estimated_bits_are_the_models_own(weights: Path, pixels: np.ndarray) -> None:
+    """The channel's estimate against what ``latent_codec`` reports to training."""
+    codec = codec_for_encoding(None, weights)
+    padded = np.pad(pixels, ((0, 38), (0, 126), (0, 0)), mode="edge")
+    encoded = codec.encode(padded, estimate=True)
+    x = torch.from_numpy(padded).permute(2, 0, 1)[None] / 255
+    with torch.inference_mode():
+        likelihoods = codec.model.forward(x)["likelihoods"]
+    bits = sum(float(-likelihood.double().log2().sum()) for likelihood in likelihoods.values())
+    assert encoded.estimated_bits == pytest.approx(bits, rel=5e-3)
+
+
+def test_retrained_weights_do_not_decode_old_files(weights: Path, pixels: np.ndarray, tmp_path: Path) -> None:
+    data = glic_pyg.encode(pixels, weights=weights)
+    loaded = load_from_path(weights)
+    assert isinstance(loaded.model, GLIC)
+    next(loaded.model.parameters()).data += 1e-3
+    save_weights(tmp_path / "other.safetensors", loaded.model, {})
+    with pytest.raises(WeightsMismatch, match="'untrained'"):
+        glic_pyg.decode(data, weights=tmp_path / "other.safetensors")
+
+
+def test_files_that_are_no_weights(tmp_path: Path) -> None:
+    for name in ("a.safetensors", "a.pth.tar"):
+        (tmp_path / name).write_bytes(b"nothing of the kind")
+        with pytest.raises(WeightsNotFound, match="Cannot use the weights"):
+            load_from_path(tmp_path / name)
