@@ -69,9 +69,10 @@ def _pool(image: Tensor, detector: Callable[[Tensor], Tensor], pooling: Pooling)
     depend on how torch shares the work between threads.
     """
     total = image.new_zeros(image.shape[1:])
+    image = image.contiguous()
     at_once = max(1, ELEMENTS_AT_ONCE // total.numel())
     for channels in image.split(at_once):
-        response = _blur(detector(channels.contiguous()[None])[0])
+        response = _blur(detector(channels[None])[0])
         if pooling == "rms":
             response.square_()
         for channel in response:

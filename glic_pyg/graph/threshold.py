@@ -13,7 +13,7 @@ BISECTION_STEPS = 5
 
 
 def select(similarity: Tensor, degrees: Tensor, method: Method, *, valid: Tensor | None = None) -> Tensor:
-    """Adjacency by :func:`bisect` or by :func:`keep_top`."""
+    """Adjacency by :func:`bisect` or by :func:`keep_top`, with 0 and 1 in any dtype."""
     if method == "bisection":
         return bisect(similarity, degrees, valid=valid)
     if method == "exact":
@@ -35,7 +35,7 @@ def bisect(
         valid: optional ``(..., s)`` bool, False at places that are no candidates.
 
     Returns:
-        ``(..., s)`` bool adjacency.
+        ``(..., s)`` adjacency, 0 or 1 in the dtype of ``similarity``.
     """
     threshold, low = _start(similarity, valid)
     if valid is not None:
@@ -46,8 +46,8 @@ def bisect(
     for _ in range(steps):
         too_many = torch.gt(similarity, threshold, out=above).sum(-1, keepdim=True) > target
         low, high = torch.where(too_many, threshold, low), torch.where(too_many, high, threshold)
-        threshold = (low + high) / 2
-    return torch.gt(similarity, threshold, out=above).bool()
+        threshold = (low + high).mul_(0.5)
+    return torch.gt(similarity, threshold, out=above)
 
 
 def keep_top(similarity: Tensor, degrees: Tensor, *, valid: Tensor | None = None) -> Tensor:

@@ -30,7 +30,7 @@ def test_every_node_chooses_among_its_disc(feature_map, method) -> None:
     for node in range(data.num_nodes):
         sources = candidates[0][candidates[1] == node]
         choose = bisect if method == "bisection" else keep_top
-        kept = choose((unit[sources] * unit[node]).sum(-1)[None], data.degree[node : node + 1])[0]
+        kept = choose((unit[sources] * unit[node]).sum(-1)[None], data.degree[node : node + 1])[0].bool()
         expected += [[source, node] for source in sources[kept if kept.any() else slice(None)].tolist()]
     assert data.edge_index.T.tolist() == expected
 

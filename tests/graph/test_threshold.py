@@ -25,7 +25,7 @@ def similarities(*shape: int, dtype: torch.dtype = torch.float64) -> Tensor:
 def test_bisection_of_every_node() -> None:
     similarity, degrees = similarities(40, 30), torch.linspace(1, 30, 40).double()
     expected = [bisect_one(s, d) for s, d in zip(similarity.tolist(), degrees.tolist(), strict=True)]
-    assert bisect(similarity, degrees).tolist() == expected
+    assert bisect(similarity, degrees).bool().tolist() == expected
 
 
 @pytest.mark.parametrize("method", ["bisection", "exact"])
@@ -33,8 +33,8 @@ def test_places_that_are_no_candidates_do_not_matter(method) -> None:
     similarity, degrees = similarities(25, 16), torch.arange(25.0) % 10 + 1
     valid = torch.zeros(25, 16, dtype=torch.bool)
     valid[:, 3:13] = True
-    inside = select(similarity[:, 3:13].contiguous(), degrees, method)
-    found = select(similarity, degrees, method, valid=valid)
+    inside = select(similarity[:, 3:13].contiguous(), degrees, method).bool()
+    found = select(similarity, degrees, method, valid=valid).bool()
     assert torch.equal(found[:, 3:13], inside) and not found[~valid].any()
 
 
