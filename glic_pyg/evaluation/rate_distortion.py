@@ -1,0 +1,105 @@
+"""Rate against distortion: curves of JPEG and WebP around one point of ours, and their picture."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping, Sequence
+from importlib.resources import as_file, files
+from statistics import fmean
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glic_pyg.evaluation.classical import decode_classical
+from glic_pyg.evaluation.measure import planes
+from glic_pyg.evaluation.psnr import psnr
+from glic_pyg.evaluation.rate import bpp
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["JPEG_QUALITIES", "WEBP_QUALITIES", "RatePoint", "classical_curve", "draw_curves", "rate_figure"]
+
+Pixels = NDArray[np.uint8]
+JPEG_QUALITIES = (3, 6, 9, 13, 18, 25, 35, 50, 70, 85)
+WEBP_QUALITIES = (0, 4, 10, 18, 30, 45, 65, 80)
+_COLOURS = {"JPEG": "#888888", "WebP": "#0072B2"}
+_OURS = "#D55E00"
+
+
+class RatePoint(NamedTuple):
+    """Bits a pixel and PSNR in dB, each a mean over pictures."""
+
+    bpp: float
+    psnr: float
+
+
+def classical_curve(
+    pictures: Sequence[Pixels], encoder: Callable[[Pixels, int], bytes], qualities: Sequence[int]
+) -> list[RatePoint]:
+    """Mean rate and PSNR of a classical codec at each quality.
+
+    Args:
+        pictures: uint8 (H, W, 3) or (H, W).
+        encoder: :func:`~glic_pyg.evaluation.classical.jpeg` or ``webp``.
+        qualities: ascending.
+    """
+    curve = []
+    for quality in qualities:
+        points = [_point(picture, encoder(picture, quality)) for picture in pictures]
+        curve.append(RatePoint(fmean(p.bpp for p in points), fmean(p.psnr for p in points)))
+    return curve
+
+
+def draw_curves(axes: Axes, curves: Mapping[str, Sequence[RatePoint]], ours: RatePoint) -> None:
+    """Draw curves, each with its name at its end, and our point.
+
+    Args:
+        axes: where; what the curves have far to the right of our point is cut off.
+        curves: by name, points in ascending order of rate.
+        ours: one point.
+    """
+    right = 2.2 * ours.bpp
+    shown = {name: [p for p in curve if p.bpp <= right] for name, curve in curves.items()}
+    for name, curve in shown.items():
+        if curve:
+            colour = _COLOURS.get(name)
+            axes.plot([p.bpp for p in curve], [p.psnr for p in curve], "o-", color=colour, mec="white")
+            axes.annotate(
+                name, curve[-1], (6, 0), textcoords="offset points", color=colour, weight="bold", va="center"
+            )
+    axes.plot(*ours, "*", color=_OURS, markersize=17, mec="white", zorder=5)
+    axes.annotate("GLIC", ours, (0, 11), textcoords="offset points", color=_OURS, weight="bold", ha="center")
+    axes.set(xlim=(0, right * 1.12), xlabel="bits per pixel", ylabel="PSNR, dB")
+    axes.margins(y=0.12)
+
+
+def rate_figure(
+    curves: Mapping[str, Sequence[RatePoint]], ours: RatePoint, title: str, *, kind: str = "png"
+) -> bytes:
+    """The same as a picture of its own.
+
+    Args:
+        kind: ``"png"``, ``"svg"`` or ``"pdf"``.
+
+    Returns:
+        The bytes of the picture file.
+    """
+    from matplotlib import style
+    from matplotlib.figure import Figure
+
+    out = io.BytesIO()
+    with as_file(files("glic_pyg") / "figures.mplstyle") as look, style.context(look):
+        figure = Figure(figsize=(5.2, 3.8), layout="constrained")
+        axes = figure.add_subplot()
+        axes.set_title(title)
+        draw_curves(axes, curves, ours)
+        figure.savefig(out, format=kind)
+    return out.getvalue()
+
+
+def _point(original: Pixels, data: bytes) -> RatePoint:
+    height, width = original.shape[:2]
+    decoded = decode_classical(data, grey=original.ndim == 2)
+    return RatePoint(bpp(len(data), width, height), psnr(planes(decoded), planes(original)).item())
