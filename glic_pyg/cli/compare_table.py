@@ -1,0 +1,128 @@
+"""The tables that ``glic compare`` and ``glic demo`` print: for a terminal, or for a Markdown page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from glic_pyg.evaluation.measure import Comparison, Measured
+    from glic_pyg.evaluation.summary import Mean
+
+__all__ = ["print_comparisons"]
+
+_HEADER = (
+    "image", "codec", "bytes", "bpp", "PSNR, dB", "ours by, dB",
+    "MS-SSIM", "MS-SSIM, dB", "encode, s", "decode, s",
+)  # fmt: skip
+Row = tuple[str, ...]
+
+
+def print_comparisons(
+    comparisons: Sequence[Comparison], context: Mapping[str, object], *, markdown: bool = False
+) -> None:
+    """Print every image and the mean, whether files are as large as predicted, and how it was measured.
+
+    Args:
+        comparisons: at least one.
+        context: lines to print below, by name.
+        markdown: a Markdown table of the same cells.
+    """
+    groups = [_rows(c.image, c.codecs) for c in comparisons]
+    if len(comparisons) > 1:
+        groups.append(_mean_rows(comparisons))
+    if markdown:
+        _print_markdown(groups)
+    else:
+        _print_table(groups)
+    print(_estimates(comparisons))
+    print("\n".join(f"{name}: {value}" for name, value in context.items()))
+
+
+def _rows(image: str, codecs: Sequence[Measured]) -> list[Row]:
+    ours = codecs[0].quality.psnr
+    return [
+        (
+            image if m is codecs[0] else "",
+            f"{m.codec} ({m.setting})",
+            f"{m.size:,}",
+            f"{m.bpp:.4f}",
+            f"{m.quality.psnr:.3f}",
+            _gain(ours - m.quality.psnr, first=m is codecs[0]),
+            _number(m.quality.ms_ssim, 5),
+            _number(m.quality.ms_ssim_db, 3),
+            f"{m.encode_seconds:.2f}",
+            f"{m.decode_seconds:.2f}",
+        )
+        for m in codecs
+    ]
+
+
+def _mean_rows(comparisons: Sequence[Comparison]) -> list[Row]:
+    from glic_pyg.evaluation.summary import means
+
+    found = means(comparisons)
+    name = f"mean of {len(comparisons)}"
+    return [_mean_row(name if m is found[0] else "", m, found[0]) for m in found]
+
+
+def _mean_row(name: str, mean: Mean, ours: Mean) -> Row:
+    return (
+        name,
+        mean.codec,
+        f"{mean.size:,.0f}",
+        f"{mean.bpp:.4f}",
+        f"{mean.psnr:.3f}",
+        _gain(ours.psnr - mean.psnr, first=mean is ours),
+        _number(mean.ms_ssim, 5),
+        _number(mean.ms_ssim_db, 3),
+        f"{mean.encode_seconds:.2f}",
+        f"{mean.decode_seconds:.2f}",
+    )
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "–" if value is None else f"{value:.{digits}f}"
+
+
+def _gain(decibels: float, *, first: bool) -> str:
+    return "" if first else f"{decibels:+.3f}"
+
+
+def _print_table(groups: Sequence[Sequence[Row]]) -> None:
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for number, title in enumerate(_HEADER):
+        table.add_column(title, justify="left" if number < 2 else "right", no_wrap=True)
+    for rows in groups:
+        for row in rows:
+            table.add_row(*row, style="bold" if row is rows[0] else None)
+        table.add_section()
+    console = Console(highlight=False)
+    console.width = max(console.width, 200 if not console.is_terminal else 0)
+    console.print(table)
+
+
+def _print_markdown(groups: Sequence[Sequence[Row]]) -> None:
+    print(f"| {' | '.join(_HEADER)} |\n|{'---|' * 2}{'---:|' * (len(_HEADER) - 2)}")
+    for row in (row for rows in groups for row in rows):
+        print(f"| {' | '.join(row)} |")
+    print()
+
+
+def _estimates(comparisons: Sequence[Comparison]) -> str:
+    """One line: real bytes against what the likelihoods predict."""
+    from glic_pyg.evaluation.summary import broken_estimates
+
+    off = {c.image: c.ours.size - c.estimated_bits / 8 for c in comparisons if c.estimated_bits is not None}
+    if not off:
+        return "estimated bits: this codec makes no estimate"
+    broken = broken_estimates(comparisons)
+    worst = max(off, key=lambda image: abs(off[image]))
+    verdict = f"NOT on {', '.join(broken)}" if broken else f"on all {len(off)} images"
+    return (
+        f"real bytes within 1 % + 64 bytes of the estimate: {verdict} "
+        f"(largest difference {off[worst]:+.0f} bytes, {worst})"
+    )
