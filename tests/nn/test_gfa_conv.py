@@ -20,7 +20,7 @@ def rows_of(x: Tensor) -> Tensor:
 
 
 def plain(conv: GFAConv, rows: Tensor, graph: WindowGraph) -> Tensor:
-    """The layer by ``edge_index``: ``(B, N, C)`` -> ``(B, N, C)``; phantoms hold noise that must not matter."""
+    """The layer by ``edge_index``, ``(B, N, C)`` each way; phantoms hold noise that must not matter."""
     data = graph.to_data(attended=True)
     real = (~data.phantom).nonzero()[:, 0]
     nodes = torch.randn(data.num_nodes, rows.shape[-1], dtype=rows.dtype).index_copy(
@@ -103,7 +103,7 @@ def test_gradients_by_finite_differences(graph_with_lonely_node: GraphMaker, kin
 
 
 def test_phantoms_count_as_candidates_without_content() -> None:
-    """A node that reads itself and a phantom gets less than its own value: the phantom adds weight, not value."""
+    """A node that also reads a phantom gets less of its own value: the phantom adds weight, not value."""
     x = torch.randn(1, 6, 5, 5, dtype=torch.float64)
     data = build_graphs(x)["local"].to_data()
     phantom = int(data.phantom.nonzero()[0])
