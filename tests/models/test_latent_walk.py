@@ -1,0 +1,143 @@
+"""Coding latents: encoder and decoder walk the same path, which is the one trained on."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+
+import pytest
+import torch
+from compressai.entropy_models import EntropyBottleneck
+from torch import Tensor
+
+from glic_pyg.models.contract import SymbolChannel
+from glic_pyg.models.glic import GLIC
+from glic_pyg.models.latent_walk import in_float64
+
+SHAPE = (8, 12)
+Y_SHAPE = (1, 16, *SHAPE)
+
+
+class Writer:
+    """Keeps the symbols it codes; means are snapped to multiples of ``1 / lattice``, or not at all."""
+
+    def __init__(self, lattice: int | None) -> None:
+        self.lattice = lattice
+        self.symbols: list[Tensor] = []
+        self.scales: list[Tensor] = []
+
+    def factorized(
+        self, bottleneck: EntropyBottleneck, shape: tuple[int, ...], values: Tensor | None
+    ) -> Tensor:
+        medians = bottleneck.quantiles[:, 0, 1].double()[:, None, None]
+        return self._code(medians.expand(shape), values)
+
+    def gaussian(self, means: Tensor, scales: Tensor, values: Tensor | None) -> Tensor:
+        assert means.dtype == scales.dtype == torch.float64 and means.shape == scales.shape
+        self.scales.append(scales)
+        return self._code(
+            means if self.lattice is None else (means * self.lattice).round() / self.lattice, values
+        )
+
+    def _code(self, centres: Tensor, values: Tensor | None) -> Tensor:
+        assert values is not None and values.shape == centres.shape
+        self.symbols.append((values.double() - centres).round())
+        return centres + self.symbols[-1]
+
+
+class Reader(Writer):
+    """Gives back a writer's symbols in their order."""
+
+    def __init__(self, writer: Writer) -> None:
+        super().__init__(writer.lattice)
+        self.waiting = list(writer.symbols)
+
+    def _code(self, centres: Tensor, values: Tensor | None) -> Tensor:
+        assert values is None
+        symbols = self.waiting.pop(0)
+        assert symbols.shape == centres.shape
+        return centres + symbols
+
+
+@pytest.fixture
+def y() -> Tensor:
+    return torch.randn(Y_SHAPE) * 4
+
+
+@pytest.fixture
+def lively(tiny: GLIC) -> GLIC:
+    """Hyper-latents of several integers and parameters that move with their context."""
+    with torch.no_grad():
+        tiny.latent_codec.hyper.h_a[-1].weight.mul_(30)
+        tiny.latent_codec.hyper.h_s[-1].weight.mul_(3)
+    return tiny
+
+
+def test_channels_of_this_file_fulfil_the_contract() -> None:
+    assert isinstance(Writer(256), SymbolChannel)
+
+
+@pytest.mark.parametrize("lattice", [256, None], ids=["snapped", "exact"])
+def test_decoder_gets_what_the_encoder_has(lively: GLIC, y: Tensor, lattice: int | None) -> None:
+    writer = Writer(lattice)
+    sent = lively.code_latents(writer, y, shape=SHAPE)
+    reader = Reader(writer)
+    received = lively.code_latents(reader, shape=SHAPE)
+    assert reader.waiting == []
+    assert sent.dtype == torch.float64 and sent.shape == Y_SHAPE
+    assert torch.equal(sent, received)
+    assert all(torch.equal(a, b) for a, b in zip(writer.scales, reader.scales, strict=True))
+
+
+def test_every_latent_is_coded_once(lively: GLIC, y: Tensor) -> None:
+    writer = Writer(256)
+    lively.code_latents(writer, y, shape=SHAPE)
+    z, *halves = writer.symbols
+    assert z.shape == (1, 6, 2, 3) and len(z.unique()) > 3
+    assert len(halves) == 6
+    assert sum(half.numel() for half in halves) == y.numel()
+    assert all(len(half.unique()) > 5 for half in halves)
+
+
+def test_exact_channel_gives_the_training_forward(lively: GLIC, y: Tensor) -> None:
+    model = lively.double()
+    walked = model.code_latents(Writer(None), y.double(), shape=SHAPE)
+    with torch.no_grad():
+        forward = model.latent_codec(y.double())["y_hat"]
+    torch.testing.assert_close(walked, forward, rtol=0, atol=1e-10)
+
+
+def test_snapping_moves_y_hat_by_no_more_than_it_must(lively: GLIC, y: Tensor) -> None:
+    """y_hat = snapped mean + round(y - snapped mean) stays within half a step of y; exact in float32."""
+    walked = lively.code_latents(Writer(256), y, shape=SHAPE)
+    assert (walked - y).abs().max() <= 0.5
+    assert torch.equal(walked.float().double(), walked)
+    exact = lively.code_latents(Writer(None), y, shape=SHAPE)
+    assert not torch.equal(walked, exact)
+    assert ((walked - exact).abs() < 0.05).double().mean() > 0.9
+
+
+def test_float32_model_walks_in_float64(lively: GLIC, y: Tensor) -> None:
+    """The walk depends on the symbols, not on whether the weights were converted before."""
+    writer = Writer(256)
+    sent = lively.code_latents(writer, y, shape=SHAPE)
+    received = deepcopy(lively).double().code_latents(Reader(writer), shape=SHAPE)
+    assert torch.equal(sent, received)
+
+
+def test_in_float64_equals_a_converted_module(lively: GLIC) -> None:
+    z_hat = torch.randn(1, 6, 2, 3)
+    h_s = lively.latent_codec.hyper.h_s
+    with torch.no_grad():
+        got, expected = in_float64(h_s, z_hat), deepcopy(h_s).double()(z_hat.double())
+        single = h_s(z_hat)
+    assert got.dtype == torch.float64
+    assert torch.equal(got, expected)
+    assert not torch.equal(got, single.double())
+    assert all(p.dtype == torch.float32 for p in h_s.parameters())
+
+
+def test_walk_leaves_the_weights_alone(lively: GLIC, y: Tensor) -> None:
+    before = {name: tensor.clone() for name, tensor in lively.state_dict().items()}
+    lively.code_latents(Writer(256), y, shape=SHAPE)
+    for name, tensor in lively.state_dict().items():
+        assert torch.equal(tensor, before[name]), name

@@ -1,0 +1,62 @@
+"""g_a and g_s: the order of their stages, and a side branch that is a chain of its own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from glic_pyg.models.transforms import AnalysisTransform, SynthesisTransform
+
+SETTINGS: dict[str, Any] = {
+    "gated_depth": 1,
+    "gated_expansion": 2,
+    "gfa_depth": 2,
+    "gfa_expansions": (2, 1),
+    "heads": 2,
+}
+WIDTHS = (4, 6, 8, 10)
+
+
+def test_analysis_stage_by_stage() -> None:
+    transform = AnalysisTransform(WIDTHS, **SETTINGS).double()
+    x = torch.rand(1, 3, 32, 48, dtype=torch.float64)
+    side = [x]
+    for branch in transform.side:
+        side.append(branch(side[-1]))
+    main = x
+    for stage in range(3):
+        main = transform.blocks[stage](transform.down[stage](main)) + side[stage + 1]
+    expected = transform.down[3](main) + side[4]
+    assert expected.shape == (1, 10, 2, 3)
+    torch.testing.assert_close(transform(x), expected, rtol=0, atol=1e-12)
+
+
+def test_synthesis_stage_by_stage() -> None:
+    transform = SynthesisTransform(WIDTHS, **SETTINGS).double()
+    y_hat = torch.randn(1, 10, 2, 3, dtype=torch.float64)
+    side = [y_hat]
+    for branch in transform.side:
+        side.append(branch(side[-1]))
+    main = y_hat
+    for stage in range(3):
+        main = transform.blocks[stage](transform.up[stage](main)) + side[stage + 1]
+    expected = transform.up[3](main) + side[4]
+    assert expected.shape == (1, 3, 32, 48)
+    torch.testing.assert_close(transform(y_hat), expected, rtol=0, atol=1e-12)
+
+
+def test_widths_mirror_each_other() -> None:
+    analysis, synthesis = AnalysisTransform(WIDTHS, **SETTINGS), SynthesisTransform(WIDTHS, **SETTINGS)
+    assert [(d.in_channels, d.out_channels) for d in analysis.down] == [(3, 4), (4, 6), (6, 8), (8, 10)]
+    assert [(u[0].in_channels, u[0].out_channels // 4) for u in synthesis.up] == [
+        (10, 8),
+        (8, 6),
+        (6, 4),
+        (4, 3),
+    ]
+    deep = [analysis.blocks[1], analysis.blocks[2], synthesis.blocks[1], synthesis.blocks[0]]
+    hidden = [block.layers[0].project_out.in_channels for block in deep]
+    assert hidden == [12, 8, 12, 8]
+    assert isinstance(analysis.blocks[3], nn.Identity) and isinstance(synthesis.blocks[3], nn.Identity)

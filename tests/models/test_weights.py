@@ -1,0 +1,138 @@
+"""Weights files: what is written comes back, whole or not at all."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from glic_pyg.models import weights
+from glic_pyg.models.glic import GLIC
+from glic_pyg.models.weights import load_weights, read_card, save_weights, weights_hash, weights_of
+from tests.models.conftest import TINY
+
+CARD = {"data": "photos ä", "steps": 1200, "points": [{"bpp": 0.25, "psnr": 30.5}]}
+
+
+@pytest.fixture
+def path(tmp_path: Path, tiny: GLIC) -> Path:
+    path = tmp_path / "new folder" / "tiny.safetensors"
+    save_weights(path, tiny, CARD)
+    return path
+
+
+def test_round_trip(path: Path, tiny: GLIC) -> None:
+    again = load_weights(path)
+    assert again.config == tiny.config and not again.training
+    assert weights_hash(again) == weights_hash(tiny)
+    x = torch.rand(1, 3, 128, 128)
+    with torch.no_grad():
+        assert torch.equal(again(x)["x_hat"], tiny(x)["x_hat"])
+    assert read_card(path) == CARD
+
+
+def test_only_the_file_itself_is_left(path: Path) -> None:
+    assert [p.name for p in path.parent.iterdir()] == [path.name]
+    assert path.stat().st_mode & 0o777 == 0o644
+
+
+def test_interrupted_write_leaves_the_old_file(
+    path: Path, tiny: GLIC, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stops_halfway(tensors: object, filename: str, metadata: object) -> None:
+        Path(filename).write_bytes(b"half")
+        raise OSError("no space left on device")
+
+    before = path.read_bytes()
+    monkeypatch.setattr(weights, "save_file", stops_halfway)
+    with pytest.raises(OSError, match="no space left"):
+        save_weights(path, tiny, {})
+    assert path.read_bytes() == before
+    assert [p.name for p in path.parent.iterdir()] == [path.name]
+
+
+def test_hash_changes_with_any_weight(tiny: GLIC) -> None:
+    seen = {weights_hash(tiny)}
+    for count, parameter in enumerate(tiny.parameters(), start=2):
+        if count % 5 == 0:
+            with torch.no_grad():
+                parameter.view(-1)[-1] += 1
+            seen.add(weights_hash(tiny))
+            assert len(seen) == 1 + count // 5
+
+
+def test_hash_ignores_buffers_but_not_names(tiny: GLIC) -> None:
+    before = weights_hash(tiny)
+    for buffer in tiny.buffers():
+        buffer.zero_()
+    tiny.latent_codec.hyper.entropy_bottleneck.update(force=True)
+    assert weights_hash(tiny) == before
+    one, other = nn.Module(), nn.Module()
+    one.a, other.b = nn.Parameter(torch.zeros(2)), nn.Parameter(torch.zeros(2))
+    assert weights_hash(one) != weights_hash(other)
+
+
+def test_hash_does_not_depend_on_memory_layout(tiny: GLIC) -> None:
+    before = weights_hash(tiny)
+    assert weights_hash(tiny.to(memory_format=torch.channels_last)) == before
+    assert len(before) == 64 and int(before, 16)
+
+
+@pytest.mark.xfail(strict=True, reason="the checkerboard convolution masks its stored weight when it runs")
+def test_using_a_model_does_not_change_its_hash(path: Path) -> None:
+    model = load_weights(path)
+    before = weights_hash(model)
+    with torch.no_grad():
+        model(torch.rand(1, 3, 128, 128))
+    assert weights_hash(model) == before
+
+
+def test_weights_are_the_parameters(tiny: GLIC) -> None:
+    assert set(weights_of(tiny)) == {name for name, _ in tiny.named_parameters()}
+
+
+def test_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"no weights at .*absent\.safetensors: give the path"):
+        load_weights(tmp_path / "absent.safetensors")
+
+
+def write(path: Path, tensors: dict[str, torch.Tensor], **metadata: Any) -> Path:
+    save_file(tensors, path, {name: json.dumps(value) for name, value in metadata.items()})
+    return path
+
+
+def refusal(path: Path) -> str:
+    """The one sentence with which a file is refused."""
+    with pytest.raises(ValueError) as error:
+        load_weights(path)
+    text = str(error.value)
+    assert str(path) in text and "\n" not in text
+    return text
+
+
+def test_other_files_are_refused(tmp_path: Path, path: Path) -> None:
+    noise = tmp_path / "noise.safetensors"
+    noise.write_bytes(b"not a safetensors file")
+    torn = tmp_path / "torn.safetensors"
+    torn.write_bytes(path.read_bytes()[:-100])
+    for other in (noise, torn, write(tmp_path / "bare.safetensors", {"a": torch.zeros(2)})):
+        assert "not a weights file of this project" in refusal(other)
+
+
+def test_missing_and_extra_tensors_are_refused(tmp_path: Path, tiny: GLIC) -> None:
+    tensors = weights_of(tiny)
+    del tensors["g_a.down.0.bias"]
+    assert "1 missing" in refusal(write(tmp_path / "a.safetensors", tensors, architecture=TINY))
+    tensors = weights_of(tiny) | {"g_a.down.9.bias": torch.zeros(2)}
+    assert "g_a.down.9.bias" in refusal(write(tmp_path / "b.safetensors", tensors, architecture=TINY))
+
+
+@pytest.mark.xfail(strict=True, reason="torch's own error, of several lines, comes through")
+def test_tensors_of_another_shape_are_refused(tmp_path: Path, tiny: GLIC) -> None:
+    tensors = weights_of(tiny) | {"g_a.down.0.bias": torch.zeros(9)}
+    assert "g_a.down.0.bias" in refusal(write(tmp_path / "a.safetensors", tensors, architecture=TINY))
