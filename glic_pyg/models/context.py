@@ -7,7 +7,7 @@ bytes walks the same modules in ``latent_walk``.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import accumulate
+from itertools import accumulate, pairwise
 
 from compressai.entropy_models import EntropyBottleneck
 from compressai.latent_codecs import (
@@ -51,7 +51,9 @@ def space_channel_context(
         ValueError: if the groups do not sum to M.
     """
     if sum(groups) != latent_channels:
-        raise ValueError(f"channel groups {tuple(groups)} sum to {sum(groups)}, not to {latent_channels} latent channels")
+        raise ValueError(
+            f"channel groups {tuple(groups)} sum to {sum(groups)}, not to {latent_channels} latent channels"
+        )
     before = list(accumulate(groups, initial=0))
     channel_context = {
         f"y{k}": _ramp(before[k], 2 * size, context_width, lambda i, o: GatedBlock(i, o, context_expansion))
@@ -109,4 +111,4 @@ def _ramp(
     step = (out_channels - in_channels) / RAMP_LAYERS
     inner = [max(least, int(in_channels + step * i)) for i in range(1, RAMP_LAYERS)]
     widths = [in_channels, *inner, out_channels]
-    return nn.Sequential(*(layer(i, o) for i, o in zip(widths[:-1], widths[1:], strict=True)))
+    return nn.Sequential(*(layer(i, o) for i, o in pairwise(widths)))

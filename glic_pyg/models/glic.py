@@ -82,7 +82,9 @@ class GLIC(nn.Module):
         latents = self.latent_codec(self.g_a(x))
         return {"x_hat": self.g_s(latents["y_hat"]), "likelihoods": latents["likelihoods"]}
 
-    def code_latents(self, channel: SymbolChannel, y: Tensor | None = None, *, shape: tuple[int, int]) -> Tensor:
+    def code_latents(
+        self, channel: SymbolChannel, y: Tensor | None = None, *, shape: tuple[int, int]
+    ) -> Tensor:
         """Send (``y`` given) or receive y through a channel; see :func:`latent_walk.code_latents`."""
         return code_latents(self.latent_codec, channel, y, shape)
 

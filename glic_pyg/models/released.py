@@ -110,7 +110,9 @@ def _read(path: Path) -> Mapping[str, Tensor]:
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
-        raise ValueError(f"{path} is not a checkpoint that can be read safely ({_first_line(error)})") from error
+        raise ValueError(
+            f"{path} is not a checkpoint that can be read safely ({_first_line(error)})"
+        ) from error
     if not isinstance(checkpoint, Mapping):
         raise ValueError(f"{path} holds a {type(checkpoint).__name__}, not a dict with a state_dict")
     return checkpoint

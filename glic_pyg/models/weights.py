@@ -55,7 +55,9 @@ def load_weights(path: str | Path) -> GLIC:
     problems = model.load_state_dict(tensors, strict=False)
     absent = [name for name, _ in model.named_parameters() if name in problems.missing_keys]
     if absent or problems.unexpected_keys:
-        raise ValueError(f"{path} does not fit its architecture: {len(absent)} missing, {problems.unexpected_keys} extra")
+        raise ValueError(
+            f"{path} does not fit its architecture: {len(absent)} missing, {problems.unexpected_keys} extra"
+        )
     return model.eval()
 
 
