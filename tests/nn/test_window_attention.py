@@ -13,50 +13,52 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from glic_pyg.graph import WindowGraph, build_graphs
-from glic_pyg.nn import window_attention
+from glic_pyg.nn import GFAConv
 from tests.nn.conftest import GraphMaker
 
-HEADS, WIDTH = 8, 4
-SLOTS = (64, 256)
+HEADS, CHANNELS = 8, 16
 
 
-def inputs(x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """q, k, v and bias for a map."""
-    shape = (x.shape[0], x.shape[2] * x.shape[3], HEADS, WIDTH)
-    rows = [torch.randn(shape, dtype=x.dtype, requires_grad=True) for _ in range(3)]
-    return (*rows, torch.randn(HEADS, *SLOTS, dtype=x.dtype, requires_grad=True))
+def rows_of(x: Tensor) -> Tensor:
+    return x.permute(0, 2, 3, 1).flatten(1, 2)
 
 
-def dense(q: Tensor, k: Tensor, v: Tensor, bias: Tensor, graph: WindowGraph) -> Tensor:
+def dense(conv: GFAConv, rows: Tensor, graph: WindowGraph) -> Tensor:
     """One cell of one image at a time; edges that are not there at minus infinity."""
     cells, out = graph.cells, []
-    for image in range(len(q)):
-        padded = [torch.cat([t[image], t.new_zeros(cells.num_nodes, *t.shape[2:])]) for t in (q, k, v)]
-        rows = torch.zeros_like(q[image])
+    q, k, v = (t.unflatten(-1, (HEADS, -1)) for t in (conv.to_q(rows), *conv.to_kv(rows).chunk(2, -1)))
+    scale = conv.log_scale.exp()[:, None, None]
+    bias = conv.position_bias(cells.lattice_offsets()).permute(2, 0, 1)
+    for image in range(len(rows)):
+        query, key, value = (
+            torch.cat([t[image], t.new_zeros(cells.num_nodes, *t.shape[2:])]) for t in (q, k, v)
+        )
+        read = torch.zeros_like(q[image])
         for cell in range(len(cells.nodes)):
-            nodes, candidates = cells.nodes[cell], cells.candidates[cell]
+            nodes, candidates, real = cells.nodes[cell], cells.candidates[cell], cells.real[cell]
             mask = graph.mask[image, cell]
             mask = mask | ~mask.any(-1, keepdim=True)
-            logits = torch.einsum("qhd,shd->hqs", padded[0][nodes], padded[1][candidates]) + bias
-            weights = logits.masked_fill(~mask, -torch.inf).softmax(-1)
-            read = torch.einsum("hqs,shd->qhd", weights, padded[2][candidates])
-            real = cells.real[cell]
-            rows = rows.index_copy(0, nodes[real], read[real])
-        out.append(rows)
-    return torch.stack(out)
+            cosines = torch.cosine_similarity(query[nodes][:, None], key[candidates][None], dim=-1, eps=1e-12)
+            logits = (scale * cosines.permute(2, 0, 1) + bias).masked_fill(~mask, -torch.inf)
+            attended = torch.einsum("hqs,shd->qhd", logits.softmax(-1), value[candidates])
+            read = read.index_copy(0, nodes[real], attended[real])
+        out.append(read.flatten(1))
+    return conv.out(torch.stack(out))
 
 
 @pytest.mark.parametrize("kind", ["local", "mesh"])
 @pytest.mark.parametrize("size", [(16, 16), (9, 20)], ids=lambda size: f"{size[0]}x{size[1]}")
 def test_equals_dense_attention(graph_with_lonely_node: GraphMaker, size: tuple[int, int], kind: str) -> None:
-    x = torch.randn(2, 6, *size, dtype=torch.float64)
-    graph, variables = graph_with_lonely_node(x, kind), inputs(x)
-    weight = torch.randn(variables[0].shape, dtype=x.dtype)
-    results = [attend(*variables, graph) for attend in (window_attention, dense)]
-    torch.testing.assert_close(*results, rtol=0, atol=1e-11)
+    x = torch.randn(2, CHANNELS, *size, dtype=torch.float64)
+    graph, conv = graph_with_lonely_node(x, kind), GFAConv(CHANNELS, HEADS).double()
+    torch.nn.init.normal_(conv.log_scale)
+    variables = [rows_of(x).requires_grad_(), *conv.parameters()]
+    results = [conv(variables[0], graph), dense(conv, variables[0], graph)]
+    torch.testing.assert_close(*results, rtol=1e-11, atol=1e-11)
+    weight = torch.randn_like(results[0])
     gradients = [torch.autograd.grad((out * weight).sum(), variables) for out in results]
     for fast, expected in zip(*gradients, strict=True):
-        torch.testing.assert_close(fast, expected, rtol=0, atol=1e-10)
+        torch.testing.assert_close(fast, expected, rtol=1e-9, atol=1e-10)
 
 
 class Largest(TorchDispatchMode):
@@ -91,12 +93,12 @@ def test_nothing_of_the_size_of_all_logits_exists(kind: str) -> None:
     """Working memory is that of a block of cells: it stops growing, while all logits grow with the map."""
     largest = {}
     for side in (64, 96):
-        x = torch.randn(1, 4, side, side)
-        graph, variables = build_graphs(x)[kind], inputs(x)
+        x = torch.randn(1, CHANNELS, side, side)
+        graph, conv = build_graphs(x)[kind], GFAConv(CHANNELS, HEADS)
         with Largest() as seen, saved_elements() as saved:
-            window_attention(*variables, graph).sum().backward()
+            conv(rows_of(x).requires_grad_(), graph).sum().backward()
         logits = graph.mask.numel() * HEADS
         largest[side] = seen.elements
         assert seen.elements < logits / 4
-        assert sum(saved) < logits / 8
+        assert sum(saved) < logits / 4
     assert largest[96] <= largest[64] * 1.01
