@@ -1,0 +1,52 @@
+"""A GLIC of a few thousand weights and a picture for it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from glic_pyg.codec.padding import tensor_from_colour
+from glic_pyg.inspection.block_graphs import BlockGraphs, block_graphs, gfa_blocks
+from glic_pyg.models.glic import GLIC
+
+
+@pytest.fixture(scope="session")
+def tiny_glic() -> GLIC:
+    torch.manual_seed(0)
+    return GLIC(
+        widths=(4, 8, 8, 8),
+        gated_depth=1,
+        gated_expansion=1,
+        gfa_depth=2,
+        gfa_expansions=(1, 1),
+        heads=2,
+        hyper_channels=4,
+        hyper_depth=1,
+        groups=(4, 4),
+        context_expansion=1,
+        context_width=4,
+        parameter_width=4,
+    ).eval()
+
+
+@pytest.fixture(scope="session")
+def photo() -> NDArray[np.uint8]:
+    """200 x 130: flat on the left, noise on the right; (130, 200, 3) uint8."""
+    pixels = np.full((130, 200, 3), 90, np.uint8)
+    pixels[:, 100:] = np.random.default_rng(0).integers(0, 256, (130, 100, 3))
+    return pixels
+
+
+@pytest.fixture(scope="session")
+def x(photo: NDArray[np.uint8]) -> Tensor:
+    """The photo, padded to 256 x 256."""
+    return tensor_from_colour(photo, 128, torch.device("cpu"))
+
+
+@pytest.fixture(scope="session")
+def graphs(tiny_glic: GLIC, x: Tensor) -> BlockGraphs:
+    """Of the last block of g_a: 32 x 32 nodes, 8 pixels each."""
+    return block_graphs(tiny_glic.g_a, gfa_blocks(tiny_glic.g_a)[-1], x)
