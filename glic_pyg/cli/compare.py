@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import datetime
-import shlex
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -59,7 +56,7 @@ def main(argv: Sequence[str]) -> int:
         parser.error(f"{args.figure} should end in one of {', '.join(_FIGURES)}")
 
     from glic_pyg.codec.api import codec_for_encoding
-    from glic_pyg.evaluation.machine import this_machine
+    from glic_pyg.evaluation.provenance import provenance
     from glic_pyg.evaluation.summary import as_csv, as_json, broken_estimates
 
     set_threads(args.threads)
@@ -70,16 +67,10 @@ def main(argv: Sequence[str]) -> int:
     comparisons = _compare_all(codec, args.images)
     if not comparisons:
         return 1
-    machine = this_machine(device)
-    context: dict[str, object] = {
-        "command": shlex.join(["glic", "compare", *argv]),
-        "machine": asdict(machine),
-        "date": datetime.date.today().isoformat(),
-    }
-    described = {"command": context["command"], "machine": str(machine), "date": context["date"]}
-    print_comparisons(comparisons, described, markdown=args.markdown)
+    how = provenance(["glic", "compare", *argv], device)
+    print_comparisons(comparisons, how, markdown=args.markdown)
     if args.json:
-        write_output(Path(args.json), as_json(comparisons, context).encode())
+        write_output(Path(args.json), as_json(comparisons, how).encode())
     if args.csv:
         write_output(Path(args.csv), as_csv(comparisons).encode())
     if args.figure:

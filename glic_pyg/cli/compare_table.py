@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -10,6 +10,7 @@ from rich.table import Table
 
 if TYPE_CHECKING:
     from glic_pyg.evaluation.measure import Comparison, Measured
+    from glic_pyg.evaluation.provenance import Provenance
     from glic_pyg.evaluation.summary import Mean
 
 __all__ = ["print_comparisons"]
@@ -21,14 +22,12 @@ _HEADER = (
 Row = tuple[str, ...]
 
 
-def print_comparisons(
-    comparisons: Sequence[Comparison], context: Mapping[str, object], *, markdown: bool = False
-) -> None:
+def print_comparisons(comparisons: Sequence[Comparison], how: Provenance, *, markdown: bool = False) -> None:
     """Print every image and the mean, whether files are as large as predicted, and how it was measured.
 
     Args:
         comparisons: at least one.
-        context: lines to print below, by name.
+        how: printed below.
         markdown: a Markdown table of the same cells.
     """
     groups = [_rows(c.image, c.codecs) for c in comparisons]
@@ -39,7 +38,7 @@ def print_comparisons(
     else:
         _print_table(groups)
     print(_estimates(comparisons))
-    print("\n".join(f"{name}: {value}" for name, value in context.items()))
+    print(how)
 
 
 def _rows(image: str, codecs: Sequence[Measured]) -> list[Row]:

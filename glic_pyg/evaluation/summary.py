@@ -6,11 +6,12 @@ import csv
 import io
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from statistics import fmean
 
 from glic_pyg.evaluation.measure import Comparison, Measured
+from glic_pyg.evaluation.provenance import Provenance
 from glic_pyg.evaluation.rate import estimate_holds
 
 __all__ = ["Mean", "as_csv", "as_json", "broken_estimates", "means"]
@@ -58,12 +59,12 @@ def broken_estimates(comparisons: Sequence[Comparison]) -> list[str]:
     ]
 
 
-def as_json(comparisons: Sequence[Comparison], context: Mapping[str, object]) -> str:
+def as_json(comparisons: Sequence[Comparison], how: Provenance) -> str:
     """All numbers as JSON; a PSNR of null is infinite, an MS-SSIM of null was not possible.
 
     Args:
         comparisons: what was measured.
-        context: how and where: command, machine, date.
+        how: command, machine and date.
     """
     images = [
         {
@@ -75,7 +76,7 @@ def as_json(comparisons: Sequence[Comparison], context: Mapping[str, object]) ->
         }
         for c in comparisons
     ]
-    document = {**context, "mean": [asdict(mean) for mean in means(comparisons)], "images": images}
+    document = {**asdict(how), "mean": [asdict(mean) for mean in means(comparisons)], "images": images}
     return json.dumps(_finite(document), indent=1, allow_nan=False) + "\n"
 
 
@@ -122,7 +123,7 @@ def _row(measured: Measured) -> dict[str, object]:
 
 def _finite(value: object) -> object:
     """The same document with infinities as None, which JSON can say."""
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return {key: _finite(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
         return [_finite(inner) for inner in value]

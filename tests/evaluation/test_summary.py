@@ -6,6 +6,7 @@ import math
 import pytest
 
 from glic_pyg.evaluation.measure import Comparison, Measured, Quality
+from glic_pyg.evaluation.provenance import provenance
 from glic_pyg.evaluation.summary import as_csv, as_json, broken_estimates, means
 
 
@@ -44,9 +45,9 @@ def test_broken_estimates_are_named() -> None:
 
 
 def test_json_is_strict_and_complete() -> None:
-    text = as_json([comparison("equal", 10, math.inf, None, None), PAIR[0]], {"date": "today"})
+    text = as_json([comparison("equal", 10, math.inf, None, None), PAIR[0]], provenance(["glic", "compare"]))
     document = json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
-    assert document["date"] == "today"
+    assert document["command"] == "glic compare" and document["machine"]["threads"] >= 1
     first, second = document["images"]
     assert first["codecs"][0]["psnr"] is None
     assert second["codecs"][0]["psnr"] == 30.0 and second["estimated_bits"] == 8000.0

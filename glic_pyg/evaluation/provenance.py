@@ -1,15 +1,18 @@
-"""Where a number was measured: without that, a time means nothing."""
+"""How and where a number was measured: without that, a time means nothing."""
 
 from __future__ import annotations
 
+import datetime
 import os
 import platform
+import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
-__all__ = ["Machine", "this_machine"]
+__all__ = ["Machine", "Provenance", "provenance", "this_machine"]
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,34 @@ class Machine:
             f"{self.cpu} ({self.capability}), {self.cores} cores, {self.threads} threads{where}, "
             f"torch {self.torch}, Python {self.python}"
         )
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What to write beside a table.
+
+    Attributes:
+        command: as typed in a shell.
+        machine: where it ran.
+        date: ISO 8601, local time.
+    """
+
+    command: str
+    machine: Machine
+    date: str
+
+    def __str__(self) -> str:
+        return f"command: {self.command}\nmachine: {self.machine}\ndate: {self.date}"
+
+
+def provenance(command: Sequence[str], device: str = "cpu") -> Provenance:
+    """Describe a command that runs here and now.
+
+    Args:
+        command: its words.
+        device: where the work runs, ``"cpu"`` or ``"cuda"``.
+    """
+    return Provenance(shlex.join(command), this_machine(device), datetime.date.today().isoformat())
 
 
 def this_machine(device: str = "cpu") -> Machine:

@@ -1,0 +1,183 @@
+"""``glic demo``: a photograph to a file and back, beside JPEG and WebP, and its graph as a picture."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+import glic_pyg
+from glic_pyg.cli.compare_table import print_comparisons
+from glic_pyg.cli.file_output import check_output
+from glic_pyg.cli.options import add_coding_options, choose_device, set_threads
+from glic_pyg.codec.errors import GlicError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from matplotlib.axes import Axes
+    from numpy.typing import NDArray
+    from torch import nn
+
+    from glic_pyg.codec.image_codec import ImageCodec
+    from glic_pyg.codec.picture import Picture
+    from glic_pyg.evaluation.measure import Comparison
+    from glic_pyg.evaluation.provenance import Provenance
+
+__all__ = ["OUTPUTS", "main"]
+
+OUTPUTS = {
+    "{}.png": "the original",
+    "{}.glic": "our file",
+    "{}.glic.png": "our file, decoded",
+    "{}.jpg": "JPEG of as many bytes",
+    "{}.webp": "WebP of as many bytes",
+    "{}.graph.png": "the graphs of the last GFA block of g_a",
+    "{}.crops.png": "a detail, side by side",
+    "{}.json": "all numbers",
+}
+"""What is written, by pattern of the name."""
+
+_CROP = 160
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="glic demo",
+        description="Encode a photograph, decode it, set it beside JPEG and WebP of the same bytes, "
+        "and draw the graphs that the model built for it.",
+    )
+    parser.add_argument("image", nargs="?", metavar="IMAGE", help="default: data/samples/dog.png")
+    parser.add_argument("-o", "--output-dir", default="demo", metavar="DIR", help="default: demo")
+    parser.add_argument("--model", metavar="NAME", help="name of shipped weights (glic doctor lists them)")
+    add_coding_options(parser)
+    parser.add_argument("-f", "--force", action="store_true", help="overwrite files that exist")
+    return parser
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the command; see ``cli.main`` for the exit codes."""
+    args, start = _parser().parse_args(argv), time.perf_counter()
+    image, folder = _image(args.image), Path(args.output_dir)
+    folder.mkdir(parents=True, exist_ok=True)
+    names = [pattern.format(image.stem) for pattern in OUTPUTS]
+    for name in names:
+        check_output(str(image), str(folder / name), args.force)
+
+    from glic_pyg.codec.api import codec_for_encoding
+    from glic_pyg.codec.picture_file import read_picture
+    from glic_pyg.evaluation.provenance import provenance
+
+    _say(f"loading the weights and {image}")
+    set_threads(args.threads)
+    device = choose_device(args.device)
+    codec = codec_for_encoding(
+        args.model, args.weights, device=device, precision=args.precision, max_pixels=args.max_pixels
+    )
+    picture = read_picture(image.read_bytes(), max_pixels=args.max_pixels)
+    how = provenance(["glic", "demo", *argv], device)
+    with TemporaryDirectory(dir=folder, prefix=".demo-") as staging:
+        comparison = _code(codec, picture, image.stem, Path(staging), how)
+        _draw(codec, picture, comparison, Path(staging))
+        print_comparisons([comparison], how)
+        for name, meaning in zip(names, OUTPUTS.values(), strict=True):
+            if (Path(staging) / name).exists():
+                os.replace(Path(staging) / name, folder / name)
+                print(f"  {folder / name!s:<28} {meaning}")
+    print(f"demo: done in {time.perf_counter() - start:.0f} s", file=sys.stderr)
+    return 0
+
+
+def _image(given: str | None) -> Path:
+    """The picture to use.
+
+    Raises:
+        GlicError: it, or the sample photograph of a checkout, does not exist.
+    """
+    if given is not None:
+        if not Path(given).is_file():
+            raise GlicError(f"There is no picture {given}.")
+        return Path(given)
+    sample = Path(glic_pyg.__file__).parent.parent / "data" / "samples" / "dog.png"
+    if not sample.is_file():
+        raise GlicError("The sample photograph is not installed; give a picture: glic demo IMAGE.")
+    return sample
+
+
+def _code(codec: ImageCodec, picture: Picture, name: str, folder: Path, how: Provenance) -> Comparison:
+    """Write all coded files, the decoded picture and the numbers."""
+    from PIL import Image
+
+    from glic_pyg.evaluation.measure import compare_image
+    from glic_pyg.evaluation.summary import as_json
+
+    _say("encoding, decoding; JPEG and WebP at the same bytes")
+    comparison = compare_image(codec, name, picture.colour, folder)
+    decoded = codec.decode((folder / f"{name}.glic").read_bytes()).array
+    Image.fromarray(picture.colour).save(folder / f"{name}.png")
+    Image.fromarray(decoded).save(folder / f"{name}.glic.png")
+    (folder / f"{name}.json").write_text(as_json([comparison], how), encoding="utf-8")
+    return comparison
+
+
+def _draw(codec: ImageCodec, picture: Picture, comparison: Comparison, folder: Path) -> None:
+    """Write the figures; one of graphs only if the model has GFA blocks in its g_a."""
+    from torch import nn
+
+    from glic_pyg.inspection.block_graphs import gfa_blocks
+    from glic_pyg.inspection.crops import crop_figure, detailed_corner
+
+    _say("drawing")
+    crops = crop_figure(
+        _captioned(comparison, folder, picture), detailed_corner(picture.colour, _CROP), _CROP
+    )
+    (folder / f"{comparison.image}.crops.png").write_bytes(crops)
+    transform = codec.model.g_a
+    if isinstance(transform, nn.Module) and gfa_blocks(transform):
+        figure = _graph_figure(codec, transform, picture, comparison)
+        (folder / f"{comparison.image}.graph.png").write_bytes(figure)
+
+
+def _captioned(
+    comparison: Comparison, folder: Path, picture: Picture
+) -> dict[str, tuple[NDArray[np.uint8], str]]:
+    """Pictures for the crops, read back from the files, and what to write below them."""
+    from glic_pyg.evaluation.classical import decode_classical
+
+    found = {"Original": (picture.colour, f"{picture.colour.nbytes:,} bytes")}
+    suffixes = {"glic": "glic.png", "jpeg": "jpg", "webp": "webp"}
+    for measured, title in zip(comparison.codecs, ("GLIC", "JPEG", "WebP"), strict=True):
+        data = (folder / f"{comparison.image}.{suffixes[measured.codec]}").read_bytes()
+        caption = f"{measured.size:,} bytes · {measured.bpp:.3f} bpp · {measured.quality.psnr:.2f} dB"
+        found[title] = (decode_classical(data, grey=picture.grey), caption)
+    return found
+
+
+def _graph_figure(codec: ImageCodec, g_a: nn.Module, picture: Picture, comparison: Comparison) -> bytes:
+    from glic_pyg.codec.padding import tensor_from_colour
+    from glic_pyg.evaluation import rate_distortion as rd
+    from glic_pyg.evaluation.classical import jpeg, webp
+    from glic_pyg.inspection.block_graphs import block_graphs, gfa_blocks
+    from glic_pyg.inspection.figure import graph_figure
+
+    x = tensor_from_colour(picture.colour, codec.model.multiple, codec.device)
+    graphs = block_graphs(g_a, gfa_blocks(g_a)[-1], x)
+    curves = {
+        "JPEG": rd.classical_curve([picture.colour], jpeg, rd.JPEG_QUALITIES),
+        "WebP": rd.classical_curve([picture.colour], webp, rd.WEBP_QUALITIES),
+    }
+    ours = rd.RatePoint(comparison.ours.bpp, comparison.ours.quality.psnr)
+
+    def draw_rate(axes: Axes) -> None:
+        axes.set_title("Rate and distortion of this photograph")
+        rd.draw_curves(axes, curves, ours)
+
+    return graph_figure(picture.colour, graphs, draw_more=draw_rate)
+
+
+def _say(what: str) -> None:
+    print(f"demo: {what} ...", file=sys.stderr, flush=True)
