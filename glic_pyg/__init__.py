@@ -8,7 +8,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from glic_pyg import compat
+from glic_pyg import allocator, compat
 
 if TYPE_CHECKING:
     from glic_pyg.codec.api import decode, encode
@@ -27,6 +27,7 @@ _HOMES = {
 }
 
 compat.install()
+allocator.keep_freed_memory()
 
 
 def __getattr__(name: str) -> Any:

@@ -28,9 +28,8 @@ def depthwise(conv: nn.Conv2d, rows: Tensor, missing: tuple[int, int]) -> Tensor
         padded, weight, bias = padded.to(dtype), weight.to(dtype), None if bias is None else bias.to(dtype)
     if rows.dtype == torch.float64:
         out = _by_shifts(padded, weight)
-    else:
-        out = _Depthwise.apply(map_of(padded), weight).permute(0, 2, 3, 1)
-    return out if bias is None else out + bias
+        return out if bias is None else out + bias
+    return _Depthwise.apply(map_of(padded), weight, bias).permute(0, 2, 3, 1)
 
 
 def _by_shifts(rows: Tensor, weight: Tensor) -> Tensor:
@@ -46,16 +45,16 @@ def _by_shifts(rows: Tensor, weight: Tensor) -> Tensor:
 
 
 class _Depthwise(torch.autograd.Function):
-    """Convolution without bias; the weight's gradient is taken in float32, where CPUs are faster."""
+    """Depthwise convolution; on CPUs the weight's gradient is taken in float32, where they are faster."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor) -> Tensor:
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         ctx.save_for_backward(x, weight)
-        return F.conv2d(x, weight, padding=(0, weight.shape[-1] // 2), groups=weight.shape[0])
+        return F.conv2d(x, weight, bias, padding=(0, weight.shape[-1] // 2), groups=weight.shape[0])
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         x, weight = ctx.saved_tensors
         side = weight.shape[-1]
         padding = [0, side // 2]
@@ -66,4 +65,5 @@ class _Depthwise(torch.autograd.Function):
         _, grad_weight, _ = torch.ops.aten.convolution_backward(
             *arguments, None, [1, 1], padding, [1, 1], False, [0, 0], weight.shape[0], [False, True, False]
         )
-        return grad_x, grad_weight.to(weight.dtype)
+        grad_bias = grad.sum((0, 2, 3)) if ctx.needs_input_grad[2] else None
+        return grad_x, grad_weight.to(weight.dtype), grad_bias

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from glic_pyg.nn.channels_last import map_of, rows_of
 from glic_pyg.nn.depthwise import depthwise
-from glic_pyg.nn.pointwise import Pointwise, gate
+from glic_pyg.nn.pointwise import Pointwise, add_linear, gate
 from glic_pyg.nn.strips import by_strips
 
 NORM_EPS = 1e-6
@@ -16,7 +17,7 @@ NORM_EPS = 1e-6
 class GatedFFN(nn.Module):
     """1x1 convolution to twice the hidden width, GELU gate, 1x1 convolution back; no bias.
 
-    Rows in, rows out: ``(..., C)``.
+    ``forward`` adds the result to ``residual``; rows ``(..., C)`` throughout.
     """
 
     def __init__(self, channels: int, expansion: float) -> None:
@@ -25,8 +26,8 @@ class GatedFFN(nn.Module):
         self.project_in = Pointwise(channels, 2 * hidden, bias=False)
         self.project_out = Pointwise(hidden, channels, bias=False)
 
-    def forward(self, rows: Tensor) -> Tensor:
-        return self.project_out(gate(self.project_in(rows)))
+    def forward(self, residual: Tensor, rows: Tensor, out: Tensor | None = None) -> Tensor:
+        return add_linear(residual, gate(self.project_in(rows)), self.project_out, out)
 
 
 class GatedBlock(nn.Module):
@@ -52,14 +53,14 @@ class GatedBlock(nn.Module):
         self.ffn = GatedFFN(out_channels, expansion)
 
     def forward(self, x: Tensor) -> Tensor:
-        return map_of(by_strips(self._rows, rows_of(x), halo=2))
+        return map_of(by_strips(self._rows, rows_of(x), 2, self.mix_out.out_channels))
 
-    def _rows(self, rows: Tensor, missing: tuple[int, int]) -> Tensor:
+    def _rows(self, rows: Tensor, missing: tuple[int, int], out: Tensor | None) -> Tensor:
         height = rows.shape[1] + sum(missing) - 4
         inner = rows.narrow(1, 2 - missing[0], height)
-        mixed = F.leaky_relu(self.mix_in(rows), 0.01)
-        h = self.mix_out(depthwise(self.depthwise, mixed, missing)) + self.skip(inner)
-        return h + self.ffn(self.norm(h))
+        mixed = F.leaky_relu(self.mix_in(rows), 0.01, inplace=not torch.is_grad_enabled())
+        h = add_linear(self.skip(inner), depthwise(self.depthwise, mixed, missing), self.mix_out)
+        return self.ffn(h, self.norm(h), out)
 
 
 class PointwiseBlock(nn.Module):
@@ -77,8 +78,8 @@ class PointwiseBlock(nn.Module):
         self.ffn = GatedFFN(out_channels, expansion)
 
     def forward(self, x: Tensor) -> Tensor:
-        return map_of(by_strips(self._rows, rows_of(x), halo=0))
+        return map_of(by_strips(self._rows, rows_of(x), 0, self.mix.out_channels))
 
-    def _rows(self, rows: Tensor, missing: tuple[int, int]) -> Tensor:
+    def _rows(self, rows: Tensor, missing: tuple[int, int], out: Tensor | None) -> Tensor:
         u = self.mix(rows)
-        return u + self.ffn(self.norm(u))
+        return self.ffn(u, self.norm(u), out)

@@ -8,7 +8,7 @@ from glic_pyg.graph import GraphBuilder, WindowGraph
 from glic_pyg.nn.channels_last import map_of, rows_of
 from glic_pyg.nn.depthwise import depthwise
 from glic_pyg.nn.gfa_conv import GFAConv
-from glic_pyg.nn.pointwise import Pointwise, gate
+from glic_pyg.nn.pointwise import Pointwise, add_linear, gate
 from glic_pyg.nn.strips import by_strips
 
 NORM_EPS = 1e-5
@@ -35,14 +35,15 @@ class GFALayer(nn.Module):
         self.project_out = Pointwise(hidden, channels, bias=False)
 
     def forward(self, rows: Tensor, graph: WindowGraph) -> Tensor:
-        aggregated = self.conv(self.norm_conv(rows).flatten(1, 2), graph)
-        return by_strips(self._feed_forward, rows + aggregated.view_as(rows), halo=1)
+        heads = self.conv.aggregate_heads(self.norm_conv(rows).flatten(1, 2), graph)
+        rows = add_linear(rows, heads.view_as(rows), self.conv.out)
+        return by_strips(self._feed_forward, rows, 1, rows.shape[-1])
 
-    def _feed_forward(self, rows: Tensor, missing: tuple[int, int]) -> Tensor:
+    def _feed_forward(self, rows: Tensor, missing: tuple[int, int], out: Tensor | None) -> Tensor:
         height = rows.shape[1] + sum(missing) - 2
         inner = rows.narrow(1, 1 - missing[0], height)
         hidden = self.project_in(self.norm_ffn(rows))
-        return inner + self.project_out(gate(depthwise(self.depthwise, hidden, missing)))
+        return add_linear(inner, gate(depthwise(self.depthwise, hidden, missing)), self.project_out, out)
 
 
 class GFABlock(nn.Module):

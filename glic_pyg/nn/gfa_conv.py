@@ -59,16 +59,27 @@ class GFAConv(MessagePassing):
         edge_attr: Tensor | None = None,
         phantom: Tensor | None = None,
     ) -> Tensor:
-        q, k, v = self._project(x)
+        return self.out(self.aggregate_heads(x, graph, edge_attr, phantom))
+
+    def aggregate_heads(
+        self,
+        x: Tensor,
+        graph: WindowGraph | Tensor,
+        edge_attr: Tensor | None = None,
+        phantom: Tensor | None = None,
+    ) -> Tensor:
+        """The heads side by side, before the last linear map; arguments as :meth:`forward`."""
+        scale = self.log_scale.clamp(max=LARGEST_LOG_SCALE).exp()
         if isinstance(graph, WindowGraph):
-            out = window_attention(q, k, v, self._window_bias(graph), graph)
-        else:
-            if phantom is not None:
-                k, v = (t.masked_fill(phantom[:, None, None], 0) for t in (k, v))
-            if edge_attr is None:
-                raise ValueError("a graph given as edge_index needs edge_attr, the (E, 2) lattice offsets of its edges")
-            out = self.propagate(graph, q=q, k=k, v=v, bias=self.position_bias(edge_attr), size=(len(x), len(x)))
-        return self.out(out.flatten(-2))
+            return window_attention(self.to_q(x), self.to_kv(x), scale, self._window_bias(graph), graph)
+        if edge_attr is None:
+            raise ValueError("a graph given as edge_index needs edge_attr, the (E, 2) lattice offsets of its edges")
+        q, k, v = (t.unflatten(-1, (self.heads, -1)) for t in (self.to_q(x), *self.to_kv(x).chunk(2, dim=-1)))
+        q, k = F.normalize(q, dim=-1) * scale[:, None], F.normalize(k, dim=-1)
+        if phantom is not None:
+            k, v = (t.masked_fill(phantom[:, None, None], 0) for t in (k, v))
+        size = (len(x), len(x))
+        return self.propagate(graph, q=q, k=k, v=v, bias=self.position_bias(edge_attr), size=size).flatten(-2)
 
     def message(  # type: ignore[override]
         self, q_i: Tensor, k_j: Tensor, v_j: Tensor, bias: Tensor, index: Tensor, size_i: int
@@ -76,13 +87,6 @@ class GFAConv(MessagePassing):
         """Messages of E edges, ``(E, heads, d)``."""
         logits = (q_i * k_j).sum(-1) + bias
         return softmax(logits, index, num_nodes=size_i)[..., None] * v_j
-
-    def _project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Scaled unit queries, unit keys and values, ``(..., heads, d)`` each."""
-        q = self.to_q(x).unflatten(-1, (self.heads, -1))
-        k, v = (t.unflatten(-1, (self.heads, -1)) for t in self.to_kv(x).chunk(2, dim=-1))
-        scale = self.log_scale.clamp(max=LARGEST_LOG_SCALE).exp()[:, None]
-        return (F.normalize(q, dim=-1) * scale).to(v.dtype), F.normalize(k, dim=-1).to(v.dtype), v
 
     def _window_bias(self, graph: WindowGraph) -> Tensor:
         """``(heads, q, s)``."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -20,4 +21,21 @@ class Pointwise(nn.Conv2d):
 def gate(hidden: Tensor) -> Tensor:
     """GELU of the first half of the channels times the second half (exact GELU)."""
     u, v = hidden.chunk(2, dim=-1)
-    return F.gelu(u) * v
+    return F.gelu(u) * v if torch.is_grad_enabled() else F.gelu(u).mul_(v)
+
+
+def add_linear(
+    residual: Tensor, rows: Tensor, linear: nn.Linear | nn.Conv2d, out: Tensor | None = None
+) -> Tensor:
+    """``residual + linear(rows)`` in one pass over the result; ``(..., C_out)`` and ``(..., C_in)``.
+
+    ``out``, contiguous, may take the result when no gradient is wanted.
+    """
+    weight = linear.weight.flatten(1)
+    if linear.bias is not None:
+        residual = residual + linear.bias
+    if out is None or torch.is_autocast_enabled(rows.device.type):
+        result = torch.addmm(residual.flatten(0, -2), rows.flatten(0, -2), weight.T).view(residual.shape)
+        return result if out is None else out.copy_(result)
+    torch.addmm(residual.flatten(0, -2), rows.flatten(0, -2), weight.T, out=out.view(-1, out.shape[-1]))
+    return out

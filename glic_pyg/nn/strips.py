@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 STRIP_ROWS = 16
+
+
+class Operation(Protocol):
+    """An operation on some rows of a map, with their halo."""
+
+    def __call__(self, rows: Tensor, missing: tuple[int, int], out: Tensor | None, /) -> Tensor:
+        """Compute rows.
+
+        Args:
+            rows: ``(B, h, W, C)``, with the halo that lies on the map.
+            missing: how many halo rows ``(above, below)`` lie outside the map.
+            out: where to write the result, or None for a new tensor.
+
+        Returns:
+            as many rows as there are without any halo.
+        """
+        ...
 
 
 def strip_bounds(height: int, halo: int) -> list[tuple[int, int, int, int]]:
@@ -17,7 +34,7 @@ def strip_bounds(height: int, halo: int) -> list[tuple[int, int, int, int]]:
     return [(s, e, min(halo, s), min(halo, height - e)) for s, e in zip(starts, ends, strict=True)]
 
 
-def by_strips(operation: Callable[[Tensor, tuple[int, int]], Tensor], rows: Tensor, halo: int) -> Tensor:
+def by_strips(operation: Operation, rows: Tensor, halo: int, channels: int) -> Tensor:
     """Apply an operation on rows to a whole ``(B, H, W, C)`` map.
 
     Without gradients the map is taken ``STRIP_ROWS`` rows of one image at a time; with gradients in
@@ -25,20 +42,24 @@ def by_strips(operation: Callable[[Tensor, tuple[int, int]], Tensor], rows: Tens
     rounding of a differently blocked matrix product.
 
     Args:
-        operation: gets rows with their halo and ``(top, bottom)``, the numbers of rows missing from the
-            halo at the border of the map, and returns as many rows as it got without any halo.
+        operation: see :class:`Operation`.
         rows: ``(B, H, W, C)``.
         halo: rows that an output row reads above and below itself.
+        channels: of the result.
+
+    Returns:
+        ``(B, H, W, channels)``.
     """
     if torch.is_grad_enabled():
-        return operation(rows, (halo, halo))
+        return operation(rows, (halo, halo), None)
     out: Tensor | None = None
     for image in range(rows.shape[0]):
         for first, last, above, below in strip_bounds(rows.shape[1], halo):
             strip = rows[image : image + 1, first - above : last + below]
-            result = operation(strip, (halo - above, halo - below))
+            place = None if out is None else out[image : image + 1, first:last]
+            result = operation(strip, (halo - above, halo - below), place)
             if out is None:
-                out = result.new_empty(*rows.shape[:3], result.shape[-1])
-            out[image : image + 1, first:last] = result
+                out = result.new_empty(*rows.shape[:3], channels)
+                out[image : image + 1, first:last] = result
     assert out is not None
     return out

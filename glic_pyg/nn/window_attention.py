@@ -18,66 +18,100 @@ from glic_pyg.graph import WindowGraph
 
 LOGITS_AT_ONCE = 2**20
 NO_EDGE = -1e30
+NORM_FLOOR = 1e-12
 
 
-def window_attention(q: Tensor, k: Tensor, v: Tensor, bias: Tensor, graph: WindowGraph) -> Tensor:
-    """Every node reads the candidates that its adjacency keeps.
+def window_attention(q: Tensor, kv: Tensor, scale: Tensor, bias: Tensor, graph: WindowGraph) -> Tensor:
+    r"""Every node reads the candidates that its adjacency keeps (GLIC section 6).
+
+    .. math:: \mathrm{softmax}_j\left(s_a \cos(q_i^a, k_j^a) + b_a(i, j)\right) v_j^a
 
     Args:
-        q, k, v: ``(B, N, heads, d)`` per real node; q already carries the logit scale. Phantom
-            candidates have k = v = 0.
+        q: ``(B, N, C)`` queries per real node, head-major.
+        kv: ``(B, N, 2C)`` keys, then values. Phantom candidates have k = v = 0.
+        scale: ``(heads,)`` multiplies the cosines.
         bias: ``(heads, 64, 256)`` added to the logits.
         graph: adjacency over the same maps.
 
     Returns:
-        ``(B, N, heads, d)``, the softmax-weighted sums of v.
+        ``(B, N, C)``, the softmax-weighted sums of v, in the dtype of ``q``.
     """
-    return _WindowAttention.apply(q, k, v, bias, graph)
+    return _WindowAttention.apply(q, kv, scale, bias, graph)
 
 
 class _WindowAttention(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor, bias: Tensor, graph: WindowGraph) -> Tensor:
-        bias = bias.to(q.dtype)
-        q, k, v = (_with_phantom(t) for t in (q, k, v))
-        ctx.save_for_backward(q, k, v, bias)
+    def forward(ctx: Any, q: Tensor, kv: Tensor, scale: Tensor, bias: Tensor, graph: WindowGraph) -> Tensor:
+        heads = scale.shape[0]
+        scale, bias = scale.to(q.dtype), bias.to(q.dtype)
+        q_rows, k_rows, v_rows = (_rows(t, heads) for t in (q, *kv.chunk(2, -1)))
+        q_norm, k_norm = _norm(q_rows), _norm(k_rows)
+        query, memory = _phantom_rows(q_rows), _phantom_rows(k_rows, parts=2)
+        torch.mul(q_rows, scale[:, None] / q_norm, out=query[:-1])
+        key_rows, value_rows = memory[:-1].chunk(2, -1)
+        torch.div(k_rows, k_norm, out=key_rows)
+        value_rows.copy_(v_rows)
+        out = torch.empty_like(query)
+        for nodes, candidates, mask in _blocks(graph, heads):
+            key, value = _gather(memory, candidates).chunk(2, -1)
+            logit_bias = bias + _keep(mask, q.dtype)
+            attended = F.scaled_dot_product_attention(_gather(query, nodes), key, value, logit_bias, scale=1.0)
+            _put(out, nodes, attended)
+        ctx.save_for_backward(query, memory, q_norm, k_norm, scale, bias)
         ctx.graph = graph
-        out = torch.empty_like(q)
-        for nodes, candidates, mask in _blocks(graph, bias.shape[0]):
-            query, key, value = _gather(q, nodes), _gather(k, candidates), _gather(v, candidates)
-            attended = F.scaled_dot_product_attention(query, key, value, bias + _keep(mask, q.dtype), scale=1.0)
-            out.index_copy_(0, nodes.flatten(), attended.transpose(1, 2).flatten(0, 1))
-        return _without_phantom(out, graph)
+        return out[:-1].view(q.shape)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad_out: Tensor) -> tuple[Tensor | None, ...]:
-        q, k, v, bias = ctx.saved_tensors
-        grad_out = _with_phantom(grad_out)
-        grad_q, grad_k, grad_v = torch.empty_like(q), torch.zeros_like(k), torch.zeros_like(v)
-        grad_bias = torch.zeros_like(bias, dtype=torch.float32 if bias.dtype != torch.float64 else None)
-        for nodes, candidates, mask in _blocks(ctx.graph, bias.shape[0]):
-            query, key, value = _gather(q, nodes), _gather(k, candidates), _gather(v, candidates)
-            grad = _gather(grad_out, nodes)
-            weights = (query @ key.mT).add_(bias).add_(_keep(mask, q.dtype)).softmax(-1)
-            _accumulate(grad_v, candidates, weights.mT @ grad)
+        query, memory, q_norm, k_norm, scale, bias = ctx.saved_tensors
+        heads = scale.shape[0]
+        grad_out_rows = _phantom_rows(_rows(grad_out, heads))
+        grad_out_rows[:-1] = _rows(grad_out, heads)
+        grad_query, grad_memory = torch.empty_like(query), torch.zeros_like(memory)
+        grad_bias = torch.zeros_like(bias, dtype=torch.promote_types(bias.dtype, torch.float32))
+        for nodes, candidates, mask in _blocks(ctx.graph, heads):
+            node_query, grad = _gather(query, nodes), _gather(grad_out_rows, nodes)
+            key, value = _gather(memory, candidates).chunk(2, -1)
+            weights = (node_query @ key.mT).add_(bias).add_(_keep(mask, bias.dtype)).softmax(-1)
+            grad_value = weights.mT @ grad
             grad_logits = grad @ value.mT
             grad_logits -= (weights * grad_logits).sum(-1, keepdim=True)
             grad_logits *= weights
             grad_bias += grad_logits.sum(0)
-            grad_q.index_copy_(0, nodes.flatten(), (grad_logits @ key).transpose(1, 2).flatten(0, 1))
-            _accumulate(grad_k, candidates, grad_logits.mT @ query)
-        grads = (_without_phantom(g, ctx.graph) for g in (grad_q, grad_k, grad_v))
-        return (*grads, grad_bias.to(bias.dtype), None)
+            _put(grad_query, nodes, grad_logits @ key)
+            _accumulate(grad_memory, candidates, torch.cat([grad_logits.mT @ node_query, grad_value], -1))
+        unit_q = query[:-1] / scale[:, None]
+        grad_unit_k, grad_v = grad_memory[:-1].chunk(2, -1)
+        grad_scale = (unit_q * grad_query[:-1]).sum((0, 2))
+        grad_q = _unit_backward(unit_q, q_norm, grad_query[:-1] * scale[:, None])
+        grad_k = _unit_backward(memory[:-1].chunk(2, -1)[0], k_norm, grad_unit_k)
+        grad_kv = torch.cat([grad_k.flatten(1), grad_v.flatten(1)], -1)
+        shape = grad_out.shape
+        return grad_q.view(shape), grad_kv.view(*shape[:2], -1), grad_scale, grad_bias.to(bias.dtype), None
 
 
-def _with_phantom(rows: Tensor) -> Tensor:
-    """``(B, N, heads, d)`` -> ``(B * N + 1, heads, d)``: the last row is the phantoms' zero."""
-    return F.pad(rows.flatten(0, 1), (0, 0, 0, 0, 0, 1))
+def _rows(maps: Tensor, heads: int) -> Tensor:
+    """``(B, N, C)`` -> ``(B * N, heads, d)``."""
+    return maps.flatten(0, 1).unflatten(-1, (heads, -1))
 
 
-def _without_phantom(rows: Tensor, graph: WindowGraph) -> Tensor:
-    return rows[:-1].unflatten(0, (graph.batch_size, graph.cells.num_real))
+def _norm(rows: Tensor) -> Tensor:
+    """Lengths of ``(..., d)`` rows, ``(..., 1)``, floored."""
+    return torch.linalg.vector_norm(rows, dim=-1, keepdim=True).clamp_min_(NORM_FLOOR)
+
+
+def _unit_backward(unit: Tensor, norm: Tensor, grad: Tensor) -> Tensor:
+    """Gradient at the rows from the gradient at the unit rows."""
+    return (grad - unit * (unit * grad).sum(-1, keepdim=True)) / norm
+
+
+def _phantom_rows(like: Tensor, parts: int = 1) -> Tensor:
+    """Room for ``(B * N, heads, d)`` rows, or several side by side, and a last row of zeros for phantoms."""
+    count, heads, d = like.shape
+    rows = like.new_empty(count + 1, heads, parts * d)
+    rows[-1] = 0
+    return rows
 
 
 def _blocks(graph: WindowGraph, heads: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
@@ -94,7 +128,12 @@ def _keep(mask: Tensor, dtype: torch.dtype) -> Tensor:
 
 def _gather(rows: Tensor, ids: Tensor) -> Tensor:
     """``(rows, heads, d)`` -> ``(cells, heads, slots, d)``."""
-    return rows[ids].transpose(1, 2)
+    return rows.index_select(0, ids.flatten()).unflatten(0, ids.shape).transpose(1, 2)
+
+
+def _put(rows: Tensor, ids: Tensor, values: Tensor) -> None:
+    """Write ``(cells, heads, slots, d)`` to the rows."""
+    rows.index_copy_(0, ids.flatten(), values.transpose(1, 2).flatten(0, 1))
 
 
 def _accumulate(rows: Tensor, ids: Tensor, values: Tensor) -> None:

@@ -1,0 +1,36 @@
+"""Keep freed memory instead of returning it to the system after every layer.
+
+A codec allocates and frees the same tens of megabytes hundreds of times. With glibc's defaults each
+of those blocks is unmapped and faulted in again, which costs up to 40 % of the time of a transform.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+
+OPT_OUT = "GLIC_KEEP_ALLOCATOR"
+
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
+_LARGEST_KEPT_BLOCK = 2**26
+_LARGEST_KEPT_TOTAL = 2**28
+
+
+def keep_freed_memory() -> bool:
+    """Let glibc reuse freed blocks up to 64 MiB, and keep up to 256 MiB of them, process-wide.
+
+    Does nothing on other C libraries, or if the environment sets ``GLIC_KEEP_ALLOCATOR=1``.
+
+    Returns:
+        Whether the setting was made.
+    """
+    if os.environ.get(OPT_OUT) == "1" or not sys.platform.startswith("linux"):
+        return False
+    try:
+        mallopt = ctypes.CDLL("libc.so.6").mallopt
+    except (OSError, AttributeError):
+        return False
+    return bool(
+        mallopt(_MMAP_THRESHOLD, _LARGEST_KEPT_BLOCK) and mallopt(_TRIM_THRESHOLD, _LARGEST_KEPT_TOTAL)
+    )
