@@ -20,7 +20,7 @@ help:  ## this list
 venv: $(VENV)/.ready  ## the Python environment in .venv (the first time takes some minutes)
 
 demo: $(VENV)/.ready  ## a photograph to .glic and back, beside JPEG and WebP
-	@$(BIN)/glic demo $(ARGS)
+	@$(BIN)/glic demo --force $(ARGS)
 
 test: $(VENV)/.ready  ## the test suite, e.g. ARGS="-m 'not slow'"
 	@$(BIN)/python -m pytest $(ARGS)
