@@ -1,0 +1,86 @@
+"""Start a codec as the best linear transform codec of its kind, instead of from noise.
+
+The side branch of GLIC is a chain of linear maps of Haar bands. Setting each map to the principal
+axes of its own bands (the Karhunen-Loeve transform), the synthesis maps to their transposes, and the
+last convolution of both main branches to zero makes the untrained model an ordinary transform codec:
+it reconstructs photographs from the first step on, and training starts from there. The loss, the
+architecture and the released weights are not touched.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from glic_pyg.models.glic import GLIC
+from glic_pyg.nn import HaarDown, HaarUp
+from glic_pyg.nn.channels_last import rows_of
+from glic_pyg.nn.haar_branch import HaarBranch
+
+LEAST_SCALE = 0.11
+
+
+@torch.no_grad()
+def klt_start(model: GLIC, x: Tensor, lmbda: float) -> None:
+    r"""Set the side branches, the last main convolutions and the prior's scales from images.
+
+    Latents are rounded to integers, so the gain of the transform is its quantiser. At high rate a
+    uniform quantiser of step D minimises bpp + lmbda 255^2 MSE, MSE over the three colours, where
+
+    .. math:: \Delta^2 = 18 / (\ln 2 \cdot \lambda \cdot 255^2),
+
+    and the log-scales of the four Haar steps share out the gain 1 / D.
+
+    Args:
+        model: a model that has not been trained.
+        x: ``(B, 3, H, W)`` images in [0, 1]; the more the better, H and W multiples of 16.
+        lmbda: the rate-distortion trade-off that training will use.
+    """
+    log_gain = -0.5 * math.log(18 / (math.log(2) * lmbda * 255**2)) / len(model.g_a.side)
+    for branch in [*model.g_a.side, *model.g_s.side]:
+        cast(HaarBranch, branch).scaling.fill_(log_gain)
+    latents = x
+    for down, up in zip(model.g_a.side, reversed(model.g_s.side), strict=True):
+        latents = _set_axes(cast(HaarDown, down), cast(HaarUp, up), latents)
+    _silence(model.g_a.down[-1])
+    _silence(cast(nn.Sequential, model.g_s.up[-1])[0])
+    _set_scales(model, latents.std((0, 2, 3)).clamp_min(LEAST_SCALE))
+
+
+def _set_axes(down: HaarDown, up: HaarUp, x: Tensor) -> Tensor:
+    """Point one pair of maps along the principal axes of the bands of x; returns the next side map."""
+    bands = _bands(down, x)
+    mean = bands.mean(0)
+    covariance = (bands - mean).T @ (bands - mean) / len(bands)
+    axes = torch.linalg.eigh(covariance.double()).eigenvectors.flip(1).T.to(bands.dtype)
+    kept = min(down.linear.out_features, len(axes))
+    for linear in (down.linear, up.linear):
+        linear.weight.zero_()
+    down.linear.weight[:kept] = axes[:kept]
+    down.linear.bias.copy_(-down.linear.weight @ mean)
+    up.linear.weight[:, :kept] = axes[:kept].T
+    up.linear.bias.copy_(mean)
+    return down(x)
+
+
+def _bands(down: HaarDown, x: Tensor) -> Tensor:
+    """The scaled Haar bands that the map of ``down`` reads, ``(places, 4 * channels)``."""
+    rows = rows_of(x)
+    b, h, w, c = rows.shape
+    blocks = rows.view(b, h // 2, 2, w // 2, 2, c).transpose(2, 3).reshape(-1, 4, c)
+    return torch.einsum("npc,bp->nbc", blocks, down.haar).flatten(1) * down.scaling.exp()
+
+
+def _silence(conv: nn.Module) -> None:
+    for parameter in conv.parameters():
+        parameter.zero_()
+
+
+def _set_scales(model: GLIC, scales: Tensor) -> None:
+    """Let the prior of every latent channel start with the channel's own standard deviation."""
+    groups = model.latent_codec.y.latent_codec
+    for codec, part in zip(groups.values(), scales.split(model.latent_codec.y.groups), strict=True):
+        codec.entropy_parameters[-1].mix.bias[: len(part)] = part
