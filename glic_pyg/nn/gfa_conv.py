@@ -44,7 +44,9 @@ class GFAConv(MessagePassing):
     def __init__(self, channels: int, heads: int = 8) -> None:
         super().__init__(aggr="sum", node_dim=0)
         if channels % heads:
-            raise ValueError(f"{heads} heads do not divide {channels} channels: choose another number of heads")
+            raise ValueError(
+                f"{heads} heads do not divide {channels} channels: choose another number of heads"
+            )
         self.heads = heads
         self.to_q = nn.Linear(channels, channels)
         self.to_kv = nn.Linear(channels, 2 * channels)
@@ -73,7 +75,7 @@ class GFAConv(MessagePassing):
         if isinstance(graph, WindowGraph):
             return window_attention(self.to_q(x), self.to_kv(x), scale, self._window_bias(graph), graph)
         if edge_attr is None:
-            raise ValueError("a graph given as edge_index needs edge_attr, the (E, 2) lattice offsets of its edges")
+            raise ValueError("a graph given as edge_index needs edge_attr: the (E, 2) lattice offsets")
         q, k, v = (t.unflatten(-1, (self.heads, -1)) for t in (self.to_q(x), *self.to_kv(x).chunk(2, dim=-1)))
         q, k = F.normalize(q, dim=-1) * scale[:, None], F.normalize(k, dim=-1)
         if phantom is not None:
@@ -81,7 +83,7 @@ class GFAConv(MessagePassing):
         size = (len(x), len(x))
         return self.propagate(graph, q=q, k=k, v=v, bias=self.position_bias(edge_attr), size=size).flatten(-2)
 
-    def message(  # type: ignore[override]
+    def message(
         self, q_i: Tensor, k_j: Tensor, v_j: Tensor, bias: Tensor, index: Tensor, size_i: int
     ) -> Tensor:
         """Messages of E edges, ``(E, heads, d)``."""

@@ -54,8 +54,8 @@ class _WindowAttention(torch.autograd.Function):
         out = torch.empty_like(query)
         for nodes, candidates, mask in _blocks(graph, heads):
             key, value = _gather(memory, candidates).chunk(2, -1)
-            logit_bias = bias + _keep(mask, q.dtype)
-            attended = F.scaled_dot_product_attention(_gather(query, nodes), key, value, logit_bias, scale=1.0)
+            bias_here = bias + _keep(mask, q.dtype)
+            attended = F.scaled_dot_product_attention(_gather(query, nodes), key, value, bias_here, scale=1.0)
             _put(out, nodes, attended)
         ctx.save_for_backward(query, memory, q_norm, k_norm, scale, bias)
         ctx.graph = graph
