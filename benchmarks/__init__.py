@@ -1,0 +1,1 @@
+"""What ``make bench`` runs; every module has a ``main`` of its own."""

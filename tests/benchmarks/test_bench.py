@@ -1,0 +1,87 @@
+"""The measuring machinery, on a model that takes no time."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from benchmarks import bench
+from benchmarks.bench import main
+from benchmarks.case import measure, model_of
+from benchmarks.peak_memory import added_memory
+from benchmarks.report import HEADER, row
+from benchmarks.stopwatch import Stopwatch, TimedBackbone
+from glic_pyg.codec.image_codec import ImageCodec
+from tests.tiny_backbone import TinyBackbone
+
+CASE = {
+    "model": "weights/tiny.safetensors", "width": 768, "height": 512, "precision": "bf16", "threads": 2,
+    "parameters": 9, "size": 99, "rate": 1e11, "encode_memory": 3e8, "decode_memory": 2e8,
+    "flops": {"analysis": 2e11, "synthesis": 1e11, "encode_networks": 1e11, "decode_networks": 1e11},
+    "encode": {"whole": 8.0, "analysis": 4.0, "networks": 3.0, "coder": 0.4},
+    "decode": {"whole": 5.0, "synthesis": 2.0, "networks": 2.5, "coder": 0.1},
+}  # fmt: skip
+
+
+def test_multiples_of_the_floor() -> None:
+    cells = row(CASE)
+    assert len(cells) == len(HEADER)
+    assert cells[:4] == ("tiny", "768×512", "bf16", "4 (2.00×)")
+    assert cells[7:10] == ("0.4 (5.0%)", "0.1 (2.0%)", "8 (2.67×)") and cells[11] == "300"
+
+
+def test_memory_that_is_freed_again_is_seen() -> None:
+    size = 200 * 2**20
+    assert added_memory(lambda: np.ones(size // 8)) == pytest.approx(size, rel=0.1)
+    assert added_memory(lambda: np.ones(10)) < 0.1 * size
+
+
+def test_parts_are_timed_in_an_ordinary_run() -> None:
+    watch, model = Stopwatch(), TinyBackbone()
+    codec = ImageCodec(TimedBackbone(model, watch), "tiny", "00" * 32)
+    picture = np.random.default_rng(0).integers(0, 256, (70, 90, 3), dtype=np.uint8)
+    data = codec.encode(picture).data
+    encoding = watch.take()
+    codec.decode(data)
+    decoding = watch.take()
+    assert data == ImageCodec(model, "tiny", "00" * 32).encode(picture).data
+    assert set(encoding) == {"analysis", "latents", "coder"}
+    assert set(decoding) == {"synthesis", "latents", "coder"}
+    assert 0 < encoding["coder"] < encoding["latents"] and watch.take() == {}
+
+
+def test_an_unknown_model_is_said() -> None:
+    with pytest.raises(FileNotFoundError, match="give one of glic, glic_s, glic_xs"):
+        model_of("glic_xxl")
+
+
+@pytest.mark.parametrize("arguments", [["--sizes", "12by3"], ["--precision", "fp8"]])
+def test_wrong_usage(arguments: list[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(arguments)
+    assert end.value.code == 2
+
+
+def test_table_and_json(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(torch, "set_num_threads", lambda count: None)
+    monkeypatch.setattr(bench, "_run", lambda *asked: None if asked[2] == "bf16" else CASE)
+    arguments = ["--models", "glic_xs", "--sizes", "256x256", "--json", str(tmp_path / "out.json")]
+    assert main([*arguments, "--markdown"]) == 1  # one case failed, the other is reported
+    said = capsys.readouterr().out
+    assert "| tiny | 768×512 | bf16 | 4 (2.00×) |" in said and "machine: " in said
+    assert json.loads((tmp_path / "out.json").read_text())["cases"] == [CASE]
+
+
+@pytest.mark.slow
+def test_a_real_case(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("benchmarks.case.SECONDS", 0.0)
+    case = measure("glic_xs", 130, 100, "float32")
+    assert case.encode["whole"] > case.encode["analysis"] + case.encode["networks"] + case.encode["coder"]
+    assert case.decode["whole"] > case.decode["synthesis"] + case.decode["networks"] + case.decode["coder"]
+    assert case.size > 60 and case.encode_memory > 0 and case.rate > 1e9
