@@ -18,12 +18,23 @@ from compressai.latent_codecs import (
     HyperpriorLatentCodec,
 )
 from compressai.layers import CheckerboardMaskedConv2d
-from torch import nn
+from torch import Tensor, nn
 
 from glic_pyg.models.transforms import subpel
 from glic_pyg.nn import GatedBlock, PointwiseBlock
 
 RAMP_LAYERS = 3
+
+
+class SpatialContext(CheckerboardMaskedConv2d):
+    """The checkerboard-masked convolution, without CompressAI's overwriting of the stored weight.
+
+    The weight keeps its bytes (and the model its hash) when the model runs; masked taps get no gradient.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(B, C, h, w)`` -> ``(B, 2C, h, w)``."""
+        return self._conv_forward(x, self.weight * self.mask, self.bias)
 
 
 def space_channel_context(
@@ -63,7 +74,7 @@ def space_channel_context(
     group_codecs = {
         f"y{k}": CheckerboardLatentCodec(
             latent_codec={"y": GaussianConditionalLatentCodec(quantizer="ste")},
-            context_prediction=CheckerboardMaskedConv2d(size, 2 * size, kernel_size=5, padding=2),
+            context_prediction=SpatialContext(size, 2 * size, kernel_size=5, padding=2),
             entropy_parameters=_ramp(
                 2 * size + (k > 0) * 2 * size + 2 * hyper_channels,
                 2 * size,

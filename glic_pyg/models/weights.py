@@ -52,7 +52,11 @@ def load_weights(path: str | Path) -> GLIC:
         tensors = load_file(path)
     except Exception as error:
         raise ValueError(f"{path} is not a weights file of this project: {error}") from error
-    problems = model.load_state_dict(tensors, strict=False)
+    try:
+        problems = model.load_state_dict(tensors, strict=False)
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())
+        raise ValueError(f"{path} does not fit its architecture: {reason}") from error
     absent = [name for name, _ in model.named_parameters() if name in problems.missing_keys]
     if absent or problems.unexpected_keys:
         raise ValueError(
