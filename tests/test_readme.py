@@ -1,0 +1,43 @@
+"""What the README names is there."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from glic_pyg.cli.main import COMMANDS
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), *sorted((ROOT / "data").rglob("*.md"))]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    links = re.findall(r"(?<!!)\[[^\]]*\]\(([^)#]+)\)", page.read_text(encoding="utf-8"))
+    missing = [link for link in links if "://" not in link and not (page.parent / link).exists()]
+    assert missing == []
+
+
+def test_commands_exist() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"^glic (\w+)", text, re.MULTILINE))
+    assert named >= {"encode", "decode", "train"}
+    assert named <= {command.name for command in COMMANDS}
+
+
+def test_make_targets_exist() -> None:
+    text, makefile = ((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "Makefile"))
+    targets = set(re.findall(r"\bmake ([a-z]+)\b", text))
+    assert targets >= {"demo", "test", "help"}
+    assert targets <= set(re.findall(r"^(\w+):", makefile, re.MULTILINE))
+
+
+def test_every_room_is_in_the_layout() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    rooms = {path.parent.name for path in (ROOT / "glic_pyg").glob("*/__init__.py")}
+    rooms |= {path.parent.name for path in (ROOT / "glic_pyg").glob("*/*.py")}
+    assert rooms == set(re.findall(r"^\| `(\w+)` \| [^|]+ \| [^|]+ \|$", text, re.MULTILINE)) - {
+        "glic",
+        "glic_s",
+        "glic_xs",
+    }
