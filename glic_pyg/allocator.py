@@ -13,12 +13,12 @@ import sys
 OPT_OUT = "GLIC_KEEP_ALLOCATOR"
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
-_LARGEST_KEPT_BLOCK = 2**26
-_LARGEST_KEPT_TOTAL = 2**28
+_LARGEST_KEPT_BLOCK = 40 * 2**20
+_LARGEST_KEPT_TOTAL = 2**27
 
 
 def keep_freed_memory() -> bool:
-    """Let glibc reuse freed blocks up to 64 MiB, and keep up to 256 MiB of them, process-wide.
+    """Let glibc reuse freed blocks up to 40 MiB, and keep up to 128 MiB of them, process-wide.
 
     Does nothing on other C libraries, or if the environment sets ``GLIC_KEEP_ALLOCATOR=1``.
 

@@ -7,7 +7,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-STRIP_ROWS = 16
+STRIP_NODES = 4096
+LEAST_STRIP_ROWS = 4
 
 
 class Operation(Protocol):
@@ -27,17 +28,18 @@ class Operation(Protocol):
         ...
 
 
-def strip_bounds(height: int, halo: int) -> list[tuple[int, int, int, int]]:
+def strip_bounds(height: int, width: int, halo: int) -> list[tuple[int, int, int, int]]:
     """Rows ``(first, last, above, below)`` of each strip; above and below are the halo rows it has."""
-    starts = range(0, height, STRIP_ROWS)
-    ends = [min(s + STRIP_ROWS, height) for s in starts]
+    size = max(LEAST_STRIP_ROWS, STRIP_NODES // width)
+    starts = range(0, height, size)
+    ends = [min(s + size, height) for s in starts]
     return [(s, e, min(halo, s), min(halo, height - e)) for s, e in zip(starts, ends, strict=True)]
 
 
 def by_strips(operation: Operation, rows: Tensor, halo: int, channels: int) -> Tensor:
     """Apply an operation on rows to a whole ``(B, H, W, C)`` map.
 
-    Without gradients the map is taken ``STRIP_ROWS`` rows of one image at a time; with gradients in
+    Without gradients the map is taken about ``STRIP_NODES`` nodes of one image at a time; with gradients in
     one piece, since autograd would keep every strip anyway. Both give the same numbers up to the
     rounding of a differently blocked matrix product.
 
@@ -54,7 +56,7 @@ def by_strips(operation: Operation, rows: Tensor, halo: int, channels: int) -> T
         return operation(rows, (halo, halo), None)
     out: Tensor | None = None
     for image in range(rows.shape[0]):
-        for first, last, above, below in strip_bounds(rows.shape[1], halo):
+        for first, last, above, below in strip_bounds(*rows.shape[1:3], halo):
             strip = rows[image : image + 1, first - above : last + below]
             place = None if out is None else out[image : image + 1, first:last]
             result = operation(strip, (halo - above, halo - below), place)
