@@ -56,7 +56,7 @@ def by_strips(operation: Operation, rows: Tensor, halo: int, channels: int) -> T
         return operation(rows, (halo, halo), None)
     out: Tensor | None = None
     for image in range(rows.shape[0]):
-        for first, last, above, below in strip_bounds(*rows.shape[1:3], halo):
+        for first, last, above, below in strip_bounds(rows.shape[1], rows.shape[2], halo):
             strip = rows[image : image + 1, first - above : last + below]
             place = None if out is None else out[image : image + 1, first:last]
             result = operation(strip, (halo - above, halo - below), place)
