@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from glic_pyg.models.glic import GLIC
 
@@ -57,7 +57,7 @@ _DERIVED = re.compile(
 )
 
 
-def load_released(checkpoint: str | Path | Mapping[str, Tensor], model: str = "glic") -> nn.Module:
+def load_released(checkpoint: str | Path | Mapping[str, Tensor], model: str = "glic") -> GLIC:
     """A released checkpoint as a module in eval mode.
 
     Files are read with ``weights_only=True``: nothing in them is executed.
