@@ -31,11 +31,11 @@ def add_linear(
 
     ``out``, contiguous, may take the result when no gradient is wanted.
     """
-    weight = linear.weight.flatten(1)
+    dtype = rows.dtype
     if linear.bias is not None:
         residual = residual + linear.bias
-    if out is None or torch.is_autocast_enabled(rows.device.type):
-        result = torch.addmm(residual.flatten(0, -2), rows.flatten(0, -2), weight.T).view(residual.shape)
-        return result if out is None else out.copy_(result)
-    torch.addmm(residual.flatten(0, -2), rows.flatten(0, -2), weight.T, out=out.view(-1, out.shape[-1]))
+    flat = residual.to(dtype).flatten(0, -2), rows.flatten(0, -2), linear.weight.flatten(1).to(dtype).T
+    if out is None:
+        return torch.addmm(*flat).view(residual.shape)
+    torch.addmm(*flat, out=out.view(-1, out.shape[-1]))
     return out
