@@ -44,8 +44,12 @@ def threads(count: int) -> Iterator[None]:
 @contextlib.contextmanager
 def without_onednn() -> Iterator[None]:
     """PyTorch's own kernels instead of oneDNN's."""
-    with torch.backends.mkldnn.flags(enabled=False):
+    before = torch.backends.mkldnn.enabled
+    torch.backends.mkldnn.enabled = False
+    try:
         yield
+    finally:
+        torch.backends.mkldnn.enabled = before
 
 
 @contextlib.contextmanager

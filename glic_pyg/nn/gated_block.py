@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from glic_pyg.nn.channels_last import map_of, rows_of
 from glic_pyg.nn.depthwise import depthwise
-from glic_pyg.nn.pointwise import Pointwise, add_linear, gate
+from glic_pyg.nn.pointwise import Pointwise, add_linear, gated_projection
 from glic_pyg.nn.strips import by_strips
 
 NORM_EPS = 1e-6
@@ -27,7 +27,7 @@ class GatedFFN(nn.Module):
         self.project_out = Pointwise(hidden, channels, bias=False)
 
     def forward(self, residual: Tensor, rows: Tensor, out: Tensor | None = None) -> Tensor:
-        return add_linear(residual, gate(self.project_in(rows)), self.project_out, out)
+        return add_linear(residual, gated_projection(rows, self.project_in), self.project_out, out)
 
 
 class GatedBlock(nn.Module):
