@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["main"]
 
 _FIGURES = (".png", ".svg", ".pdf")
+_PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -33,7 +34,9 @@ def _parser() -> argparse.ArgumentParser:
         "of JPEG (4:4:4, optimised, at least as many bytes) and WebP (method 6, nearest bytes).",
         epilog="Colour only: alpha and metadata are left out on all sides.",
     )
-    parser.add_argument("images", nargs="+", metavar="IMAGE", help="pictures of any kind Pillow reads")
+    parser.add_argument(
+        "images", nargs="+", metavar="IMAGE", help="pictures of any kind Pillow reads, or folders"
+    )
     parser.add_argument("--model", metavar="NAME", help="name of shipped weights (glic doctor lists them)")
     add_coding_options(parser)
     parser.add_argument("--json", metavar="FILE", help="write all numbers as JSON")
@@ -64,7 +67,8 @@ def main(argv: Sequence[str]) -> int:
     codec = codec_for_encoding(
         args.model, args.weights, device=device, precision=args.precision, max_pixels=args.max_pixels
     )
-    comparisons = _compare_all(codec, args.images)
+    images = _pictures(args.images)
+    comparisons = _compare_all(codec, images)
     if not comparisons:
         return 1
     how = provenance(["glic", "compare", *argv], device)
@@ -74,8 +78,26 @@ def main(argv: Sequence[str]) -> int:
     if args.csv:
         write_output(Path(args.csv), as_csv(comparisons).encode())
     if args.figure:
-        _draw(comparisons, args.images, Path(args.figure))
-    return 0 if len(comparisons) == len(args.images) and not broken_estimates(comparisons) else 1
+        _draw(comparisons, images, Path(args.figure))
+    return 0 if len(comparisons) == len(images) and not broken_estimates(comparisons) else 1
+
+
+def _pictures(paths: Sequence[str]) -> list[str]:
+    """Replace each folder by the pictures in it, in the order of their names.
+
+    Raises:
+        GlicError: a folder holds no pictures.
+    """
+    found: list[str] = []
+    for path in paths:
+        if not Path(path).is_dir():
+            found.append(path)
+            continue
+        inside = sorted(str(p) for p in Path(path).iterdir() if p.suffix.lower() in _PICTURES)
+        if not inside:
+            raise GlicError(f"The folder {path} holds no pictures ({', '.join(_PICTURES)}).")
+        found += inside
+    return found
 
 
 def _compare_all(codec: ImageCodec, paths: Sequence[str]) -> list[Comparison]:

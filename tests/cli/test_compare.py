@@ -72,3 +72,15 @@ def test_outputs_are_checked_before_the_work(capsys: Capture, monkeypatch: pytes
         main(["compare", "a.png", "--figure", "rate.bmp"])
     assert end.value.code == 2
     assert "should end in one of .png, .svg, .pdf" in capsys.readouterr().err
+
+
+def test_a_folder_stands_for_its_pictures(capsys: Capture) -> None:
+    Path("set").mkdir()
+    Path("set/notes.txt").write_text("no picture")
+    assert main(["compare", "set"]) == 1
+    assert "The folder set holds no pictures" in capsys.readouterr().err
+    for name in ("b.jpg", "a.png"):
+        os.link(name, Path("set") / name)
+    main(["compare", "set", "--json", "out.json"])
+    images = [image["image"] for image in json.loads(Path("out.json").read_text())["images"]]
+    assert images == ["a", "b"]
