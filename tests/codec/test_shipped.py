@@ -1,0 +1,55 @@
+"""The weights in the package: whole, small, as their cards say, and decoding what they encoded elsewhere."""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import glic_pyg
+from glic_pyg.codec.library import check_shipped, load_shipped, shipped_names
+from glic_pyg.codec.tables import factorized_parts
+from glic_pyg.evaluation.classical import decode_classical, jpeg_at_least
+from glic_pyg.evaluation.measure import quality_of
+
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "glic_pyg" / "weights"
+LARGEST_FILE, LARGEST_SUM = 16 * 2**20, 64 * 2**20
+GOLDEN = ROOT / "tests" / "reference" / "dog.glic"
+GOLDEN_TABLES = "98c8025091231987fd8aadb2111b357b653979a5ee673a07a9cd0a8ae159ad4c"
+
+
+@pytest.fixture(scope="module")
+def dog() -> np.ndarray:
+    return np.asarray(Image.open(ROOT / "data" / "samples" / "dog.png").convert("RGB"))
+
+
+@pytest.mark.parametrize("name", shipped_names())
+def test_weights_are_what_their_card_says(name: str) -> None:
+    assert (FOLDER / f"{name}.safetensors").stat().st_size <= LARGEST_FILE
+    assert check_shipped(name) in (FOLDER / f"{name}.md").read_text(encoding="utf-8")
+
+
+def test_together_they_are_small() -> None:
+    assert shipped_names()
+    assert sum(path.stat().st_size for path in FOLDER.iterdir()) <= LARGEST_SUM
+
+
+def test_a_file_made_elsewhere_decodes(dog: np.ndarray) -> None:
+    """Its checksum of the latents makes any disagreement an error."""
+    decoded = np.asarray(glic_pyg.decode(GOLDEN.read_bytes()))
+    assert quality_of(decoded, dog).psnr > 30
+
+
+def test_probability_tables_are_those_of_every_machine() -> None:
+    model = load_shipped("glic_xs-0.0025").model
+    parts = factorized_parts(model.latent_codec.hyper.entropy_bottleneck)  # type: ignore[attr-defined]
+    assert hashlib.sha256(b"".join(part.tobytes() for part in parts)).hexdigest() == GOLDEN_TABLES
+
+
+def test_beats_jpeg(dog: np.ndarray) -> None:
+    data = glic_pyg.encode(dog)
+    ours = quality_of(np.asarray(glic_pyg.decode(data)), dog)
+    jpeg = decode_classical(jpeg_at_least(dog, len(data)).data, grey=False)
+    assert ours.psnr >= quality_of(jpeg, dog).psnr + 1.5
