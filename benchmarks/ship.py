@@ -1,6 +1,6 @@
 """Put trained weights into the package, with a card that says how they came to be and what they reach.
 
-python -m benchmarks.ship runs/NAME/glic_xs.safetensors glic_xs-0.0067 --numbers kodak.json --data "..."
+python -m benchmarks.ship runs/NAME/glic_xs.safetensors NAME --numbers JSON --data "..." --recipe "..."
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ __all__ = ["main"]
 WEIGHTS = Path(glic_pyg.__file__).parent / "weights"
 LARGEST_FILE = 16 * 2**20
 
+_SENTENCES = ("name", "measured", "data", "recipe")
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Write the weights and their card; 0, or 1 with a sentence."""
@@ -27,11 +29,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("run", type=Path, help="the file that training exported")
     parser.add_argument("name", help="what files made with these weights will call them")
     parser.add_argument("--numbers", type=Path, required=True, help="JSON of glic compare with these weights")
+    parser.add_argument("--recipe", required=True, help="one sentence: what the settings do not tell")
     parser.add_argument("--data", required=True, help="one sentence: the training pictures and their licence")
     args = parser.parse_args(argv)
     model = load_weights(args.run)
     numbers = json.loads(args.numbers.read_text(encoding="utf-8"))
-    card = {**read_card(args.run), "name": args.name, "data": args.data, "weights_hash": weights_hash(model)}
+    card = {**read_card(args.run), "name": args.name, "data": args.data, "recipe": args.recipe}
+    card["weights_hash"] = weights_hash(model)
     card["parameters"] = sum(p.numel() for p in model.parameters())
     card["measured"] = {"how": numbers["command"], "means": numbers["mean"]}
     target = WEIGHTS / f"{args.name}.safetensors"
@@ -47,8 +51,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def card_page(card: Mapping[str, Any]) -> str:
     """The card as a Markdown page."""
-    facts = {k: v for k, v in card.items() if k not in ("name", "measured", "data")}
-    lines = [f"# {card['name']}", "", f"Training pictures: {card['data']}", ""]
+    facts = {k: v for k, v in card.items() if k not in _SENTENCES}
+    lines = [
+        f"# {card['name']}",
+        "",
+        f"Training pictures: {card['data']}",
+        "",
+        f"Recipe: {card['recipe']}",
+        "",
+    ]
     lines += [
         "| fact | value |",
         "|---|---|",
