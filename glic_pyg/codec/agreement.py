@@ -1,8 +1,8 @@
 """The two ends of a :class:`~glic_pyg.models.contract.SymbolChannel`: one writes a file, one reads it.
 
 Both turn means and scales into integers the same way (``lattice``) and both run a CRC-32 over the integers
-that make up the latents, z symbols and lattice coordinates of y_hat, in coding order. The encoder's goes into
-the header; where the decoder's differs there is an error and no picture.
+that make up the latents, z symbols and lattice coordinates of y_hat and corrected y_hat, in coding order.
+The encoder's goes into the header; where the decoder's differs there is an error and no picture.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from glic_pyg.codec.lattice import (
     LATTICE,
     MARGIN,
     Rounded,
+    lattice_coordinates,
     level_coordinates,
-    mean_coordinates,
     round_tracked,
 )
 from glic_pyg.codec.tables import LOG_SCALE_STEP, SCALE_LEVELS, Table, factorized_tables, gaussian_tables
@@ -47,7 +47,7 @@ class PriorTables:
 
 
 class _Channel:
-    """What both ends share: the checksum and the count of y symbols so far."""
+    """What both ends share: the checksum and the count of y values so far."""
 
     def __init__(self, priors: PriorTables) -> None:
         self._priors = priors
@@ -57,10 +57,9 @@ class _Channel:
     def _account(self, integers: Tensor) -> None:
         self.crc = zlib.crc32(np.ascontiguousarray(integers.cpu().numpy(), dtype="<i4").data, self.crc)
 
-    def _y_hat(self, mean_index: Tensor, symbols: Tensor) -> Tensor:
-        coordinates = mean_index + LATTICE * symbols
+    def _y_hat(self, coordinates: Tensor) -> Tensor:
         self._account(coordinates)
-        self._coded += symbols.numel()
+        self._coded += coordinates.numel()
         return coordinates.double() / LATTICE
 
 
@@ -101,18 +100,24 @@ class WritingChannel(_Channel):
         """See :class:`~glic_pyg.models.contract.SymbolChannel`."""
         if values is None or values.shape != means.shape:
             raise ValueError("The encoder's channel needs the values of y in the shape of the means.")
-        if not (means.isfinite().all() and scales.isfinite().all()):
-            raise NonFiniteLatents("The entropy model computed a value that is not finite for this picture.")
-        mean = round_tracked(mean_coordinates(means), MARGIN * LATTICE)
+        _check_computed(means, scales)
+        mean = round_tracked(lattice_coordinates(means), MARGIN * LATTICE)
         level = round_tracked(level_coordinates(scales), MARGIN / LOG_SCALE_STEP)
-        self._note(mean, TieKind.MEAN)
+        self._note(mean, TieKind.LATTICE)
         self._note(level, TieKind.LEVEL)
         symbols = _symbols(values.double() - mean.values.double() / LATTICE)
         self._writer.write(_as_int32(symbols), _as_uint8(level.values), gaussian_tables())
-        y_hat = self._y_hat(mean.values, symbols)
+        y_hat = self._y_hat(mean.values + LATTICE * symbols)
         if self._estimate:
             self.estimated_bits += gaussian_bits(y_hat - means, scales)
         return y_hat
+
+    def lattice(self, values: Tensor) -> Tensor:
+        """See :class:`~glic_pyg.models.contract.SymbolChannel`."""
+        _check_computed(values)
+        rounded = round_tracked(lattice_coordinates(values), MARGIN * LATTICE)
+        self._note(rounded, TieKind.LATTICE)
+        return self._y_hat(rounded.values)
 
     def finish(self) -> bytes:
         """Return the latents stream: the near-ties, then the coded symbols."""
@@ -162,13 +167,21 @@ class ReadingChannel(_Channel):
         """
         if values is not None:
             raise ValueError("The decoder's channel reads y; it takes no values.")
-        if not (means.isfinite().all() and scales.isfinite().all()):
-            raise CorruptFile("The latents stream is damaged: it leads to values that are not finite.")
-        mean = self._settle(mean_coordinates(means), TieKind.MEAN)
+        _check_decoded(means, scales)
+        mean = self._settle(lattice_coordinates(means), TieKind.LATTICE)
         level = self._settle(level_coordinates(scales), TieKind.LEVEL).clamp_max(SCALE_LEVELS - 1)
         coded = self._reader.read(_as_uint8(level), gaussian_tables())
         symbols = torch.from_numpy(coded).to(means.device, torch.int64).reshape(means.shape)
-        return self._y_hat(mean, symbols)
+        return self._y_hat(mean + LATTICE * symbols)
+
+    def lattice(self, values: Tensor) -> Tensor:
+        """See :class:`~glic_pyg.models.contract.SymbolChannel`.
+
+        Raises:
+            CorruptFile: the file makes the entropy model compute what is not finite.
+        """
+        _check_decoded(values)
+        return self._y_hat(self._settle(lattice_coordinates(values), TieKind.LATTICE))
 
     def _settle(self, coordinates: Tensor, kind: TieKind) -> Tensor:
         """Round half up, except where the file says how the encoder rounded."""
@@ -186,6 +199,16 @@ class ReadingChannel(_Channel):
                 ties, self._coded + count, key=lambda tie: tie.place
             )
         ]
+
+
+def _check_computed(*tensors: Tensor) -> None:
+    if not all(tensor.isfinite().all() for tensor in tensors):
+        raise NonFiniteLatents("The entropy model computed a value that is not finite for this picture.")
+
+
+def _check_decoded(*tensors: Tensor) -> None:
+    if not all(tensor.isfinite().all() for tensor in tensors):
+        raise CorruptFile("The latents stream is damaged: it leads to values that are not finite.")
 
 
 def _medians(bottleneck: EntropyBottleneck, device: torch.device) -> Tensor:

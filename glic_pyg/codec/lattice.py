@@ -1,8 +1,9 @@
-r"""Where two machines must agree: means snapped to a lattice, scales turned into table numbers.
+r"""Where two machines must agree: values snapped to a lattice, scales turned into table numbers.
 
 .. math:: n = \lfloor 256 \mu + 1/2 \rfloor, \qquad
    s = \lfloor \ln(\max(\sigma, 0.11) / 0.11) / \ln r + 1/2 \rfloor
 
+n is taken of every mean, and of y_hat itself where a model corrects it after decoding.
 Entropy networks computed in float64 differ between machines by about 1e-14 (a test measures it). That changes
 n or s only where the number before rounding is within that distance of a half, a *tie*. The encoder lists
 every rounding within ``MARGIN`` of a tie together with its outcome, and the decoder takes the outcome from
@@ -20,11 +21,11 @@ from glic_pyg.codec.tables import LEAST_SCALE, LOG_SCALE_STEP, SCALE_LEVELS
 
 __all__ = [
     "LATTICE",
+    "LATTICE_LIMIT",
     "MARGIN",
-    "MEAN_LIMIT",
     "Rounded",
+    "lattice_coordinates",
     "level_coordinates",
-    "mean_coordinates",
     "round_tracked",
 ]
 
@@ -32,10 +33,10 @@ LATTICE = 256
 """Lattice points between two integers."""
 
 MARGIN = 1e-9
-"""Roundings nearer than this to a tie (in units of mean, and of log-scale) are written to the file."""
+"""Roundings nearer than this to a tie (in units of y, and of log-scale) are written to the file."""
 
-MEAN_LIMIT = float(1 << 15)
-"""Means are clamped to [-MEAN_LIMIT, MEAN_LIMIT], so that y_hat is exact in float32."""
+LATTICE_LIMIT = float(1 << 15)
+"""Values are clamped to [-LATTICE_LIMIT, LATTICE_LIMIT], so that y_hat is exact in float32."""
 
 
 @dataclass(frozen=True)
@@ -51,9 +52,9 @@ class Rounded:
     near: Tensor
 
 
-def mean_coordinates(means: Tensor) -> Tensor:
-    """Means in lattice steps, before rounding: float64, the shape of ``means``."""
-    return means.clamp(-MEAN_LIMIT, MEAN_LIMIT) * LATTICE
+def lattice_coordinates(values: Tensor) -> Tensor:
+    """Values in lattice steps, before rounding: float64, the shape of ``values``."""
+    return values.clamp(-LATTICE_LIMIT, LATTICE_LIMIT) * LATTICE
 
 
 def level_coordinates(scales: Tensor) -> Tensor:

@@ -13,9 +13,9 @@ __all__ = ["Tie", "TieKind", "pack_ties", "take_ties"]
 
 
 class TieKind(enum.IntEnum):
-    """What was rounded."""
+    """What was rounded: a value to the lattice (a mean, or a finished y_hat), or a scale to a level."""
 
-    MEAN = 0
+    LATTICE = 0
     LEVEL = 1
 
 
@@ -23,7 +23,8 @@ class Tie(NamedTuple):
     """One rounding that another machine might have called otherwise.
 
     Attributes:
-        place: number of the y symbol in coding order.
+        place: number of the value among all that went over the channel as y, in coding order; a call of
+            ``lattice`` counts its values after the symbols before it.
         kind: what was rounded.
         odd: whether the outcome is odd; the two candidates are neighbours, so this tells which.
     """

@@ -59,6 +59,20 @@ class SymbolChannel(Protocol):
         """
         ...
 
+    def lattice(self, values: Tensor) -> Tensor:
+        """Round what the entropy model computed to the lattice of y_hat, alike on both sides; costs no bits.
+
+        For models that correct y_hat after decoding it (latent residual prediction): what g_s and the later
+        contexts read must be the same on both sides.
+
+        Args:
+            values: float64, any shape, finite.
+
+        Returns:
+            The nearest multiples of 1/256, float64, exactly representable in float32.
+        """
+        ...
+
 
 @runtime_checkable
 class Backbone(Protocol):

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from glic_pyg.codec.agreement import PriorTables, ReadingChannel, WritingChannel
 from glic_pyg.codec.arithmetic import plain_arithmetic
-from glic_pyg.codec.errors import LatentMismatch, NonFiniteLatents
+from glic_pyg.codec.errors import CorruptFile, LatentMismatch, NonFiniteLatents
 from glic_pyg.codec.image_codec import ImageCodec
-from glic_pyg.codec.lattice import LATTICE, MARGIN, level_coordinates, mean_coordinates, round_tracked
+from glic_pyg.codec.lattice import LATTICE, MARGIN, lattice_coordinates, level_coordinates, round_tracked
 from glic_pyg.codec.tables import LEAST_SCALE, LOG_SCALE_STEP, SCALE_LEVELS
 from glic_pyg.codec.ties import Tie, TieKind, pack_ties, take_ties
 from glic_pyg.models.weights import weights_hash
@@ -22,7 +22,7 @@ from tests.tiny_backbone import TinyBackbone
 
 
 def test_ties_there_and_back() -> None:
-    ties = [Tie(3, TieKind.LEVEL, True), Tie(3, TieKind.MEAN, False), Tie(70000, TieKind.MEAN, True)]
+    ties = [Tie(3, TieKind.LEVEL, True), Tie(3, TieKind.LATTICE, False), Tie(70000, TieKind.LATTICE, True)]
     packed = pack_ties(ties)
     assert take_ties(packed + b"rest", 0) == (sorted(ties), len(packed))
 
@@ -54,14 +54,16 @@ def _latents(count: int) -> tuple[Tensor, Tensor, Tensor]:
 def test_another_machines_last_bits_do_not_matter() -> None:
     means, scales, y = _latents(4000)
     writer = WritingChannel(PriorTables())
-    written = [
-        writer.gaussian(m, s, v) for m, s, v in zip(*(t.chunk(3) for t in (means, scales, y)), strict=True)
-    ]
+    written = []
+    for m, s, v in zip(*(t.chunk(3) for t in (means, scales, y)), strict=True):
+        written += [writer.gaussian(m, s, v), writer.lattice(m)]
     rng = torch.Generator().manual_seed(0)
     noise = [1 + 3e-13 * torch.randn(4000, generator=rng, dtype=torch.float64) for _ in range(2)]
     reader = ReadingChannel(PriorTables(), writer.finish())
     pairs = zip((means * noise[0]).chunk(3), (scales * noise[1]).chunk(3), strict=True)
-    read = [reader.gaussian(m, s, None) for m, s in pairs]
+    read = []
+    for m, s in pairs:
+        read += [reader.gaussian(m, s, None), reader.lattice(m)]
     assert torch.equal(torch.cat(read), torch.cat(written))
     assert reader.crc == writer.crc
 
@@ -86,6 +88,16 @@ def test_without_the_list_of_ties_they_would(monkeypatch: pytest.MonkeyPatch) ->
         test_another_machines_last_bits_do_not_matter()
 
 
+def test_a_corrected_latent_is_rounded_and_checked() -> None:
+    values = torch.tensor([[-1e9, 40000.3], [0.123456789, -3.3]], dtype=torch.float64)
+    writer, reader = WritingChannel(PriorTables()), ReadingChannel(PriorTables(), b"\0")
+    rounded = writer.lattice(values)
+    assert torch.equal(rounded.float().double(), rounded)
+    assert torch.equal(rounded[1] * LATTICE, (values[1] * LATTICE).round())
+    reader.lattice(values + 1 / LATTICE)
+    assert writer.crc != 0 and reader.crc != writer.crc
+
+
 def test_latents_are_exact_in_float32() -> None:
     means = torch.tensor([-1e9, 40000.0, 0.123456789, -3.3], dtype=torch.float64)
     y = torch.tensor([-1e9, 1e9, 5.0, -3.0])
@@ -100,6 +112,10 @@ def test_nothing_to_code_is_said(value: float) -> None:
     for means, scales, y in ((bad, good, good), (good, bad, good), (good, good, bad)):
         with pytest.raises(NonFiniteLatents, match="not finite"):
             WritingChannel(PriorTables()).gaussian(means, scales, y)
+    with pytest.raises(NonFiniteLatents, match="not finite"):
+        WritingChannel(PriorTables()).lattice(bad)
+    with pytest.raises(CorruptFile, match="not finite"):
+        ReadingChannel(PriorTables(), b"\0").lattice(bad)
 
 
 @contextmanager
@@ -187,7 +203,7 @@ def test_float64_networks_differ_far_less_than_the_margin() -> None:
         model.code_latents(Spy(PriorTables()), y, shape=(32, 32))
     half = len(seen) // 2
     for one, other in zip(seen[:half], seen[half:], strict=True):
-        drift = (mean_coordinates(one[0]) - mean_coordinates(other[0])).abs().max() / LATTICE
+        drift = (lattice_coordinates(one[0]) - lattice_coordinates(other[0])).abs().max() / LATTICE
         assert drift < MARGIN / 1000
         drift = (level_coordinates(one[1]) - level_coordinates(other[1])).abs().max() * LOG_SCALE_STEP
         assert drift < MARGIN / 1000
