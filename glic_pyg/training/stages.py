@@ -1,0 +1,75 @@
+"""A run in stages: learning rate, crop size and batch size as functions of the step."""
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from itertools import accumulate
+from typing import NamedTuple
+
+
+class Stage(NamedTuple):
+    """A stretch of the run in which nothing of the recipe changes.
+
+    Attributes:
+        number: place among the stages, from 0.
+        start: its first step.
+        rate: factor on the learning rate.
+        crop: factor on the side of the crops.
+        batch: factor on the batch size.
+    """
+
+    number: int
+    start: int
+    rate: float
+    crop: float
+    batch: float
+
+
+class Stages:
+    r"""A staged recipe, which the optimizer's schedule and the data module both read.
+
+    It is a function of the step and has no state, so nobody has to tell anybody that a stage begins, and a
+    resumed run is in the right stage by itself. Called with a step it gives the factor on the learning
+    rate: it is a schedule like those in :mod:`glic_pyg.training.schedule`. The data module asks
+    :meth:`at` for the factors on crop and batch.
+
+    GLIC's published recipe is 500 epochs, 10 at a tenth of the rate, and 90 at twice the crop and a quarter
+    of the batch, which take four times the steps: ``lengths=[500, 10, 360], rates=[1, 0.1, 0.1],
+    crops=[1, 1, 2], batches=[1, 1, 0.25]``. Factors and relative lengths, and not pixels and steps, so that
+    the same recipe serves a short run of small crops.
+
+    Args:
+        total_steps: length of the run.
+        lengths: steps of the stages in any common unit; the run is divided in their proportion.
+        rates: factor on the learning rate in each stage; 1 if not given.
+        crops: factor on the side of the crops; 1 if not given.
+        batches: factor on the batch size; 1 if not given.
+
+    Raises:
+        ValueError: the lists differ in length, or a number is not positive.
+    """
+
+    def __init__(
+        self,
+        total_steps: int,
+        lengths: Sequence[float] = (1,),
+        rates: Sequence[float] | None = None,
+        crops: Sequence[float] | None = None,
+        batches: Sequence[float] | None = None,
+    ) -> None:
+        count = len(lengths)
+        columns = [list(column or [1.0] * count) for column in (lengths, rates, crops, batches)]
+        if not count or any(len(column) != count for column in columns):
+            raise ValueError(f"The lists of a staged recipe must be as long as lengths={list(lengths)}.")
+        if any(value <= 0 for column in columns for value in column):
+            raise ValueError("Lengths, rates, crops and batches of a staged recipe must be positive.")
+        ends = list(accumulate(columns[0]))
+        starts = [round(total_steps * end / ends[-1]) for end in (0, *ends[:-1])]
+        self.stages = [Stage(*row) for row in zip(range(count), starts, *columns[1:], strict=True)]
+
+    def at(self, step: int) -> Stage:
+        """The stage of the step that follows `step` finished ones; the last one goes on after the end."""
+        return self.stages[bisect_right(self.stages, step, key=lambda stage: stage.start) - 1]
+
+    def __call__(self, step: int) -> float:
+        """Factor on the learning rate of the step that follows `step` finished ones."""
+        return self.at(step).rate

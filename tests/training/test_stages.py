@@ -1,0 +1,46 @@
+"""The staged recipe as a function of the step."""
+
+import pytest
+
+from glic_pyg.training.stages import Stages
+
+PUBLISHED = {
+    "lengths": [500, 10, 360],
+    "rates": [1, 0.1, 0.1],
+    "crops": [1, 1, 2],
+    "batches": [1, 1, 0.25],
+}
+
+
+def test_the_published_recipe_in_small() -> None:
+    stages = Stages(870, **PUBLISHED)
+    assert [stage.start for stage in stages.stages] == [0, 500, 510]
+    assert [stages(step) for step in (0, 499, 500, 869, 10_000)] == [1, 1, 0.1, 0.1, 0.1]
+    factors = [(stages.at(step).crop, stages.at(step).batch) for step in (0, 509, 510, 869)]
+    assert factors == [(1, 1), (1, 1), (2, 0.25), (2, 0.25)]
+
+
+def test_stages_scale_with_the_run() -> None:
+    starts = [stage.start for stage in Stages(87, **PUBLISHED).stages]
+    assert starts == [0, 50, 51]
+    short = Stages(2, **PUBLISHED)  # too short for the second stage, which is passed over
+    assert [short.at(step).number for step in range(3)] == [0, 2, 2]
+
+
+def test_nothing_given_is_one_stage() -> None:
+    stage = Stages(10).at(7)
+    assert stage == (0, 0, 1, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"lengths": [1, 1], "crops": [1]}, "as long as"),
+        ({"lengths": []}, "as long as"),
+        ({"lengths": [1, 0]}, "positive"),
+        ({"lengths": [1, 1], "batches": [1, -1]}, "positive"),
+    ],
+)
+def test_recipes_that_make_no_sense(options: dict, sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        Stages(10, **options)
