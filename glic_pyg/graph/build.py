@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -14,6 +16,9 @@ from glic_pyg.graph.similarity import CellSimilarities, unit_features
 from glic_pyg.graph.threshold import Method, select
 from glic_pyg.graph.window_graph import WindowGraph
 
+Kind = Literal["local", "mesh"]
+_CELLS = {"local": local_cells, "mesh": mesh_cells}
+
 
 @dataclass(frozen=True)
 class GraphBuilder:
@@ -24,6 +29,11 @@ class GraphBuilder:
         mean_degree: budget per node.
         scope: share the budget per ``"cell"`` (released) or per ``"image"`` (paper's wording).
         method: ``"bisection"`` (released, meets the budget roughly) or ``"exact"`` (to the edge).
+        kinds: the graphs to build, in the order in which layers take turns with them; one of the two alone
+            is an ablation of the paper.
+
+    Raises:
+        ValueError: there is no such kind, or none at all.
     """
 
     detector: Detector = "sobel"
@@ -31,10 +41,15 @@ class GraphBuilder:
     mean_degree: float = MEAN_DEGREE
     scope: Scope = "cell"
     method: Method = "bisection"
+    kinds: Sequence[Kind] = ("local", "mesh")
+
+    def __post_init__(self) -> None:
+        if not self.kinds or not set(self.kinds) <= set(_CELLS):
+            raise ValueError(f"a graph is one of {[*_CELLS]}, not {self.kinds!r}")
 
     @torch.no_grad()
     def __call__(self, x: Tensor) -> dict[str, WindowGraph]:
-        """Build ``{"local", "mesh"}`` from a ``(B, C, H, W)`` map of any size.
+        """Build a graph of each kind, ``{"local", "mesh"}``, from a ``(B, C, H, W)`` map of any size.
 
         Half-precision maps are built in float32. The result depends on the map only: not on its
         memory layout, not on the thread count, not on the other maps of the batch. (A lowered
@@ -47,7 +62,7 @@ class GraphBuilder:
             x = x if x.dtype == torch.float64 else x.float()
             complexity = complexity_map(x, self.detector, self.pooling)
             features = [unit_features(rows) for rows in x.permute(0, 2, 3, 1).flatten(1, 2)]
-            shapes = (local_cells(*x.shape[2:]), mesh_cells(*x.shape[2:]))
+            shapes = [_CELLS[kind](*x.shape[2:]) for kind in self.kinds]
             return {c.kind: self._connect(features, complexity, c.to(x.device)) for c in shapes}
 
     def _connect(self, features: list[Tensor], complexity: Tensor, cells: Cells) -> WindowGraph:

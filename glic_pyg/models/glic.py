@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from glic_pyg.graph import GraphBuilder
 from glic_pyg.models.context import space_channel_context
 from glic_pyg.models.contract import SymbolChannel
 from glic_pyg.models.latent_walk import code_latents
@@ -28,6 +29,7 @@ class GLIC(nn.Module):
         hyper_depth, hyper_expansion: gated blocks of h_a and h_s.
         groups: channel groups of y, summing to M.
         context_expansion, context_width, parameter_width: the context networks.
+        graph: settings of :class:`glic_pyg.graph.GraphBuilder` by name; ``None`` for the released model's.
 
     Shapes: images ``(B, 3, H, W)`` in [0, 1], H and W multiples of 128; y ``(B, M, H/16, W/16)``.
     """
@@ -49,12 +51,11 @@ class GLIC(nn.Module):
         context_expansion: float = 4,
         context_width: int = 192,
         parameter_width: int = 384,
+        graph: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
         self.config: dict[str, Any] = {
-            name: list(value) if isinstance(value, Sequence) else value
-            for name, value in locals().items()
-            if name not in ("self", "__class__")
+            name: _plain(value) for name, value in locals().items() if name not in ("self", "__class__")
         }
         transform = {
             "gated_depth": gated_depth,
@@ -62,6 +63,7 @@ class GLIC(nn.Module):
             "gfa_depth": gfa_depth,
             "gfa_expansions": tuple(gfa_expansions),
             "heads": heads,
+            "builder": GraphBuilder(**(graph or {})),
         }
         self.latent_channels = widths[-1]
         self.g_a = AnalysisTransform(tuple(widths), **transform)  # type: ignore[arg-type]
@@ -96,3 +98,10 @@ class GLIC(nn.Module):
     def aux_loss(self) -> Tensor:
         """How far the quantiles of the EntropyBottleneck are from its tails, a scalar."""
         return self.latent_codec.hyper.entropy_bottleneck.loss()
+
+
+def _plain(value: Any) -> Any:
+    """An argument as a weights file can keep it."""
+    if isinstance(value, Mapping):
+        return {name: _plain(inner) for name, inner in value.items()}
+    return list(value) if isinstance(value, Sequence) and not isinstance(value, str) else value

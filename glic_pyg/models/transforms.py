@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
+from glic_pyg.graph import GraphBuilder
 from glic_pyg.nn import GatedBlock, GFABlock, HaarDown, HaarUp
 
 
@@ -19,6 +20,7 @@ class AnalysisTransform(nn.Module):
         widths: channels of the four stages; the last is the number of latent channels.
         gated_depth, gated_expansion: the gated blocks of stage 0.
         gfa_depth, gfa_expansions, heads: the GFA blocks of stages 1 and 2.
+        builder: how they build their graphs.
 
     Shapes: ``(B, 3, H, W)`` with H and W multiples of 16 -> ``(B, widths[3], H/16, W/16)``.
     """
@@ -32,6 +34,7 @@ class AnalysisTransform(nn.Module):
         gfa_depth: int,
         gfa_expansions: Sequence[float],
         heads: int,
+        builder: GraphBuilder | None = None,
     ) -> None:
         super().__init__()
         steps = list(zip((3, *widths[:-1]), widths, strict=True))
@@ -40,8 +43,8 @@ class AnalysisTransform(nn.Module):
         self.blocks = nn.ModuleList(
             [
                 _gated_stack(widths[0], gated_expansion, gated_depth),
-                GFABlock(widths[1], gfa_expansions[0], depth=gfa_depth, heads=heads),
-                GFABlock(widths[2], gfa_expansions[1], depth=gfa_depth, heads=heads),
+                GFABlock(widths[1], gfa_expansions[0], depth=gfa_depth, heads=heads, builder=builder),
+                GFABlock(widths[2], gfa_expansions[1], depth=gfa_depth, heads=heads, builder=builder),
                 nn.Identity(),
             ]
         )
@@ -71,6 +74,7 @@ class SynthesisTransform(nn.Module):
         gfa_depth: int,
         gfa_expansions: Sequence[float],
         heads: int,
+        builder: GraphBuilder | None = None,
     ) -> None:
         super().__init__()
         steps = list(zip(widths[::-1], (*widths[-2::-1], 3), strict=True))
@@ -78,8 +82,8 @@ class SynthesisTransform(nn.Module):
         self.side = nn.ModuleList(HaarUp(i, o) for i, o in steps)
         self.blocks = nn.ModuleList(
             [
-                GFABlock(widths[2], gfa_expansions[1], depth=gfa_depth, heads=heads),
-                GFABlock(widths[1], gfa_expansions[0], depth=gfa_depth, heads=heads),
+                GFABlock(widths[2], gfa_expansions[1], depth=gfa_depth, heads=heads, builder=builder),
+                GFABlock(widths[1], gfa_expansions[0], depth=gfa_depth, heads=heads, builder=builder),
                 _gated_stack(widths[0], gated_expansion, gated_depth),
                 nn.Identity(),
             ]

@@ -47,7 +47,7 @@ class GFALayer(nn.Module):
 
 
 class GFABlock(nn.Module):
-    """Graph-based feature aggregation: layers alternate local and mesh graphs, starting local.
+    """Graph-based feature aggregation: layers take turns with the builder's graphs (local, mesh).
 
     The graphs are built once, from the block's input and without gradient, and reused by every
     layer. There is no residual around the block.
@@ -76,8 +76,8 @@ class GFABlock(nn.Module):
         self.layers = nn.ModuleList(GFALayer(channels, expansion, heads) for _ in range(depth))
 
     def forward(self, x: Tensor) -> Tensor:
-        graphs = self.builder(x.detach())
+        graphs = list(self.builder(x.detach()).values())
         rows = rows_of(x)
         for index, layer in enumerate(self.layers):
-            rows = layer(rows, graphs["mesh" if index % 2 else "local"])
+            rows = layer(rows, graphs[index % len(graphs)])
         return map_of(rows)

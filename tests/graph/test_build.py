@@ -113,6 +113,12 @@ def test_an_unknown_method_is_named(feature_map) -> None:
         build_graphs(feature_map(8, 8), method="best")
 
 
+@pytest.mark.parametrize("kinds", [(), ("local", "global")])
+def test_an_unknown_kind_is_named(kinds) -> None:
+    with pytest.raises(ValueError, match=r"one of \['local', 'mesh'\], not \("):
+        GraphBuilder(kinds=kinds)
+
+
 def check_equal(one: dict, other: dict) -> None:
     for kind in KINDS:
         masks: tuple[Tensor, Tensor] = one[kind].mask, other[kind].mask

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from torch import nn
 
 from glic_pyg.models.contract import Backbone
 from glic_pyg.models.glic import GLIC
-from glic_pyg.nn import HaarDown, HaarUp
+from glic_pyg.nn import GFABlock, HaarDown, HaarUp
 
 CONFIGS = Path(__file__).parents[2] / "conf" / "model"
 
@@ -119,3 +120,13 @@ def test_ortho_loss_sums_the_eight_side_maps(tiny: GLIC) -> None:
 def test_groups_must_sum_to_the_latent_channels() -> None:
     with pytest.raises(ValueError, match=r"groups \(4, 4\) sum to 8, not to 16 latent channels"):
         GLIC(widths=(8, 8, 8, 16), groups=(4, 4), heads=2)
+
+
+def test_graph_settings_reach_every_block_and_the_file(tiny: GLIC) -> None:
+    settings = {"detector": "entropy", "mean_degree": 16, "kinds": ["mesh"]}
+    model = GLIC(**tiny.config | {"graph": settings})
+    assert json.loads(json.dumps(model.config))["graph"] == settings
+    blocks = [m for m in model.modules() if isinstance(m, GFABlock)]
+    assert len(blocks) == 4
+    assert {block.builder.detector for block in blocks} == {"entropy"}
+    assert {tuple(block.builder.kinds) for block in blocks} == {("mesh",)}

@@ -81,6 +81,17 @@ def test_builder_settings_reach_the_graph() -> None:
     torch.testing.assert_close(block(x), expected, rtol=1e-11, atol=1e-11)
 
 
+@pytest.mark.parametrize("kind", ["local", "mesh"])
+def test_a_block_of_one_kind_uses_it_in_every_layer(kind: str) -> None:
+    x = torch.randn(1, 6, 16, 16, dtype=torch.float64)
+    builder = GraphBuilder(kinds=(kind,))  # type: ignore[arg-type]
+    block = with_random_weights(GFABlock(6, 2, depth=2, heads=2, builder=builder))
+    expected, graph = x, build_graphs(x)[kind]
+    for layer in block.layers:
+        expected = naive_layer(layer, expected, graph)
+    torch.testing.assert_close(block(x), expected, rtol=1e-11, atol=1e-11)
+
+
 def test_every_parameter_gets_a_gradient() -> None:
     block = GFABlock(8, 2, depth=2, heads=2)
     block(torch.randn(1, 8, 8, 12)).square().sum().backward()
