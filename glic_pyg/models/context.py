@@ -17,24 +17,13 @@ from compressai.latent_codecs import (
     HyperLatentCodec,
     HyperpriorLatentCodec,
 )
-from compressai.layers import CheckerboardMaskedConv2d
-from torch import Tensor, nn
+from torch import nn
 
+from glic_pyg.models.masked_context import SpatialContext
 from glic_pyg.models.transforms import subpel
 from glic_pyg.nn import GatedBlock, PointwiseBlock
 
 RAMP_LAYERS = 3
-
-
-class SpatialContext(CheckerboardMaskedConv2d):
-    """The checkerboard-masked convolution, without CompressAI's overwriting of the stored weight.
-
-    The weight keeps its bytes (and the model its hash) when the model runs; masked taps get no gradient.
-    """
-
-    def forward(self, x: Tensor) -> Tensor:
-        """``(B, C, h, w)`` -> ``(B, 2C, h, w)``."""
-        return self._conv_forward(x, self.weight * self.mask, self.bias)
 
 
 def space_channel_context(
@@ -67,7 +56,9 @@ def space_channel_context(
         )
     before = list(accumulate(groups, initial=0))
     channel_context = {
-        f"y{k}": _ramp(before[k], 2 * size, context_width, lambda i, o: GatedBlock(i, o, context_expansion))
+        f"y{k}": channel_ramp(
+            before[k], 2 * size, context_width, lambda i, o: GatedBlock(i, o, context_expansion)
+        )
         for k, size in enumerate(groups)
         if k > 0
     }
@@ -75,7 +66,7 @@ def space_channel_context(
         f"y{k}": CheckerboardLatentCodec(
             latent_codec={"y": GaussianConditionalLatentCodec(quantizer="ste")},
             context_prediction=SpatialContext(size, 2 * size, kernel_size=5, padding=2),
-            entropy_parameters=_ramp(
+            entropy_parameters=channel_ramp(
                 2 * size + (k > 0) * 2 * size + 2 * hyper_channels,
                 2 * size,
                 parameter_width,
@@ -115,7 +106,7 @@ def hyper_synthesis(width: int, depth: int, expansion: float) -> nn.Sequential:
     return nn.Sequential(*layers, nn.Conv2d(width, 2 * width, 3, padding=1))
 
 
-def _ramp(
+def channel_ramp(
     in_channels: int, out_channels: int, least: int, layer: Callable[[int, int], nn.Module]
 ) -> nn.Sequential:
     """Three layers whose widths go linearly from input to output, inner ones at least ``least``."""

@@ -6,22 +6,35 @@ them. What both must agree on, the means and scales of y, is computed here in fl
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
-from compressai.latent_codecs import CheckerboardLatentCodec, HyperpriorLatentCodec
-from torch import Tensor, nn
-from torch.func import functional_call
+from compressai.latent_codecs import (
+    ChannelGroupsLatentCodec,
+    GaussianConditionalLatentCodec,
+    HyperpriorLatentCodec,
+    RasterScanLatentCodec,
+)
+from torch import Tensor
 
 from glic_pyg.models.contract import SymbolChannel
+from glic_pyg.models.float64_network import in_float64
+from glic_pyg.models.group_walk import code_groups
+from glic_pyg.models.wavefront_walk import code_wavefronts
+
+SIDE_STRIDE = 4
+"""Steps of y a step of z, along each axis."""
 
 
 @torch.no_grad()
 def code_latents(
     codec: HyperpriorLatentCodec, channel: SymbolChannel, y: Tensor | None, shape: tuple[int, int]
 ) -> Tensor:
-    """Send or receive y through the space-channel context model.
+    """Send or receive z, then y in the order that its entropy model asks for.
 
     Args:
-        codec: from :func:`glic_pyg.models.context.space_channel_context`.
+        codec: side information in ``codec.hyper``; ``codec.y`` is one of CompressAI's classes below.
         channel: writes symbols (``y`` given) or reads them (``y`` is None).
         y: ``(1, M, h, w)`` latents, or None to decode.
         shape: ``(h, w)`` of y, multiples of 4.
@@ -31,48 +44,27 @@ def code_latents(
     """
     bottleneck = codec.hyper.entropy_bottleneck
     z = None if y is None else codec.hyper.h_a(y)
-    z_hat = channel.factorized(bottleneck, (1, bottleneck.channels, shape[0] // 4, shape[1] // 4), z)
-    side = in_float64(codec.hyper.h_s, z_hat)
-    groups = codec.y.groups
-    y_hat = side.new_zeros(1, sum(groups), *shape)
-    first = 0
-    for k, size in enumerate(groups):
-        params = side
-        if k > 0:
-            params = torch.cat([in_float64(codec.y.channel_context[f"y{k}"], y_hat[:, :first]), side], 1)
-        group = slice(first, first + size)
-        values = None if y is None else y[:, group].double()
-        y_hat[:, group] = _code_group(codec.y.latent_codec[f"y{k}"], channel, values, params)
-        first += size
-    return y_hat
+    z_shape = (1, bottleneck.channels, shape[0] // SIDE_STRIDE, shape[1] // SIDE_STRIDE)
+    side = in_float64(codec.hyper.h_s, channel.factorized(bottleneck, z_shape, z))
+    return _WALKS[type(codec.y)](codec.y, channel, y, side)
 
 
-def _code_group(
-    codec: CheckerboardLatentCodec, channel: SymbolChannel, values: Tensor | None, params: Tensor
+def code_at_once(
+    codec: GaussianConditionalLatentCodec, channel: SymbolChannel, y: Tensor | None, side: Tensor
 ) -> Tensor:
-    """Two passes over a checkerboard: anchors from ``params`` alone, the rest given the anchors."""
-    shape = (2, 1, codec.context_prediction.in_channels, params.shape[2], params.shape[3] // 2)
-    halves, params = params.new_zeros(shape), codec.unembed(params)
-    values = None if values is None else codec.unembed(values)
-    context = params.new_zeros(1, 2 * shape[2], *shape[3:])
-    for half in range(2):
-        if half:
-            context = codec.unembed(in_float64(codec.context_prediction, codec.embed(halves)))[half]
-        gaussian = in_float64(codec.entropy_parameters, torch.cat([context, params[half]], 1))
-        scales, means = gaussian.chunk(2, 1)
-        halves[half] = channel.gaussian(means, scales, None if values is None else values[half])
-    return codec.embed(halves)
+    """All of y in one step: its Gaussians follow from the side information alone.
 
-
-def in_float64(module: nn.Module, x: Tensor) -> Tensor:
-    """Run a float32 module on float64 input, converting its weights one layer at a time.
-
-    A converted copy of a whole entropy model would take twice the model's memory; a converted layer
-    lives only while it runs.
+    Args:
+        codec: has scales and means, or scales alone; then the means are zero.
+        channel, y: as for :func:`code_latents`.
+        side: parameters of the Gaussians, ``(1, 2M or M, h, w)`` float64.
     """
-    if isinstance(module, nn.Sequential):
-        for layer in module:
-            x = in_float64(layer, x)
-        return x
-    weights = {name: p.double() for name, p in module.named_parameters()}
-    return functional_call(module, weights, (x.double(),))
+    scales, means = codec._chunk(side)
+    return channel.gaussian(torch.zeros_like(scales) if means is None else means, scales, y)
+
+
+_WALKS: dict[type, Callable[[Any, SymbolChannel, Tensor | None, Tensor], Tensor]] = {
+    GaussianConditionalLatentCodec: code_at_once,
+    RasterScanLatentCodec: code_wavefronts,
+    ChannelGroupsLatentCodec: code_groups,
+}

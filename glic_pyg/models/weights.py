@@ -1,4 +1,4 @@
-"""Weights as safetensors: the architecture and a card travel in the file's metadata."""
+"""Weights of any architecture as safetensors; how to build it and a card travel in the file's metadata."""
 
 from __future__ import annotations
 
@@ -13,20 +13,27 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from glic_pyg.models.glic import GLIC
+from glic_pyg.models.architectures import architecture_name, build
 
 
-def save_weights(path: str | Path, model: GLIC, card: dict[str, Any]) -> None:
+def save_weights(path: str | Path, model: nn.Module, card: dict[str, Any]) -> None:
     """Write parameters to ``path``; a file already there is replaced only by a complete one.
 
     Args:
         path: a ``.safetensors`` file.
-        model: what to save; its constructor arguments are saved with it.
+        model: what to save; the name of its class and its constructor arguments are saved with it.
         card: how the weights came to be (data, steps, recipe, measured points), JSON-serialisable.
+
+    Raises:
+        ValueError: the model is of no class that :func:`load_weights` could build again.
     """
     path = Path(path)
+    metadata = {
+        "name": architecture_name(model),
+        "architecture": json.dumps(model.config),
+        "card": json.dumps(card),
+    }
     path.parent.mkdir(parents=True, exist_ok=True)
-    metadata = {"architecture": json.dumps(model.config), "card": json.dumps(card)}
     handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".part")
     os.close(handle)
     try:
@@ -37,8 +44,10 @@ def save_weights(path: str | Path, model: GLIC, card: dict[str, Any]) -> None:
         Path(temporary).unlink(missing_ok=True)
 
 
-def load_weights(path: str | Path) -> GLIC:
+def load_weights(path: str | Path) -> nn.Module:
     """The model of a file written by :func:`save_weights`, in eval mode on the CPU.
+
+    Files without the name of an architecture, as the first release wrote them, hold a GLIC.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -48,7 +57,8 @@ def load_weights(path: str | Path) -> GLIC:
     if not path.is_file():
         raise FileNotFoundError(f"no weights at {path}: give the path of a .safetensors file")
     try:
-        model = GLIC(**json.loads(_metadata(path)["architecture"]))
+        metadata = _metadata(path)
+        model = build(metadata.get("name", "glic"), json.loads(metadata["architecture"]))
         tensors = load_file(path)
     except Exception as error:
         raise ValueError(f"{path} is not a weights file of this project: {error}") from error

@@ -6,56 +6,14 @@ from copy import deepcopy
 
 import pytest
 import torch
-from compressai.entropy_models import EntropyBottleneck
 from torch import Tensor
 
 from glic_pyg.models.contract import SymbolChannel
 from glic_pyg.models.glic import GLIC
-from glic_pyg.models.latent_walk import in_float64
+from tests.recording_channels import Reader, Writer
 
 SHAPE = (8, 12)
 Y_SHAPE = (1, 16, *SHAPE)
-
-
-class Writer:
-    """Keeps the symbols it codes; means are snapped to multiples of ``1 / lattice``, or not at all."""
-
-    def __init__(self, lattice: int | None) -> None:
-        self.lattice = lattice
-        self.symbols: list[Tensor] = []
-        self.scales: list[Tensor] = []
-
-    def factorized(
-        self, bottleneck: EntropyBottleneck, shape: tuple[int, ...], values: Tensor | None
-    ) -> Tensor:
-        medians = bottleneck.quantiles[:, 0, 1].double()[:, None, None]
-        return self._code(medians.expand(shape), values)
-
-    def gaussian(self, means: Tensor, scales: Tensor, values: Tensor | None) -> Tensor:
-        assert means.dtype == scales.dtype == torch.float64 and means.shape == scales.shape
-        self.scales.append(scales)
-        return self._code(
-            means if self.lattice is None else (means * self.lattice).round() / self.lattice, values
-        )
-
-    def _code(self, centres: Tensor, values: Tensor | None) -> Tensor:
-        assert values is not None and values.shape == centres.shape
-        self.symbols.append((values.double() - centres).round())
-        return centres + self.symbols[-1]
-
-
-class Reader(Writer):
-    """Gives back a writer's symbols in their order."""
-
-    def __init__(self, writer: Writer) -> None:
-        super().__init__(writer.lattice)
-        self.waiting = list(writer.symbols)
-
-    def _code(self, centres: Tensor, values: Tensor | None) -> Tensor:
-        assert values is None
-        symbols = self.waiting.pop(0)
-        assert symbols.shape == centres.shape
-        return centres + symbols
 
 
 @pytest.fixture
@@ -122,18 +80,6 @@ def test_float32_model_walks_in_float64(lively: GLIC, y: Tensor) -> None:
     sent = lively.code_latents(writer, y, shape=SHAPE)
     received = deepcopy(lively).double().code_latents(Reader(writer), shape=SHAPE)
     assert torch.equal(sent, received)
-
-
-def test_in_float64_equals_a_converted_module(lively: GLIC) -> None:
-    z_hat = torch.randn(1, 6, 2, 3)
-    h_s = lively.latent_codec.hyper.h_s
-    with torch.no_grad():
-        got, expected = in_float64(h_s, z_hat), deepcopy(h_s).double()(z_hat.double())
-        single = h_s(z_hat)
-    assert got.dtype == torch.float64
-    assert torch.equal(got, expected)
-    assert not torch.equal(got, single.double())
-    assert all(p.dtype == torch.float32 for p in h_s.parameters())
 
 
 def test_walk_leaves_the_weights_alone(lively: GLIC, y: Tensor) -> None:

@@ -1,0 +1,52 @@
+"""Every architecture by the name that weights files give it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import nn
+
+from glic_pyg.models.attention import Attention
+from glic_pyg.models.autoregressive import Autoregressive
+from glic_pyg.models.elic import ELIC
+from glic_pyg.models.glic import GLIC
+from glic_pyg.models.hyperprior import Hyperprior
+
+ARCHITECTURES: dict[str, type[nn.Module]] = {
+    "glic": GLIC,
+    "hyperprior": Hyperprior,
+    "autoregressive": Autoregressive,
+    "attention": Attention,
+    "elic": ELIC,
+}
+"""A new backbone is one file, one yaml a size in ``conf/model`` and one row here."""
+
+
+def architecture_name(model: nn.Module) -> str:
+    """The name of a model's class.
+
+    Raises:
+        ValueError: it is in no row of the table.
+    """
+    for name, architecture in ARCHITECTURES.items():
+        if type(model) is architecture:
+            return name
+    raise ValueError(
+        f"a {type(model).__name__} is none of the architectures {', '.join(ARCHITECTURES)}: "
+        "give its class a name in glic_pyg/models/architectures.py"
+    )
+
+
+def build(name: str, config: dict[str, Any]) -> nn.Module:
+    """A model with untrained weights.
+
+    Args:
+        name: a row of the table.
+        config: keyword arguments of the class.
+
+    Raises:
+        ValueError: the name is in no row.
+    """
+    if name not in ARCHITECTURES:
+        raise ValueError(f"its architecture '{name}' is none of {', '.join(ARCHITECTURES)}")
+    return ARCHITECTURES[name](**config)

@@ -1,0 +1,54 @@
+"""Coding y group of channels by group, each in two passes over a checkerboard (ELIC, arXiv 2203.10886)."""
+
+from __future__ import annotations
+
+import torch
+from compressai.latent_codecs import ChannelGroupsLatentCodec, CheckerboardLatentCodec
+from torch import Tensor
+
+from glic_pyg.models.contract import SymbolChannel
+from glic_pyg.models.float64_network import float64_network, in_float64
+
+
+def code_groups(
+    codec: ChannelGroupsLatentCodec, channel: SymbolChannel, y: Tensor | None, side: Tensor
+) -> Tensor:
+    """Send or receive y through a space-channel context model.
+
+    Args:
+        codec: groups of channels, a :class:`CheckerboardLatentCodec` in each.
+        channel: writes symbols (``y`` given) or reads them (``y`` is None).
+        y: ``(1, M, h, w)`` latents, or None to decode; w even.
+        side: what h_s says, ``(1, C, h, w)`` float64.
+
+    Returns:
+        y_hat, ``(1, M, h, w)`` float64, equal on both sides.
+    """
+    y_hat = side.new_zeros(1, sum(codec.groups), *side.shape[2:])
+    first = 0
+    for k, size in enumerate(codec.groups):
+        params = side
+        if k > 0:
+            params = torch.cat([in_float64(codec.channel_context[f"y{k}"], y_hat[:, :first]), side], 1)
+        group = slice(first, first + size)
+        values = None if y is None else y[:, group]
+        y_hat[:, group] = _code_group(codec.latent_codec[f"y{k}"], channel, values, params)
+        first += size
+    return y_hat
+
+
+def _code_group(
+    codec: CheckerboardLatentCodec, channel: SymbolChannel, values: Tensor | None, params: Tensor
+) -> Tensor:
+    """Two passes over a checkerboard: anchors from ``params`` alone, the rest given the anchors."""
+    parameters = float64_network(codec.entropy_parameters)
+    shape = (2, 1, codec.context_prediction.in_channels, params.shape[2], params.shape[3] // 2)
+    halves, params = params.new_zeros(shape), codec.unembed(params)
+    values = None if values is None else codec.unembed(values)
+    context = params.new_zeros(1, 2 * shape[2], *shape[3:])
+    for half in range(2):
+        if half:
+            context = codec.unembed(in_float64(codec.context_prediction, codec.embed(halves)))[half]
+        scales, means = parameters(torch.cat([context, params[half]], 1)).chunk(2, 1)
+        halves[half] = channel.gaussian(means, scales, None if values is None else values[half])
+    return codec.embed(halves)
