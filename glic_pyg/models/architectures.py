@@ -11,13 +11,17 @@ from glic_pyg.models.autoregressive import Autoregressive
 from glic_pyg.models.elic import ELIC
 from glic_pyg.models.glic import GLIC
 from glic_pyg.models.hyperprior import Hyperprior
+from glic_pyg.models.mlicpp import MLICpp
+from glic_pyg.models.mlicpp import MLICpp
 
 ARCHITECTURES: dict[str, type[nn.Module]] = {
     "glic": GLIC,
+    "mlicpp": MLICpp,
     "hyperprior": Hyperprior,
     "autoregressive": Autoregressive,
     "attention": Attention,
     "elic": ELIC,
+    "mlicpp": MLICpp,
 }
 """A new backbone is one file, one yaml a size in ``conf/model`` and one row here."""
 

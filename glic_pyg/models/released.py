@@ -3,84 +3,89 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from glic_pyg.models.glic import GLIC
+from glic_pyg.models.mlicpp import MLICpp
+from glic_pyg.models.spelling import current_name, released_name
 
-# How our names are spelled in a released checkpoint, outside in. Applied in order, each to the
-# result of the one before.
-_RELEASED_SPELLING: tuple[tuple[str, str], ...] = (
-    (r"^g_a\.down\.(\d)", r"g_a.down\1"),
-    (r"^g_s\.up\.(\d)", r"g_s.up\1"),
-    (r"^g_a\.side", "g_a.AuxT_enc"),
-    (r"^g_s\.side", "g_s.AuxT_dec"),
-    (r"(AuxT_...\.\d)\.scaling$", r"\1.scaling_factors"),
-    (r"(AuxT_...\.\d)\.linear", r"\1.OLP.linear"),
-    (r"^g_a\.blocks\.0", "g_a.g1"),
-    (r"^g_a\.blocks\.1", "g_a.g2"),
-    (r"^g_a\.blocks\.2", "g_a.g3"),
-    (r"^g_s\.blocks\.0", "g_s.g1"),
-    (r"^g_s\.blocks\.1", "g_s.g2"),
-    (r"^g_s\.blocks\.2", "g_s.g3"),
-    (r"\.layers\.(\d)\.conv\.", r".layers.\1.grapher."),
-    (r"\.layers\.(\d)\.(project_in|project_out)", r".layers.\1.mlp.\2"),
-    (r"\.layers\.(\d)\.depthwise", r".layers.\1.mlp.conv"),
-    (r"\.layers\.(\d)\.norm_conv", r".layers.\1.norm1"),
-    (r"\.layers\.(\d)\.norm_ffn", r".layers.\1.norm2"),
-    (r"\.layers\.(\d)", r".residual_group.blocks.\1"),
-    (r"grapher\.to_q", "grapher.proj_group"),
-    (r"grapher\.to_kv", "grapher.proj_sample"),
-    (r"grapher\.out", "grapher.proj"),
-    (r"grapher\.log_scale", "grapher.logit_scale"),
-    (r"grapher\.position_bias\.mlp", "grapher.cpb_mlp"),
-    (r"\.mix_in\.", ".mixer.conv1.0."),
-    (r"\.depthwise\.", ".mixer.depth_conv."),
-    (r"\.mix_out\.", ".mixer.conv2."),
-    (r"\.skip\.", ".mixer.adaptor."),
-    (r"\.mix\.", ".mixer."),
-    (r"\.ffn\.", ".mlp."),
-    (r"\.norm\.", ".norm2."),
-    # CompressAI's ramp interleaves activations, here none: its layers stand at 0, 2, 4.
-    (r"((?:channel_context\.y\d|entropy_parameters))\.2\.", r"\1.4."),
-    (r"((?:channel_context\.y\d|entropy_parameters))\.1\.", r"\1.2."),
-)
+__all__ = ["load_released", "released_name"]
 
 # Tensors of a checkpoint that the model computes itself: fixed tables, and coding tables that are
 # rebuilt from the weights.
 _DERIVED = re.compile(
     r"(\.dwt\.w_..|\.idwt\.filters|\.relative_coords_table|\.relative_position_index|\.context_prediction\.mask"
-    r"|\._offset|\._quantized_cdf|\._cdf_length|\.scale_table|\.scale_bound|\.bound|\.target)$"
+    r"|\._offset|\._quantized_cdf|\._cdf_length|\.scale_table|\.scale_bound|\.bound|\.pedestal|\.target)$"
 )
 
 
-def load_released(checkpoint: str | Path | Mapping[str, Tensor], model: str = "glic") -> GLIC:
+@dataclass(frozen=True)
+class _Release:
+    """A published architecture.
+
+    Attributes:
+        title: its name in messages.
+        landmark: what one of its tensors, and none of another architecture, starts with.
+        build: a model for the tensors of a checkpoint, by their released names.
+    """
+
+    title: str
+    landmark: str
+    build: Callable[[Mapping[str, Tensor]], GLIC | MLICpp]
+
+
+def _glic(given: Mapping[str, Tensor]) -> GLIC:
+    return GLIC()
+
+
+def _mlicpp(given: Mapping[str, Tensor]) -> MLICpp:
+    """Weights of September 2023 start g_s with N channels, those of April 2024 (and all others) with M."""
+    first = given.get("g_s.synthesis_transform.0.conv1.weight")
+    if first is not None and first.shape[0] == 192:
+        return MLICpp(synthesis_width=192, residual_widths=None)
+    return MLICpp()
+
+
+_RELEASES = {
+    "glic": _Release("GLIC", "g_a.AuxT_enc.", _glic),
+    "mlicpp": _Release("MLIC++", "g_a.analysis_transform.", _mlicpp),
+}
+
+
+def load_released(checkpoint: str | Path | Mapping[str, Tensor], model: str | None = None) -> GLIC | MLICpp:
     """A released checkpoint as a module in eval mode.
 
     Files are read with ``weights_only=True``: nothing in them is executed.
 
     Args:
         checkpoint: path of a ``.pth.tar`` (a dict with ``state_dict``, or a bare state dict), or the
-            state dict itself; names may start with ``module.``.
-        model: which architecture; ``"glic"``.
+            state dict itself; names may start with ``module.``, and those of the entropy bottleneck may be
+            CompressAI's old ones.
+        model: which architecture, ``"glic"`` or ``"mlicpp"``; ``None`` to tell from the names. Both
+            generations of MLIC++ weights are known; their shapes tell which.
 
     Returns:
-        :class:`~glic_pyg.models.glic.GLIC` with the checkpoint's weights.
+        :class:`~glic_pyg.models.glic.GLIC` or :class:`~glic_pyg.models.mlicpp.MLICpp` with the
+        checkpoint's weights.
 
     Raises:
         ValueError: naming the tensors that are missing, extra or of another shape, or the model
             that is not known.
         FileNotFoundError: if the path does not exist.
     """
-    if model != "glic":
-        raise ValueError(f"no released checkpoints are known for model {model!r}: use 'glic'")
+    if model is not None and model not in _RELEASES:
+        raise ValueError(f"no released checkpoints are known for model {model!r}: use 'glic' or 'mlicpp'")
     given = _state_dict(checkpoint)
-    net = GLIC()
-    own = {name: released_name(name) for name, _ in net.named_parameters()}
-    _check(given, {released: net.get_parameter(name).shape for name, released in own.items()})
+    model = model or _recognised(given)
+    net = _RELEASES[model].build(given)
+    own = {name: released_name(name, model) for name, _ in net.named_parameters()}
+    shapes = {released: net.get_parameter(name).shape for name, released in own.items()}
+    _check(_RELEASES[model].title, given, shapes)
     with torch.no_grad():
         for name, released in own.items():
             parameter = net.get_parameter(name)
@@ -88,11 +93,12 @@ def load_released(checkpoint: str | Path | Mapping[str, Tensor], model: str = "g
     return net.eval()
 
 
-def released_name(name: str) -> str:
-    """The name of one of our parameters in a released checkpoint."""
-    for pattern, spelling in _RELEASED_SPELLING:
-        name = re.sub(pattern, spelling, name)
-    return name
+def _recognised(given: Mapping[str, Tensor]) -> str:
+    """The model that a landmark stands for; GLIC if there is none."""
+    for model, release in _RELEASES.items():
+        if any(name.startswith(release.landmark) for name in given):
+            return model
+    return "glic"
 
 
 def _state_dict(checkpoint: str | Path | Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -101,7 +107,7 @@ def _state_dict(checkpoint: str | Path | Mapping[str, Tensor]) -> dict[str, Tens
     inner = checkpoint.get("state_dict", checkpoint)
     if not isinstance(inner, Mapping) or not all(isinstance(v, Tensor) for v in inner.values()):
         raise ValueError("this checkpoint holds no state_dict of tensors: give the authors' .pth.tar file")
-    return {name.removeprefix("module."): tensor for name, tensor in inner.items()}
+    return {current_name(name): tensor for name, tensor in inner.items()}
 
 
 def _read(path: Path) -> Mapping[str, Tensor]:
@@ -122,7 +128,7 @@ def _first_line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
 
 
-def _check(given: Mapping[str, Tensor], wanted: Mapping[str, torch.Size]) -> None:
+def _check(title: str, given: Mapping[str, Tensor], wanted: Mapping[str, torch.Size]) -> None:
     """Compare names and shapes; shapes may differ in sides of length 1 (the released layout)."""
     missing = [name for name in wanted if name not in given]
     extra = [name for name in given if name not in wanted and not _DERIVED.search(name)]
@@ -137,7 +143,7 @@ def _check(given: Mapping[str, Tensor], wanted: Mapping[str, torch.Size]) -> Non
         if names
     ]
     if problems:
-        raise ValueError("this is not a whole GLIC checkpoint; tensors " + "; ".join(problems))
+        raise ValueError(f"this is not a whole {title} checkpoint; tensors " + "; ".join(problems))
 
 
 def _squeezed(shape: torch.Size) -> list[int]:

@@ -17,17 +17,21 @@ _CENTRE_AND_SPREAD = {
     "bias": (0.0, 0.02),
     "logit_scale": (math.log(10), 0.1),
     "scaling_factors": (0.25, 0.05),
+    "relative_position_table": (0.0, 0.5),
 }
+_AS_INITIALISED = ("beta", "gamma")
 
 
-def weights_from_names(model: nn.Module, salt: str) -> dict[str, Tensor]:
+def weights_from_names(model: nn.Module, salt: str, kind: str = "glic") -> dict[str, Tensor]:
     """A released checkpoint's state dict, float32, filled by the rule of the reference numbers.
 
     Args:
-        model: names the tensors and their shapes; gives the EntropyBottleneck's initial values.
+        model: names the tensors and their shapes; gives initial values where the rule keeps them (GDN, and
+            most of the EntropyBottleneck).
         salt: stored with the reference numbers.
+        kind: how the checkpoint spells its names, ``"glic"`` or ``"mlicpp"``.
     """
-    own = {released_name(name): parameter.detach() for name, parameter in model.named_parameters()}
+    own = {released_name(name, kind): parameter.detach() for name, parameter in model.named_parameters()}
     return {name: _fill(name, initial, salt) for name, initial in own.items()}
 
 
@@ -38,6 +42,8 @@ def _fill(name: str, initial: Tensor, salt: str) -> Tensor:
     if _BOTTLENECK in name:
         biased = name.split(_BOTTLENECK)[1].startswith("biases.")
         return torch.from_numpy(np.float32(0.2) * noise) if biased else initial.clone()
+    if last in _AS_INITIALISED:
+        return initial.clone()
     if last == "weight" and noise.ndim > 1:
         return torch.from_numpy(noise / np.float32(math.sqrt(math.prod(noise.shape[1:]))))
     centre, spread = _CENTRE_AND_SPREAD[last]

@@ -1,0 +1,86 @@
+"""MLIC++ as a backbone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from torch import Tensor, nn
+
+from glic_pyg.models.contract import SymbolChannel
+from glic_pyg.models.mlicpp.latent_codec import LatentCodec
+from glic_pyg.models.mlicpp.transforms import analysis, synthesis
+
+
+class MLICpp(nn.Module):
+    """Codec with a multi-reference entropy model (arXiv 2307.15421); defaults are the released model.
+
+    Sizes differ in these numbers only; ``conf/model`` has ``mlicpp`` and ``mlicpp_s``.
+
+    Args:
+        width: N, channels of g_a, g_s, h_a and z.
+        latent_channels: M, channels of y; a multiple of ``slices * heads``.
+        slices: of equally many channels, coded one after the other.
+        heads, window: of the attention among the anchors of a slice, locally (window) and globally (intra).
+        channel_widths, parameter_widths: inner widths of the channel context and the entropy parameters.
+        residual_widths: inner widths of latent residual prediction.
+        synthesis_width: channels of the first block of g_s, ``None`` for M.
+
+    The weights published in September 2023 have ``residual_widths=None`` (three widths falling from the
+    input's to the slice's) and ``synthesis_width=192``.
+
+    Shapes: images ``(B, 3, H, W)`` in [0, 1], H and W multiples of 64; y ``(B, M, H/16, W/16)``.
+    """
+
+    multiple = 64
+
+    def __init__(
+        self,
+        width: int = 192,
+        latent_channels: int = 320,
+        slices: int = 10,
+        heads: int = 2,
+        window: int = 5,
+        channel_widths: Sequence[int] = (192, 128),
+        parameter_widths: Sequence[int] = (320, 256, 128),
+        residual_widths: Sequence[int] | None = (224, 128),
+        synthesis_width: int | None = None,
+    ) -> None:
+        super().__init__()
+        self.config: dict[str, Any] = {
+            name: list(value) if isinstance(value, Sequence) else value
+            for name, value in locals().items()
+            if name not in ("self", "__class__")
+        }
+        self.latent_channels = latent_channels
+        self.g_a = analysis(width, latent_channels)
+        self.g_s = synthesis(latent_channels, synthesis_width or latent_channels, width)
+        self.latent_codec = LatentCodec(
+            latent_channels,
+            width,
+            slices,
+            heads=heads,
+            window=window,
+            channel_widths=channel_widths,
+            parameter_widths=parameter_widths,
+            residual_widths=residual_widths,
+        )
+
+    def forward(self, x: Tensor) -> dict[str, Any]:
+        """Code in expectation: ``{"x_hat": (B, 3, H, W), "likelihoods": {"y", "z"}}``, x_hat not clamped."""
+        latents = self.latent_codec(self.g_a(x))
+        return {"x_hat": self.g_s(latents["y_hat"]), "likelihoods": latents["likelihoods"]}
+
+    def code_latents(
+        self, channel: SymbolChannel, y: Tensor | None = None, *, shape: tuple[int, int]
+    ) -> Tensor:
+        """Send (``y`` given) or receive y through a channel; y_hat, ``(1, M, h, w)`` float64."""
+        return self.latent_codec.code(channel, y, shape)
+
+    def ortho_loss(self) -> Tensor:
+        """0: no map here has to stay orthogonal."""
+        return self.latent_codec.entropy_bottleneck.quantiles.new_zeros(())
+
+    def aux_loss(self) -> Tensor:
+        """How far the quantiles of the EntropyBottleneck are from its tails, a scalar."""
+        return self.latent_codec.entropy_bottleneck.loss()
