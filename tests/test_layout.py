@@ -15,6 +15,7 @@ ROWS = [
     {"nn"},
     {"models"},
     {"source", "codec"},
+    {"data"},
     {"training", "evaluation", "inspection"},
     {"cli"},
 ]

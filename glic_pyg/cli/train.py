@@ -17,7 +17,7 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 import glic_pyg
-from glic_pyg.training.image_files import DataError
+from glic_pyg.data.image_file import DataError
 from glic_pyg.training.run_record import write_run_record
 
 log = logging.getLogger(__name__)

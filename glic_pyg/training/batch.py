@@ -1,5 +1,6 @@
 """What a loader hands to the module."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from torch import Tensor
@@ -8,8 +9,8 @@ from torch import Tensor
 class Batch(NamedTuple):
     """Pictures or crops of them, with the names that error messages need.
 
-    A named tuple of a tensor and of strings, which collation, pinning and Lightning's transfer to the
-    device all leave as it is.
+    A named tuple of a tensor and of strings, which survives collation, pinning and Lightning's transfer to
+    the device (they may turn the inner tuples into lists).
 
     Attributes:
         x: (B, 3, H, W); uint8 from the loader, float32 in [0, 1] once it is on the device.
@@ -19,5 +20,5 @@ class Batch(NamedTuple):
     """
 
     x: Tensor
-    names: tuple[str, ...]
-    unreadable: tuple[str, ...] = ()
+    names: Sequence[str]
+    unreadable: Sequence[str] = ()

@@ -1,71 +1,43 @@
-"""Random crops as a function of the step."""
+"""The batches of a run, one item a step."""
 
 from collections.abc import Callable, Iterator
-from functools import lru_cache
+from typing import Any
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch import Tensor
-from torch.utils.data import Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset, Sampler
 
+from glic_pyg.data.image_file import DataError
+from glic_pyg.training.batch import Batch
+from glic_pyg.training.crop_plan import CropPlanner
 from glic_pyg.training.image_store import ImageStore
-from glic_pyg.training.step_seed import step_seed
 
 
-class CropBatches(Dataset[Tensor]):
-    """Item s is the batch of training step s, the same whoever asks for it and whenever.
-
-    Sample number n = s · batch_size + i takes its picture from pass n // N through all N pictures,
-    each pass in an order of its own. Place, flips and transposition hang on (seed, s, i).
+class CropBatches(Dataset[Batch]):
+    """Item s is this process's part of the batch of step s, the same whoever asks for it and whenever.
 
     Args:
-        store: pictures, each at least `crop` on both sides.
-        batch_size: samples in a batch, over all ranks together.
-        crop: side of the square crops, pixels.
-        seed: the run's seed.
-        rank: this process; it gets samples rank, rank + world_size, ... of each batch.
-        world_size: number of processes; batch_size must be a multiple of it.
+        store: makes the crops.
+        planner: knows which crops.
+        rank: this process; it gets crops rank, rank + world_size, ... of each batch.
+        world_size: number of processes.
+
+    Raises:
+        DataError: the batch of some stage cannot be divided among the processes.
     """
 
-    def __init__(
-        self,
-        store: ImageStore,
-        batch_size: int,
-        crop: int,
-        seed: int = 0,
-        rank: int = 0,
-        world_size: int = 1,
-    ) -> None:
-        if batch_size < 1 or batch_size % world_size:
-            raise ValueError(f"batch size {batch_size} is not a positive multiple of {world_size} processes.")
+    def __init__(self, store: ImageStore, planner: CropPlanner, rank: int = 0, world_size: int = 1) -> None:
         self.store = store
-        self.batch_size = batch_size
-        self.crop = crop
-        self.seed = seed
-        self.samples = range(rank, batch_size, world_size)
+        self.planner = planner
+        self.rank = rank
+        self.world_size = world_size
+        for batch in {planner.crop_and_batch(stage)[1] for stage in planner.stages.stages}:
+            if batch % world_size:
+                raise DataError(
+                    f"A batch of {batch} cannot be divided among {world_size} processes; change it."
+                )
 
-    def __getitem__(self, step: int) -> Tensor:
-        """Batch of a step, (B, 3, crop, crop) uint8."""
-        crops = [self.sample(step, index) for index in self.samples]
-        return torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2).contiguous()
-
-    def sample(self, step: int, index: int) -> NDArray[np.uint8]:
-        """Crop number `index` of a step's batch, (crop, crop, 3) uint8."""
-        turn, place = divmod(step * self.batch_size + index, len(self.store))
-        image = self.store[int(_order(self.seed, turn, len(self.store))[place])]
-        draw = np.random.default_rng(step_seed(self.seed, step, index))
-        top = draw.integers(image.shape[0] - self.crop + 1)
-        left = draw.integers(image.shape[1] - self.crop + 1)
-        patch = image[top : top + self.crop, left : left + self.crop]
-        flip_rows, flip_columns, transpose = draw.integers(2, size=3)
-        patch = patch[:: -1 if flip_rows else 1, :: -1 if flip_columns else 1]
-        return patch.swapaxes(0, 1) if transpose else patch
-
-
-@lru_cache(maxsize=4)
-def _order(seed: int, turn: int, length: int) -> NDArray[np.int64]:
-    return np.random.default_rng(step_seed(seed, turn, length, 0)).permutation(length)
+    def __getitem__(self, step: int) -> Batch:
+        """Batch of a step, ``x`` (B, 3, side, side) uint8."""
+        return self.store.crops(self.planner(step).part(self.rank, self.world_size))
 
 
 class StepSampler(Sampler[int]):
@@ -88,3 +60,14 @@ class StepSampler(Sampler[int]):
 
     def __len__(self) -> int:
         return self.steps
+
+
+class StepLoader(DataLoader[Batch]):
+    """A loader whose place in the run is the trainer's step, and needs no other state."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Nothing; its presence tells Lightning that training may resume in mid-epoch."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Nothing to do."""

@@ -1,120 +1,196 @@
 """The LightningDataModule: crops of pictures to train on, whole pictures to validate with."""
 
+from __future__ import annotations
+
 import logging
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
 import lightning
-import torch
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset
 
-from glic_pyg.training.crops import CropBatches, StepSampler
-from glic_pyg.training.image_files import DataError, find_images
-from glic_pyg.training.image_store import FileStore, ImageStore, MemoryStore
+from glic_pyg.data.catalogue import Catalogue, build_catalogue
+from glic_pyg.data.image_file import DataError
+from glic_pyg.data.index_cache import IndexCache, default_cache_folder
+from glic_pyg.data.sources import Source
+from glic_pyg.training.batch import Batch
+from glic_pyg.training.crop_plan import CropPlanner
+from glic_pyg.training.crops import CropBatches, StepLoader, StepSampler
+from glic_pyg.training.image_store import DiskStore, ImageStore, MemoryStore
+from glic_pyg.training.stages import Stages
 
 log = logging.getLogger(__name__)
 
 
-class WholeImages(Dataset[Tensor]):
-    """Pictures as they are, each (1, 3, H, W) uint8."""
+class WholeImages(Dataset[Batch]):
+    """Pictures as they are, one a batch, ``x`` (1, 3, H, W) uint8."""
 
-    def __init__(self, store: ImageStore) -> None:
+    def __init__(self, store: MemoryStore) -> None:
         self.store = store
+        self.numbers = np.flatnonzero(~store.broken).tolist()
 
     def __len__(self) -> int:
-        return len(self.store)
+        return len(self.numbers)
 
-    def __getitem__(self, index: int) -> Tensor:
-        return torch.tensor(self.store[index]).permute(2, 0, 1).contiguous()[None]
-
-
-class StepLoader(DataLoader[Tensor]):
-    """A loader whose place in the run is the trainer's step, and needs no other state."""
-
-    def state_dict(self) -> dict[str, Any]:
-        """Nothing; its presence tells Lightning that training may resume in mid-epoch."""
-        return {}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Nothing to do."""
+    def __getitem__(self, index: int) -> Batch:
+        number = self.numbers[index]
+        return Batch(self.store.picture(number)[None], (self.store.catalogue.files[number].name,))
 
 
-class ShardDataModule(lightning.LightningDataModule):
-    """Pictures from folders or tar shards.
+class ImageDataModule(lightning.LightningDataModule):
+    """Pictures from folders, tar shards or lists of files, as batches that are functions of the step.
 
-    One epoch is the whole run, so progress bars show the time left of the run.
+    One epoch is the whole run, so progress bars show the time left of the run. The batch of a step is the
+    same with any number of loader workers, wherever the pictures are kept, after a resume in the middle of
+    the run, and, put together from all of them, with any number of processes.
+
+    Pictures that cannot be read are named in the log, counted and left out.
 
     Args:
-        root: training pictures: a folder of pictures or tar shards, or one shard.
-        val_root: validation pictures, the same; ``None`` trains without validation.
+        root: training pictures; a :data:`glic_pyg.data.sources.Source`.
+        val_root: validation pictures, the same; ``None`` trains without validation. They are kept in
+            memory, and every process goes through all of them: the figure is then the same everywhere and no
+            process waits for another.
         steps: length of the run.
         batch_size: crops in a step, over all processes.
         crop: side of the crops, pixels.
+        stages: factors on crop and batch size by step; ``None`` for a run without stages.
         seed: the run's seed.
-        in_memory: decode everything once and keep it (3 bytes a pixel); otherwise decode on demand.
-        num_workers: loader processes; in memory a batch costs so little that 0 is best.
+        keep: ``"disk"`` decodes a picture whenever a crop of it is wanted; ``"memory"`` decodes all of them
+            once and keeps them, 3 bytes a pixel; ``"device"`` keeps them, and cuts crops, on the training
+            device.
+        small: what happens to pictures smaller than the crop. ``"skip"`` leaves them out (of those
+            stages whose crops are larger), so that every crop shows real pixels only; ``"mirror"`` continues
+            them as their mirror image.
+        flips: also mirror crops, in all eight ways.
+        num_workers: loader processes; with pictures in memory a batch costs so little that 0 is best.
         val_limit: use only the first so many validation pictures.
+        cache: folder for the indices of large data sets; ``None`` for the user's cache folder.
+
+    Raises:
+        DataError: an option is unknown or does not go with another.
     """
 
     def __init__(
         self,
-        root: str,
-        val_root: str | None,
+        root: Source,
+        val_root: Source | None,
         steps: int,
         batch_size: int = 8,
         crop: int = 256,
+        stages: Stages | None = None,
         seed: int = 0,
-        in_memory: bool = True,
+        keep: Literal["disk", "memory", "device"] = "memory",
+        small: Literal["skip", "mirror"] = "skip",
+        flips: bool = True,
         num_workers: int = 0,
         val_limit: int | None = None,
+        cache: str | None = None,
     ) -> None:
         super().__init__()
+        if keep not in ("disk", "memory", "device") or small not in ("skip", "mirror"):
+            raise DataError(f"keep={keep} must be disk, memory or device, and small={small} skip or mirror.")
+        if keep == "device" and num_workers:
+            raise DataError("Pictures kept on the device are cropped there: set num_workers=0.")
         self.root = root
         self.val_root = val_root
         self.steps = steps
         self.batch_size = batch_size
         self.crop = crop
+        self.stages = stages
         self.seed = seed
-        self.in_memory = in_memory
+        self.keep = keep
+        self.small = small
+        self.flips = flips
         self.num_workers = num_workers
         self.val_limit = val_limit
+        self.cache = default_cache_folder() if cache is None else Path(cache)
+        self.planner: CropPlanner | None = None
         self.train_store: ImageStore | None = None
-        self.val_store: ImageStore | None = None
+        self.val_store: MemoryStore | None = None
+        self.unreadable: set[str] = set()
+
+    def prepare_data(self) -> None:
+        """Measure the pictures in one process a machine; the others find the indices of large sets."""
+        for root in (self.root, self.val_root):
+            if root is not None:
+                self._catalogue(root)
 
     def setup(self, stage: str) -> None:
         """Find the pictures, and decode them if they are to stay in memory.
 
         Raises:
-            DataError: a folder is missing or holds nothing that can be used.
+            DataError: a folder is missing or holds nothing that can be used, or memory does not suffice.
         """
-        if self.train_store is None:
-            self.train_store = self._open(self.root, None, self.crop)
+        if stage == "fit" and self.train_store is None:
+            self._open_training()
         if self.val_root is not None and self.val_store is None:
-            self.val_store = self._open(self.val_root, self.val_limit, 1)
+            catalogue = self._catalogue(self.val_root)
+            self.val_store = self._in_memory(catalogue.select(range(len(catalogue))[: self.val_limit]))
+            log.info("validation: %s", self.val_store.catalogue.summary(self.val_store.unreadable))
 
-    def _open(self, root: str, limit: int | None, min_side: int) -> ImageStore:
-        files = find_images(root)[:limit]
-        store = MemoryStore(files, min_side) if self.in_memory else FileStore(files, min_side)
-        log.info("%s: %d pictures", root, len(store))
-        return store
+    def _open_training(self) -> None:
+        found = self._catalogue(self.root)
+        mirror = self.small == "mirror"
+        self.planner = CropPlanner(
+            found, self.batch_size, self.crop, self.stages, self.seed, self.flips, mirror
+        )
+        if self.keep == "disk":
+            self.train_store = DiskStore(found)
+            summary = found.summary()
+        else:
+            self.train_store = store = self._in_memory(found, self.planner.wanted())
+            summary = found.summary(store.unreadable)
+        log.info("training: %s", "; ".join([summary, *self.planner.left_out()]))
+
+    def _catalogue(self, root: Source) -> Catalogue:
+        return build_catalogue(root, IndexCache(self.cache, str(root)))
+
+    def _in_memory(self, catalogue: Catalogue, wanted: NDArray[np.bool_] | None = None) -> MemoryStore:
+        if self.keep != "device" or self.trainer is None:
+            return MemoryStore(catalogue, "cpu", wanted)
+        return MemoryStore(catalogue, self.trainer.strategy.root_device, wanted)
 
     def train_dataloader(self) -> StepLoader:
-        """Batches of the steps still to be done, each (B, 3, crop, crop) uint8."""
-        assert self.train_store is not None and self.trainer is not None
+        """Batches of the steps still to be done, ``x`` (B, 3, crop, crop) uint8.
+
+        Raises:
+            DataError: the trainer wants more steps, or the batch cannot be divided among its processes.
+        """
+        assert self.train_store is not None and self.planner is not None and self.trainer is not None
         trainer = self.trainer
         if not 0 <= trainer.max_steps <= self.steps:  # an exhausted sampler would loop for ever
             raise DataError(
                 f"The trainer wants {trainer.max_steps} steps but the data {self.steps}; set steps=..."
             )
-        rank, world_size = trainer.global_rank, trainer.world_size
-        batches = CropBatches(self.train_store, self.batch_size, self.crop, self.seed, rank, world_size)
-        sampler = StepSampler(self.steps, lambda: trainer.global_step)
-        return StepLoader(batches, batch_size=None, sampler=sampler, num_workers=self.num_workers)
+        batches = CropBatches(self.train_store, self.planner, trainer.global_rank, trainer.world_size)
+        return StepLoader(
+            batches,
+            batch_size=None,
+            sampler=StepSampler(self.steps, lambda: trainer.global_step),
+            num_workers=self.num_workers,
+            pin_memory=trainer.strategy.root_device.type == "cuda" and self.keep != "device",
+        )
 
-    def val_dataloader(self) -> DataLoader[Tensor] | list[Any]:
-        """Whole pictures, one at a time, each (1, 3, H, W) uint8."""
+    def val_dataloader(self) -> DataLoader[Batch] | list[Any]:
+        """Whole pictures, one at a time, ``x`` (1, 3, H, W) uint8."""
         return [] if self.val_store is None else DataLoader(WholeImages(self.val_store), batch_size=None)
 
-    def on_after_batch_transfer(self, batch: Tensor, dataloader_idx: int) -> Tensor:
+    def on_before_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
+        """Name pictures that turned out to be unreadable, each once; loader processes cannot log."""
+        for line in batch.unreadable:
+            if line not in self.unreadable:
+                self.unreadable.add(line)
+                log.warning("picture skipped (%d so far): %s", len(self.unreadable), line)
+        return batch
+
+    def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
         """8-bit to [0, 1], float32, on the device."""
-        return batch.float() / 255
+        return batch._replace(x=batch.x.float() / 255)
+
+    def teardown(self, stage: str) -> None:
+        """One line about the pictures that were skipped on the way."""
+        if stage == "fit" and self.unreadable:
+            log.warning("training: %d pictures could not be decoded and were replaced", len(self.unreadable))

@@ -1,109 +1,130 @@
-"""Decoded pictures to crop from, all in memory or one at a time."""
+"""Where crops are cut from: pictures decoded one at a time, or a decoded set in memory."""
 
-import logging
+from __future__ import annotations
+
 import os
-from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
-from glic_pyg.training.image_files import DataError, ImageFile, UnreadableImage
-
-log = logging.getLogger(__name__)
+from glic_pyg.data.catalogue import Catalogue
+from glic_pyg.data.image_file import UnreadableImage
+from glic_pyg.training.batch import Batch
+from glic_pyg.training.crop_plan import CropPlan
+from glic_pyg.training.cut import cut
+from glic_pyg.training.free_memory import check_memory
 
 
 class ImageStore(Protocol):
-    """A sequence of decoded pictures, each (H, W, 3) uint8."""
+    """Makes batches of crops from their plans; all kinds of stores make the same."""
 
-    def __len__(self) -> int:
-        """How many pictures there are."""
+    def crops(self, plan: CropPlan) -> Batch:
+        """The planned crops, (B, 3, side, side) uint8, on the store's device."""
 
-    def __getitem__(self, index: int) -> NDArray[np.uint8]:
-        """Picture number `index`."""
+
+class DiskStore:
+    """Decodes a picture whenever a crop of it is wanted: for data sets larger than memory.
+
+    Args:
+        catalogue: the pictures.
+    """
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self.catalogue = catalogue
+        self.broken = np.zeros(len(catalogue), np.bool_)
+
+    def crops(self, plan: CropPlan) -> Batch:
+        """The planned crops, (B, 3, side, side) uint8."""
+        count = len(plan.places)
+        made = [self._crop(plan.part(place, count)) for place in range(count)]
+        crops, names, unreadable = zip(*made, strict=True)
+        return Batch(torch.cat(crops), names, tuple(line for lines in unreadable for line in lines))
+
+    def _crop(self, plan: CropPlan) -> tuple[Tensor, str, list[str]]:
+        """The one crop of a plan, its picture's name, and a line for each broken picture on the way."""
+        unreadable: list[str] = []
+        while True:
+            numbers = plan.pictures(self.broken)
+            number = int(numbers[0])
+            try:
+                pixels = _decode(self.catalogue, number)
+            except UnreadableImage as error:
+                self.broken[number] = True
+                unreadable.append(str(error))
+            else:
+                crop = cut(pixels, np.zeros(1, np.int64), self.catalogue.sizes[numbers], plan)
+                return crop, self.catalogue.files[number].name, unreadable
 
 
 class MemoryStore:
-    """Decodes everything once; a picture then costs nothing but its memory (3 bytes a pixel).
+    """Decodes everything once; a crop then costs a few microseconds and 3 bytes a pixel are kept.
 
     Args:
-        files: pictures to decode; those that cannot be decoded, or that are too small, are named in
-            the log, counted and left out.
-        min_side: least height and width, pixels.
+        catalogue: the pictures.
+        device: where the pixels are kept and the crops are cut.
+        wanted: for each picture whether it is needed; all are if not given.
         threads: decoding threads, all cores by default.
 
     Attributes:
-        skipped: one line for each picture left out, with its name and the reason.
+        unreadable: one line for each picture that could not be decoded, with its name and the reason.
 
     Raises:
-        DataError: no picture is left.
+        DataError: the pictures are larger than the memory that is free.
     """
 
-    def __init__(self, files: Sequence[ImageFile], min_side: int = 1, threads: int | None = None) -> None:
-        self.images: list[NDArray[np.uint8]] = []
-        self.skipped: list[str] = []
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        device: torch.device | str = "cpu",
+        wanted: NDArray[np.bool_] | None = None,
+        threads: int | None = None,
+    ) -> None:
+        self.catalogue = catalogue
+        self.broken = np.zeros(len(catalogue), np.bool_) if wanted is None else ~wanted
+        counts = np.where(self.broken, 0, catalogue.sizes.prod(axis=1))
+        check_memory(3 * int(counts.sum()), torch.device(device))
+        self.offsets = np.cumsum(counts) - counts
+        self.pixels = torch.empty((int(counts.sum()), 3), dtype=torch.uint8, device=device)
+        self.unreadable: list[str] = []
         with ThreadPoolExecutor(threads or os.cpu_count()) as pool:
-            for result in pool.map(lambda file: _decode_large(file, min_side), files):
-                if isinstance(result, str):
-                    self.skipped.append(result)
-                else:
-                    self.images.append(result)
-        _report(self.skipped, len(files))
-        if not self.images:
-            raise DataError(f"None of {len(files)} pictures can be used; the first: {self.skipped[0]}")
+            numbers = np.flatnonzero(~self.broken).tolist()
+            for number, fault in zip(numbers, pool.map(self._load, numbers), strict=True):
+                if fault is not None:
+                    self.broken[number] = True
+                    self.unreadable.append(fault)
 
-    def __len__(self) -> int:
-        return len(self.images)
+    def crops(self, plan: CropPlan) -> Batch:
+        """The planned crops, (B, 3, side, side) uint8 on the store's device."""
+        numbers = plan.pictures(self.broken)
+        names = tuple(self.catalogue.files[number].name for number in numbers)
+        return Batch(cut(self.pixels, self.offsets[numbers], self.catalogue.sizes[numbers], plan), names)
 
-    def __getitem__(self, index: int) -> NDArray[np.uint8]:
-        return self.images[index]
+    def picture(self, number: int) -> Tensor:
+        """A whole picture, (3, H, W) uint8 on the store's device."""
+        height, width = self.catalogue.sizes[number].tolist()
+        first = int(self.offsets[number])
+        pixels = self.pixels[first : first + height * width]
+        return pixels.view(height, width, 3).permute(2, 0, 1).contiguous()
 
-
-class FileStore:
-    """Decodes a picture whenever it is asked for: for data sets larger than memory.
-
-    A picture that cannot be used is named in the log once for each process, and the next one in
-    order takes its place, so that the choice stays the same wherever it is made.
-
-    Args:
-        files: pictures.
-        min_side: least height and width, pixels.
-    """
-
-    def __init__(self, files: Sequence[ImageFile], min_side: int = 1) -> None:
-        self.files = list(files)
-        self.min_side = min_side
-        self.skipped: dict[int, str] = {}
-
-    def __len__(self) -> int:
-        return len(self.files)
-
-    def __getitem__(self, index: int) -> NDArray[np.uint8]:
-        for shift in range(len(self.files)):
-            place = (index + shift) % len(self.files)
-            if place in self.skipped:
-                continue
-            result = _decode_large(self.files[place], self.min_side)
-            if not isinstance(result, str):
-                return result
-            self.skipped[place] = result
-            log.warning("picture skipped (%d so far): %s", len(self.skipped), result)
-        raise DataError(f"None of {len(self.files)} pictures can be used; the first: {self.skipped[0]}")
+    def _load(self, number: int) -> str | None:
+        """Decode a picture to its place; returns what is wrong with it."""
+        try:
+            pixels = _decode(self.catalogue, number)
+        except UnreadableImage as error:
+            return str(error)
+        first = int(self.offsets[number])
+        self.pixels[first : first + len(pixels)] = pixels.to(self.pixels.device)
+        return None
 
 
-def _decode_large(file: ImageFile, min_side: int) -> NDArray[np.uint8] | str:
-    """The decoded picture, or the reason why it cannot be used."""
-    try:
-        image = file.decode()
-    except UnreadableImage as error:
-        return str(error)
-    height, width = image.shape[:2]
-    if min(height, width) < min_side:
-        return f"{file.name}: {width}x{height} pixels, too small for crops of {min_side}"
-    return image
-
-
-def _report(skipped: Iterable[str], total: int) -> None:
-    for count, reason in enumerate(skipped, start=1):
-        log.warning("picture skipped (%d of %d): %s", count, total, reason)
+def _decode(catalogue: Catalogue, number: int) -> Tensor:
+    """Pixels of a picture, (H·W, 3) uint8."""
+    file = catalogue.files[number]
+    pixels = file.decode()
+    if pixels.shape[:2] != tuple(catalogue.sizes[number]):
+        raise UnreadableImage(f"{file.name}: changed since the data set was opened")
+    return torch.from_numpy(pixels).view(-1, 3)

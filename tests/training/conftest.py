@@ -14,7 +14,7 @@ from torch import Tensor
 
 from glic_pyg.evaluation.psnr import psnr
 from glic_pyg.training.codec_module import CodecModule
-from glic_pyg.training.data import ShardDataModule
+from glic_pyg.training.data import ImageDataModule
 from glic_pyg.training.loss import RateDistortionLoss
 from glic_pyg.training.schedule import WarmupHoldDecay
 from tests.training.tiny_codec import TinyCodec
@@ -75,12 +75,12 @@ def make_trainer(tmp_path: Path) -> Callable[..., lightning.Trainer]:
 
 
 @pytest.fixture
-def make_data(picture_folder: Path) -> Callable[..., ShardDataModule]:
+def make_data(picture_folder: Path) -> Callable[..., ImageDataModule]:
     """Builds a data module over the small pictures."""
 
-    def make(steps: int, validate: bool = False, **options: Any) -> ShardDataModule:
+    def make(steps: int, validate: bool = False, **options: Any) -> ImageDataModule:
         val_root = str(picture_folder) if validate else None
-        return ShardDataModule(
+        return ImageDataModule(
             str(picture_folder), val_root, steps, **{"batch_size": 2, "crop": 32, "seed": 7, **options}
         )
 

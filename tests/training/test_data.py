@@ -1,140 +1,157 @@
-"""Finding, decoding and cropping pictures."""
+"""The data module: the same batches with any workers, any storage, any processes, and after a resume."""
 
-import io
 import logging
-import tarfile
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
-import numpy as np
+import lightning
 import pytest
 import torch
-from PIL import Image
+from lightning.pytorch.utilities import move_data_to_device
+from torch.utils.data import default_collate, default_convert
 
-from glic_pyg.training.crops import CropBatches, StepSampler
-from glic_pyg.training.data import StepLoader
-from glic_pyg.training.image_files import DataError, find_images
-from glic_pyg.training.image_store import FileStore, MemoryStore
+from glic_pyg.data.image_file import DataError
+from glic_pyg.training.batch import Batch
+from glic_pyg.training.data import ImageDataModule
+from glic_pyg.training.stages import Stages
 
-
-@pytest.fixture
-def shard_folder(picture_folder: Path, tmp_path: Path) -> Path:
-    """The pictures once more, in two shards, beside a text and a broken picture."""
-    for number in range(2):
-        with tarfile.open(tmp_path / f"part-{number}.tar", "w") as tar:
-            for path in sorted(picture_folder.glob("*.png"))[number::2]:
-                tar.add(path, path.name)
-            for name, content in {"note.txt": b"no picture", "broken.jpg": b"\xff\xd8nonsense"}.items():
-                member = tarfile.TarInfo(name)
-                member.size = len(content)
-                tar.addfile(member, io.BytesIO(content))
-    return tmp_path
-
-
-def test_shards_and_folders_hold_the_same_pictures(picture_folder: Path, shard_folder: Path, caplog) -> None:
-    plain = MemoryStore(find_images(picture_folder))
-    with caplog.at_level(logging.WARNING):
-        shards = MemoryStore(find_images(shard_folder))
-    assert len(shards) == len(plain) == 5
-    assert {image.tobytes() for image in shards.images} == {image.tobytes() for image in plain.images}
-    assert len(shards.skipped) == 2
-    assert all("broken.jpg" in reason for reason in shards.skipped)
-    assert "picture skipped (2 of 7)" in caplog.text
-
-
-def test_too_small_pictures_are_named(picture_folder: Path) -> None:
-    store = MemoryStore(find_images(picture_folder), min_side=40)
-    assert len(store) == 3
-    assert any("64x33 pixels, too small for crops of 40" in reason for reason in store.skipped)
-
-
-def test_file_store_takes_the_next_picture(shard_folder: Path) -> None:
-    files = find_images(shard_folder)
-    store = FileStore(files)
-    broken = next(place for place, file in enumerate(files) if file.name.endswith("broken.jpg"))
-    assert np.array_equal(store[broken], store[broken + 1])
-    assert list(store.skipped) == [broken]
-
-
-@pytest.mark.parametrize("fault", ["missing", "empty", "tiny", "tar"])
-def test_unusable_data_is_one_sentence(tmp_path: Path, picture_folder: Path, fault: str) -> None:
-    (tmp_path / "bad.tar").write_bytes(b"x" * 2000)
-    (tmp_path / "empty").mkdir()
-    folder = {
-        "missing": tmp_path / "none",
-        "empty": tmp_path / "empty",
-        "tiny": picture_folder,
-        "tar": tmp_path,
-    }[fault]
-    with pytest.raises(DataError) as caught:
-        MemoryStore(find_images(folder), min_side=500)
-    assert "\n" not in str(caught.value)
-    assert {
-        "missing": "does not exist",
-        "empty": "no pictures",
-        "tiny": "too small",
-        "tar": "not a readable",
-    }[fault] in str(caught.value)
+STEPS = 6
 
 
 @pytest.fixture
-def store(picture_folder: Path) -> MemoryStore:
-    return MemoryStore(find_images(picture_folder))
+def batches(make_data: Callable[..., ImageDataModule]) -> Callable[..., Iterator[Batch]]:
+    """Training batches of a data module, as one of several processes sees them after a number of steps."""
+
+    def make(step: int = 0, rank: int = 0, world_size: int = 1, **options: object) -> Iterator[Batch]:
+        data = make_data(STEPS, **options)
+        strategy = SimpleNamespace(root_device=torch.device("cpu"))
+        data.trainer = SimpleNamespace(  # type: ignore[assignment]
+            max_steps=STEPS, global_step=step, global_rank=rank, world_size=world_size, strategy=strategy
+        )
+        data.setup("fit")
+        return iter(data.train_dataloader())
+
+    return make
 
 
-def test_a_batch_depends_on_seed_and_step_alone(store: MemoryStore) -> None:
-    first, second = CropBatches(store, 4, 32, seed=1), CropBatches(store, 4, 32, seed=1)
-    late = second[9]
-    assert torch.equal(first[3], second[3])
-    assert torch.equal(first[9], late)
-    assert not torch.equal(first[3], first[4])
-    assert not torch.equal(first[3], CropBatches(store, 4, 32, seed=2)[3])
-    assert first[3].shape == (4, 3, 32, 32)
-    assert first[3].dtype == torch.uint8
+def same(one: Batch, other: Batch) -> bool:
+    return torch.equal(one.x, other.x) and list(one.names) == list(other.names)
 
 
-def test_ranks_share_out_the_same_batch(store: MemoryStore) -> None:
-    whole = CropBatches(store, 4, 32)[5]
-    parts = [CropBatches(store, 4, 32, rank=rank, world_size=2)[5] for rank in range(2)]
-    assert torch.equal(whole[0::2], parts[0])
-    assert torch.equal(whole[1::2], parts[1])
-    with pytest.raises(ValueError, match="multiple of 3"):
-        CropBatches(store, 4, 32, world_size=3)
-
-
-def test_each_pass_shows_every_picture_once() -> None:
-    flat = MemoryStore.__new__(MemoryStore)
-    flat.images = [np.full((8, 8, 3), value, np.uint8) for value in range(10)]
-    batches = CropBatches(flat, 5, 8)
-    for turn in range(3):
-        shown = torch.cat([batches[2 * turn], batches[2 * turn + 1]])[:, 0, 0, 0]
-        assert sorted(shown.tolist()) == list(range(10))
-
-
-def test_all_eight_orientations_and_places_occur() -> None:
-    one = MemoryStore.__new__(MemoryStore)
-    one.images = [np.arange(4, dtype=np.uint8).reshape(2, 2, 1).repeat(3, 2)]
-    seen = {tuple(CropBatches(one, 1, 2)[step][0, 0].flatten().tolist()) for step in range(200)}
-    assert len(seen) == 8
-    one.images = [np.arange(36, dtype=np.uint8).reshape(6, 6, 1).repeat(3, 2)]
-    corners = {int(CropBatches(one, 1, 1)[step][0, 0, 0, 0]) for step in range(1000)}
-    assert corners == set(range(36))
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"keep": "disk"},
+        {"keep": "disk", "num_workers": 1},
+        {"keep": "disk", "num_workers": 3},
+        {"keep": "device"},
+        {"num_workers": 2},
+    ],
+    ids=str,
+)
+def test_storage_and_workers_change_nothing(batches: Callable, options: dict) -> None:
+    plain = list(batches())
+    assert len(plain) == STEPS
+    assert all(map(same, plain, batches(**options)))
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_loader_goes_on_where_the_run_is(store: MemoryStore, workers: int) -> None:
-    batches = CropBatches(store, 2, 16)
-    loader = StepLoader(batches, batch_size=None, sampler=StepSampler(6, lambda: 4), num_workers=workers)
-    assert len(loader) == 6
-    got = list(loader)
-    assert len(got) == 2
-    assert all(torch.equal(batch, batches[step]) for batch, step in zip(got, (4, 5), strict=True))
+def test_resuming_goes_on_with_the_next_batch(batches: Callable, workers: int) -> None:
+    whole, rest = list(batches()), list(batches(4, keep="disk", num_workers=workers))
+    assert len(rest) == 2
+    assert all(map(same, whole[4:], rest))
+
+
+@pytest.mark.parametrize("world_size", [2, 4])
+def test_processes_together_see_the_batch_of_one(batches: Callable, world_size: int) -> None:
+    options = {"batch_size": 4, "stages": Stages(STEPS, [1, 1], crops=[1, 0.5], batches=[1, 2])}
+    parts = zip(*(batches(0, rank, world_size, **options) for rank in range(world_size)), strict=True)
+    for whole, part in zip(batches(**options), parts, strict=True):
+        for place in range(len(whole.x)):
+            rank, row = place % world_size, place // world_size
+            assert torch.equal(whole.x[place], part[rank].x[row])
+            assert whole.names[place] == part[rank].names[row]
+
+
+def test_stages_change_the_batches_at_their_step(batches: Callable) -> None:
+    stages = Stages(STEPS, lengths=[4, 2], crops=[1, 0.5], batches=[1, 3])
+    shapes = [tuple(batch.x.shape) for batch in batches(stages=stages)]
+    assert shapes == 4 * [(2, 3, 32, 32)] + 2 * [(6, 3, 16, 16)]
+    assert all(map(same, list(batches(stages=stages))[3:], batches(3, stages=stages, num_workers=1)))
+
+
+def test_a_seed_changes_the_batches(batches: Callable) -> None:
+    assert not any(map(same, batches(), batches(seed=8)))
+
+
+def test_names_survive_collation_pinning_and_transfer() -> None:
+    batch = Batch(torch.zeros(2, 3, 4, 4, dtype=torch.uint8), ("a.png", "b.png"))
+    for moved in (default_convert(batch), move_data_to_device(batch, torch.device("cpu"))):
+        assert isinstance(moved, Batch) and tuple(moved.names) == batch.names
+    assert isinstance(default_collate([batch, batch]), Batch)
+
+
+class Seen(lightning.Callback):
+    """Keeps the batches as the module gets them."""
+
+    def __init__(self) -> None:
+        self.batches: list[Batch] = []
+
+    def on_train_batch_start(self, trainer, module, batch: Batch, batch_idx: int) -> None:
+        self.batches.append(batch)
+
+
+def test_training_gets_floats_and_names(make_module, make_data, make_trainer) -> None:
+    seen = Seen()
+    make_trainer(2, callbacks=[seen]).fit(make_module(), make_data(2))
+    assert [len(batch.names) for batch in seen.batches] == [2, 2]
+    assert all(Path(name).is_file() for batch in seen.batches for name in batch.names)
+    assert seen.batches[0].x.dtype == torch.float32 and 0.5 < seen.batches[0].x.max() <= 1
+
+
+def test_unreadable_pictures_are_named_once(
+    make_module, make_trainer, picture_folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = shutil.copytree(picture_folder, tmp_path / "damaged")
+    (folder / "1.png").write_bytes((folder / "1.png").read_bytes()[:-300])
+    (folder / "2.png").write_bytes(b"nothing")
+    data = ImageDataModule(str(folder), str(folder), 6, 3, 32, keep="disk", num_workers=2)
+    with caplog.at_level(logging.INFO, "glic_pyg"):
+        make_trainer(6, val_check_interval=3).fit(make_module(), data)
+    text = caplog.text
+    assert "training: 4 pictures, 1 unreadable and left out: " in text and "2.png: not a picture" in text
+    assert "validation: 3 pictures, 2 unreadable and left out: " in text
+    assert text.count("picture skipped (1 so far)") == 1 and "(2 so far)" not in text
+    assert "training: 1 pictures could not be decoded and were replaced" in text
+
+
+def test_validation_shows_each_whole_picture_once(make_data) -> None:
+    data = make_data(1, validate=True, val_limit=3)
+    data.setup("validate")
+    got = list(data.val_dataloader())
+    assert [Path(batch.names[0]).name for batch in got] == ["0.png", "1.png", "2.png"]
+    assert [tuple(batch.x.shape) for batch in got] == [(1, 3, 40, 48), (1, 3, 33, 64), (1, 3, 70, 33)]
+    assert data.train_store is None
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"keep": "tape"}, "keep=tape must be disk, memory or device"),
+        ({"small": "grow"}, "small=grow"),
+        ({"keep": "device", "num_workers": 2}, "set num_workers=0"),
+        ({"crop": 64}, "None of the 5 pictures is 64 pixels"),
+        ({"world_size": 3}, "A batch of 2 cannot be divided among 3 processes"),
+        ({"stages": Stages(6, [1, 1], batches=[1, 0.5]), "world_size": 2}, "A batch of 1 cannot be divided"),
+    ],
+)
+def test_settings_that_cannot_be(batches: Callable, options: dict, sentence: str) -> None:
+    with pytest.raises(DataError, match=sentence):
+        batches(**options)
 
 
 def test_more_steps_than_the_data_has_are_refused(make_module, make_data, make_trainer) -> None:
     with pytest.raises(DataError, match="wants 3 steps but the data 2"):
         make_trainer(3).fit(make_module(), make_data(2))
-
-
-def test_transparent_and_grey_pictures_become_rgb(tmp_path: Path) -> None:
-    Image.new("LA", (20, 20), (128, 10)).save(tmp_path / "grey.png")
-    assert MemoryStore(find_images(tmp_path))[0].shape == (20, 20, 3)

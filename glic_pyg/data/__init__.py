@@ -1,0 +1,1 @@
+"""Pictures on disk and on the net: finding, measuring, decoding, fetching."""

@@ -1,0 +1,109 @@
+"""All pictures of a data set with their sizes, in an order that does not hang on how they are packed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glic_pyg.data.image_file import DataError, ImageFile, UnreadableImage
+from glic_pyg.data.index_cache import FileIndex, IndexCache
+from glic_pyg.data.sources import Source, find_files, is_shard
+from glic_pyg.data.tar_shard import pictures_in
+
+__all__ = ["Catalogue", "build_catalogue"]
+
+_THREADS = 16  # measuring waits for the disk more than it computes
+_NAMED = 10  # unreadable pictures in a summary
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """Pictures that can be opened, sorted by name.
+
+    Attributes:
+        files: N pictures.
+        sizes: their heights and widths, pixels, (N, 2) int64.
+        unreadable: one line with name and reason for each that cannot be opened.
+    """
+
+    files: tuple[ImageFile, ...]
+    sizes: NDArray[np.int64]
+    unreadable: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def at_least(self, side: int) -> NDArray[np.int64]:
+        """Numbers of the pictures that are `side` pixels high and wide, or more."""
+        return np.flatnonzero(self.sizes.min(axis=1) >= side)
+
+    def select(self, numbers: Iterable[int]) -> Catalogue:
+        """A part of the pictures."""
+        chosen = list(numbers)
+        return replace(self, files=tuple(self.files[n] for n in chosen), sizes=self.sizes[chosen])
+
+    def summary(self, also_unreadable: Iterable[str] = ()) -> str:
+        """One line: how many pictures there are, how many cannot be read, and which.
+
+        Args:
+            also_unreadable: lines for those of `files` whose damage showed only when they were decoded.
+        """
+        late = list(also_unreadable)
+        lines = [*self.unreadable, *late]
+        text = f"{len(self) - len(late)} pictures"
+        if lines:
+            more = f"; and {len(lines) - _NAMED} more" if len(lines) > _NAMED else ""
+            text += f", {len(lines)} unreadable and left out: {'; '.join(lines[:_NAMED])}{more}"
+        return text
+
+
+def build_catalogue(source: Source, cache: IndexCache | None = None) -> Catalogue:
+    """Find the pictures of a data set and measure them.
+
+    The order is that of the names: of files below their folder, of members inside their shards. So it is
+    the same however the pictures are divided among shards, and with them unpacked.
+
+    Args:
+        source: see :func:`glic_pyg.data.sources.find_files`.
+        cache: remembers what was measured before; ``None`` measures everything.
+
+    Raises:
+        DataError: there is no such data set, or not one picture in it.
+    """
+    found = find_files(source)
+    cache = cache or IndexCache(None)
+    with ThreadPoolExecutor(_THREADS) as pool:
+        indices = list(pool.map(lambda item: cache.get(item[1], _measure), found))
+    cache.save()
+    rows = [
+        (picture.member or name, picture, size)
+        for (name, _), index in zip(found, indices, strict=True)
+        for picture, size in index.pictures
+    ]
+    rows.sort(key=lambda row: (row[0].removeprefix("./"), row[1].name))
+    unreadable = tuple(line for index in indices for line in index.unreadable)
+    if not rows:
+        reason = f"; the first of {len(unreadable)}: {unreadable[0]}" if unreadable else ""
+        raise DataError(f"Data {source} holds no readable picture{reason}.")
+    sizes = np.array([size for *_, size in rows], dtype=np.int64)
+    return Catalogue(tuple(picture for _, picture, _ in rows), sizes, unreadable)
+
+
+def _measure(path: Path) -> FileIndex:
+    """What is in one picture file or one shard."""
+    index = FileIndex()
+    pictures = pictures_in(path) if is_shard(path) else iter([ImageFile(path)])
+    try:
+        for picture in pictures:
+            try:
+                index.pictures.append((picture, picture.measure()))
+            except UnreadableImage as error:
+                index.unreadable.append(str(error))
+    except UnreadableImage as error:  # the shard itself is damaged; what came before stays
+        index.unreadable.append(str(error))
+    return index

@@ -1,0 +1,111 @@
+"""Remembers what is in large data sets, so that it is measured once and not at every start."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import secrets
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from glic_pyg.data.image_file import ImageFile
+
+__all__ = ["FileIndex", "IndexCache", "default_cache_folder"]
+
+_VERSION = 1
+
+
+def default_cache_folder() -> Path:
+    """``$XDG_CACHE_HOME/glic-pyg``, by default ``~/.cache/glic-pyg``."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "glic-pyg"
+
+
+@dataclass
+class FileIndex:
+    """What is in one file: a picture or a shard of them.
+
+    Attributes:
+        pictures: each with its height and width, pixels.
+        unreadable: one line for each that cannot be opened.
+    """
+
+    pictures: list[tuple[ImageFile, tuple[int, int]]] = field(default_factory=list)
+    unreadable: list[str] = field(default_factory=list)
+
+
+class IndexCache:
+    """The indices of a data set's files, in one JSON file of a cache folder.
+
+    An entry counts only as long as its file has the same size and time of change. The file is replaced as a
+    whole, so that processes that start together can write it at once; one that cannot be read or written
+    is as good as none. Small sets are measured in a moment and not remembered.
+
+    Args:
+        folder: where to keep it; ``None`` remembers nothing.
+        name: tells data sets apart, e.g. the source as the user wrote it.
+        smallest: least number of pictures worth remembering.
+    """
+
+    def __init__(self, folder: Path | None, name: str = "", smallest: int = 2000) -> None:
+        key = hashlib.sha256(f"{Path.cwd()}\n{name}".encode()).hexdigest()[:24]
+        self.path = None if folder is None else folder / f"index-{key}.json"
+        self.smallest = smallest
+        self._known = self._load()
+        self._indices: dict[str, tuple[list[int], FileIndex]] = {}
+        self._measured = False
+
+    def get(self, path: Path, measure: Callable[[Path], FileIndex]) -> FileIndex:
+        """The index of a file: the remembered one if it still holds, else measured."""
+        try:
+            status = path.stat()
+        except OSError:
+            return measure(path)  # which says what is wrong
+        stamp = [status.st_size, status.st_mtime_ns]
+        entry = self._known.get(str(path))
+        if entry is not None and entry[0] == stamp:
+            index = _from_rows(path, *entry[1:])
+        else:
+            index, self._measured = measure(path), True
+        self._indices[str(path)] = (stamp, index)
+        return index
+
+    def save(self) -> None:
+        """Write what :meth:`get` has seen since the start, if any of it is new and there is much of it."""
+        count = sum(len(index.pictures) for _, index in self._indices.values())
+        if self.path is None or not self._measured or count < self.smallest:
+            return
+        entries = {path: [stamp, *_to_rows(index)] for path, (stamp, index) in self._indices.items()}
+        with suppress(OSError):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            temporary = self.path.with_name(f".{self.path.name}.{secrets.token_hex(4)}.part")
+            try:
+                temporary.write_text(json.dumps({"version": _VERSION, "files": entries}), encoding="utf-8")
+                temporary.replace(self.path)
+            finally:
+                temporary.unlink(missing_ok=True)
+
+    def _load(self) -> dict[str, Any]:
+        if self.path is None:
+            return {}
+        try:
+            content = json.loads(self.path.read_text(encoding="utf-8"))
+            return dict(content["files"]) if content["version"] == _VERSION else {}
+        except (OSError, ValueError, KeyError, TypeError):
+            return {}
+
+
+def _to_rows(index: FileIndex) -> tuple[list[Any], list[str]]:
+    rows = [[file.member, file.offset, file.size, *size] for file, size in index.pictures]
+    return rows, index.unreadable
+
+
+def _from_rows(path: Path, rows: list[Any], unreadable: list[str]) -> FileIndex:
+    pictures = [
+        (ImageFile(path, member, offset, size), (height, width))
+        for member, offset, size, height, width in rows
+    ]
+    return FileIndex(pictures, unreadable)

@@ -1,0 +1,91 @@
+"""What a user may name as a data set: folders, tar shards, lists of files, patterns."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from glob import glob
+from pathlib import Path
+
+from glic_pyg.data.image_file import SUFFIXES, DataError
+
+__all__ = ["Source", "find_files", "is_shard"]
+
+Source = str | Path | Sequence[str | Path]
+"""A folder, a shard, a picture, a text file with a path a line, a pattern, or several of them."""
+
+_RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")
+
+
+def is_shard(path: Path) -> bool:
+    """Whether a file is a tar shard, by its name."""
+    return path.suffix.lower() == ".tar"
+
+
+def find_files(source: Source) -> list[tuple[str, Path]]:
+    """Pictures and shards of a data set, each with the name that gives it its place in the order.
+
+    Folders are searched with their subfolders, hidden files left out. Lines of a list are paths, relative
+    ones from the list's folder, of pictures, shards or folders; ``#`` begins a comment. Patterns are those of
+    the shell and the ranges of WebDataset, ``train-{000..146}.tar``.
+
+    Returns:
+        (name, path) of each file: the name is relative to the folder, or as it stands in the list.
+
+    Raises:
+        DataError: there is no such thing.
+    """
+    if not isinstance(source, str | Path):
+        return [found for part in source for found in find_files(part)]
+    path = Path(source).expanduser()
+    if path.is_dir():
+        return list(_in_folder(path))
+    if path.is_file():
+        return [(path.name, path)] if is_shard(path) or _is_picture(path) else list(_in_list(path))
+    matches = [match for pattern in _expand_ranges(str(path)) for match in sorted(glob(pattern))]
+    if not matches:
+        raise DataError(
+            f"Data {source} does not exist; name a folder, a tar shard or a list of files (data/README.md)."
+        )
+    return find_files(matches)
+
+
+def _is_picture(path: Path) -> bool:
+    return path.suffix.lower() in SUFFIXES
+
+
+def _in_folder(folder: Path) -> Iterator[tuple[str, Path]]:
+    for place, subfolders, names in os.walk(folder, followlinks=True):
+        subfolders[:] = [name for name in subfolders if not name.startswith(".")]
+        for path in (Path(place, name) for name in names if not name.startswith(".")):
+            if is_shard(path) or _is_picture(path):
+                yield path.relative_to(folder).as_posix(), path
+
+
+def _in_list(path: Path) -> Iterator[tuple[str, Path]]:
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError:
+        raise DataError(f"{path} is no picture, no .tar shard and no list of files in UTF-8.") from None
+    for line in (line.strip() for line in lines):
+        entry = path.parent / line
+        if not line or line.startswith("#"):
+            continue
+        if entry.is_dir():
+            yield from ((f"{line}/{name}", found) for name, found in _in_folder(entry))
+        else:
+            yield line, entry  # if it is not there, it is reported with the unreadable pictures
+
+
+def _expand_ranges(pattern: str) -> Iterator[str]:
+    """``a{08..10}b`` → ``a08b``, ``a09b``, ``a10b``; every range, with its leading zeros."""
+    match = _RANGE.search(pattern)
+    if match is None:
+        yield pattern
+        return
+    first, last = match.groups()
+    for number in range(int(first), int(last) + 1):
+        yield from _expand_ranges(
+            pattern[: match.start()] + f"{number:0{len(first)}}" + pattern[match.end() :]
+        )

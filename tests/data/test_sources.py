@@ -1,0 +1,66 @@
+"""What may be named as a data set."""
+
+from pathlib import Path
+
+import pytest
+
+from glic_pyg.data.image_file import DataError
+from glic_pyg.data.sources import find_files
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Files that need not be pictures to be found."""
+    for name in (
+        "a.png",
+        "sub/b.JPG",
+        "s-08.tar",
+        "s-09.tar",
+        "s-10.tar",
+        ".hidden.png",
+        ".dir/c.png",
+        "note.txt",
+    ):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+    return tmp_path
+
+
+def names(source: object) -> list[str]:
+    return sorted(name for name, _ in find_files(source))  # type: ignore[arg-type]
+
+
+def test_a_folder_with_its_subfolders(folder: Path) -> None:
+    assert names(folder) == ["a.png", "s-08.tar", "s-09.tar", "s-10.tar", "sub/b.JPG"]
+
+
+def test_links_to_folders_are_followed(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    other = tmp_path_factory.mktemp("other")
+    (other / "link").symlink_to(folder / "sub")
+    assert names(other) == ["link/b.JPG"]
+
+
+def test_single_files_patterns_and_ranges(folder: Path) -> None:
+    assert names(folder / "a.png") == ["a.png"]
+    assert names(f"{folder}/s-*.tar") == ["s-08.tar", "s-09.tar", "s-10.tar"]
+    assert names(f"{folder}/s-{{09..10}}.tar") == ["s-09.tar", "s-10.tar"]
+    assert names([folder / "a.png", f"{folder}/s-08.tar"]) == ["a.png", "s-08.tar"]
+
+
+def test_a_list_of_files(folder: Path) -> None:
+    lines = ["# pictures", "", "sub", f"{folder}/a.png", "s-08.tar", "gone.png"]
+    (folder / "list.txt").write_text("\n".join(lines))
+    assert names(folder / "list.txt") == sorted([f"{folder}/a.png", "gone.png", "s-08.tar", "sub/b.JPG"])
+
+
+@pytest.mark.parametrize("fault", ["missing", "pattern", "binary"])
+def test_what_cannot_be_a_data_set(folder: Path, fault: str) -> None:
+    (folder / "binary.dat").write_bytes(b"\xff\xfe\x00")
+    source, sentence = {
+        "missing": ("nowhere", "nowhere does not exist"),
+        "pattern": ("t-*.tar", "does not exist"),
+        "binary": ("binary.dat", "no list of files"),
+    }[fault]
+    with pytest.raises(DataError, match=sentence):
+        find_files(folder / source)
