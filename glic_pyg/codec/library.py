@@ -12,7 +12,11 @@ from glic_pyg.models.contract import Backbone
 from glic_pyg.models.released import load_released
 from glic_pyg.models.weights import load_weights, read_card, weights_hash
 
-__all__ = ["Weights", "default_name", "load_from_path", "load_shipped", "shipped_names"]
+__all__ = ["DEFAULT_NAME", "Weights", "default_name", "load_from_path", "load_shipped", "shipped_names"]
+
+DEFAULT_NAME = "glic_xs-0.0025"
+"""What ``glic encode`` uses where nothing is named: a size that is quick on a CPU, at a middle rate.
+Files name the weights they need, so that another choice here changes new files only."""
 
 _SUFFIX = ".safetensors"
 
@@ -41,15 +45,17 @@ def shipped_names() -> tuple[str, ...]:
 
 
 def default_name() -> str:
-    """The weights to encode with when none are named: the last in alphabetical order.
+    """The weights to encode with when none are named, :data:`DEFAULT_NAME`.
 
     Raises:
-        WeightsNotFound: none are shipped.
+        WeightsNotFound: this installation lacks them.
     """
-    names = shipped_names()
-    if not names:
-        raise WeightsNotFound("This installation ships no weights; give a file with --weights (weights=).")
-    return names[-1]
+    if DEFAULT_NAME not in shipped_names():
+        raise WeightsNotFound(
+            f"This installation lacks its default weights '{DEFAULT_NAME}'; "
+            "name others with --model (model=), or give a file with --weights (weights=)."
+        )
+    return DEFAULT_NAME
 
 
 def load_shipped(name: str) -> Weights:

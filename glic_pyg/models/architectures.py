@@ -12,7 +12,6 @@ from glic_pyg.models.elic import ELIC
 from glic_pyg.models.glic import GLIC
 from glic_pyg.models.hyperprior import Hyperprior
 from glic_pyg.models.mlicpp import MLICpp
-from glic_pyg.models.mlicpp import MLICpp
 
 ARCHITECTURES: dict[str, type[nn.Module]] = {
     "glic": GLIC,
@@ -21,7 +20,6 @@ ARCHITECTURES: dict[str, type[nn.Module]] = {
     "autoregressive": Autoregressive,
     "attention": Attention,
     "elic": ELIC,
-    "mlicpp": MLICpp,
 }
 """A new backbone is one file, one yaml a size in ``conf/model`` and one row here."""
 

@@ -7,7 +7,7 @@ from compressai.latent_codecs import ChannelGroupsLatentCodec, CheckerboardLaten
 from torch import Tensor
 
 from glic_pyg.models.contract import SymbolChannel
-from glic_pyg.models.float64_network import float64_network, in_float64
+from glic_pyg.models.float64_network import in_float64
 
 
 def code_groups(
@@ -41,7 +41,6 @@ def _code_group(
     codec: CheckerboardLatentCodec, channel: SymbolChannel, values: Tensor | None, params: Tensor
 ) -> Tensor:
     """Two passes over a checkerboard: anchors from ``params`` alone, the rest given the anchors."""
-    parameters = float64_network(codec.entropy_parameters)
     shape = (2, 1, codec.context_prediction.in_channels, params.shape[2], params.shape[3] // 2)
     halves, params = params.new_zeros(shape), codec.unembed(params)
     values = None if values is None else codec.unembed(values)
@@ -49,6 +48,7 @@ def _code_group(
     for half in range(2):
         if half:
             context = codec.unembed(in_float64(codec.context_prediction, codec.embed(halves)))[half]
-        scales, means = parameters(torch.cat([context, params[half]], 1)).chunk(2, 1)
+        gaussian = in_float64(codec.entropy_parameters, torch.cat([context, params[half]], 1))
+        scales, means = gaussian.chunk(2, 1)
         halves[half] = channel.gaussian(means, scales, None if values is None else values[half])
     return codec.embed(halves)

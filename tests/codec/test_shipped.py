@@ -8,7 +8,9 @@ import pytest
 from PIL import Image
 
 import glic_pyg
-from glic_pyg.codec.library import check_shipped, load_shipped, shipped_names
+from glic_pyg.codec import library
+from glic_pyg.codec.errors import WeightsNotFound
+from glic_pyg.codec.library import check_shipped, default_name, load_shipped, shipped_names
 from glic_pyg.codec.tables import factorized_parts
 from glic_pyg.evaluation.classical import decode_classical, jpeg_at_least
 from glic_pyg.evaluation.measure import quality_of
@@ -34,6 +36,13 @@ def test_weights_are_what_their_card_says(name: str) -> None:
 def test_together_they_are_small() -> None:
     assert shipped_names()
     assert sum(path.stat().st_size for path in FOLDER.iterdir()) <= LARGEST_SUM
+
+
+def test_the_default_is_shipped(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert default_name() == library.DEFAULT_NAME in shipped_names()
+    monkeypatch.setattr(library, "shipped_names", lambda: ("other",))
+    with pytest.raises(WeightsNotFound, match=f"lacks its default weights '{library.DEFAULT_NAME}'"):
+        default_name()
 
 
 def test_a_file_made_elsewhere_decodes(dog: np.ndarray) -> None:

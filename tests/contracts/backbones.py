@@ -1,0 +1,55 @@
+"""The smallest model of every architecture: the row that a new backbone adds to these tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from glic_pyg.models.attention import Attention
+from glic_pyg.models.autoregressive import Autoregressive
+from glic_pyg.models.elic import ELIC
+from glic_pyg.models.glic import GLIC
+from glic_pyg.models.hyperprior import Hyperprior
+from glic_pyg.models.mlicpp import MLICpp
+from tests.models.conftest import TINY as TINY_GLIC
+
+BACKBONES: dict[str, Callable[[], nn.Module]] = {
+    "glic": lambda: GLIC(**TINY_GLIC),
+    "mlicpp": lambda: MLICpp(
+        8, 12, slices=3, window=3, channel_widths=(8, 8), parameter_widths=(16, 12, 8), residual_widths=(8, 8)
+    ),
+    "hyperprior": lambda: Hyperprior(8, 12),
+    "hyperprior with means": lambda: Hyperprior(8, 12, mean_scale=True),
+    "autoregressive": lambda: Autoregressive(8, 12),
+    "attention": lambda: Attention(8),
+    "elic": lambda: ELIC(8, (4, 8)),
+}
+
+
+def untrained(name: str) -> nn.Module:
+    """A model whose weights are the same in every test, in eval mode."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(5)
+        return BACKBONES[name]().eval()
+
+
+def lively(name: str, x: Tensor) -> nn.Module:
+    """As :func:`untrained`, but y and z of the image x take several values, as those of trained models do.
+
+    Untrained models round nearly everything to zero; here every channel of g_a and h_a gets a mean of 0 and
+    a spread. It is moderate for y, because an untrained prior expects latents near zero.
+    """
+    model = untrained(name)
+    for path, spread in (("g_a", 0.4), ("h_a", 3.0)):
+        module = next(m for n, m in model.named_modules() if n.split(".")[-1] == path)
+        seen: list[Tensor] = []
+        probe = module.register_forward_hook(lambda _m, _i, out, seen=seen: seen.append(out))
+        with torch.no_grad():
+            model.latent_codec(model.g_a(x))
+        probe.remove()
+        std, mean = torch.std_mean(seen[0], (0, 2, 3), keepdim=True)
+        gain = spread / std.clamp_min(1e-6)
+        module.register_forward_hook(lambda _m, _i, out, gain=gain, mean=mean: gain * (out - mean))
+    return model

@@ -1,0 +1,92 @@
+""".glic files of every backbone: the decoder's latents are the encoder's, under any other settings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from glic_pyg.codec.agreement import PriorTables, ReadingChannel, WritingChannel
+from glic_pyg.codec.image_codec import ImageCodec
+from glic_pyg.models.weights import weights_hash
+
+LARGE = (16, 24)  # steps of y
+
+
+def codec_of(model: Any) -> ImageCodec:
+    return ImageCodec(model, "some-model", weights_hash(model))
+
+
+def latents(model: Any, x: Tensor, shape: tuple[int, int]) -> Tensor:
+    """Latents of any size that look like those of the image x."""
+    with torch.no_grad():
+        y = model.g_a(x)
+    noise = torch.randn(1, y.shape[1], *shape, generator=torch.Generator().manual_seed(1))
+    return y.mean((2, 3), keepdim=True) + y.std((2, 3), keepdim=True) * noise
+
+
+@contextmanager
+def other_settings() -> Iterator[None]:
+    """Another number of threads, no oneDNN, lower precision and autocast wherever torch would use it."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2 if threads == 1 else 1)
+    torch.backends.mkldnn.enabled = False
+    torch.set_float32_matmul_precision("medium")
+    try:
+        with torch.autocast("cpu", torch.bfloat16):
+            yield
+    finally:
+        torch.set_float32_matmul_precision("highest")
+        torch.backends.mkldnn.enabled = True
+        torch.set_num_threads(threads)
+
+
+def test_encoder_and_decoder_walk_the_same_way(lively_model: Any, x: Tensor) -> None:
+    y = latents(lively_model, x, (8, 12))
+    writer = WritingChannel(PriorTables())
+    sent = lively_model.code_latents(writer, y, shape=(8, 12))
+    reader = ReadingChannel(PriorTables(), writer.finish())
+    received = lively_model.code_latents(reader, None, shape=(8, 12))
+    assert torch.equal(sent, received) and writer.crc == reader.crc
+    assert sent.shape == y.shape and sent.dtype == torch.float64
+    assert torch.equal(sent.float().double(), sent)
+    assert (sent - y).abs().max() <= 1.01, "half a step of rounding, half a step of correction (MLIC++)"
+    assert sent.round().unique().numel() > 2
+
+
+def test_a_photograph_there_and_back_under_other_settings(
+    lively_model: Any, x: Tensor, photo: np.ndarray
+) -> None:
+    codec = codec_of(lively_model)
+    encoded = codec.encode(photo)
+    with torch.no_grad():
+        y = lively_model.g_a(x)
+    sent = lively_model.code_latents(WritingChannel(PriorTables()), y, shape=tuple(y.shape[2:]))
+    expected = codec.decode(encoded.data).array.astype(int)
+    received: list[Tensor] = []
+    lively_model.g_s.register_forward_pre_hook(lambda _module, inputs: received.append(inputs[0]))
+    with other_settings():
+        decoded = codec.decode(encoded.data).array.astype(int)
+    assert torch.equal(received[0].double(), sent)
+    assert expected.shape == photo.shape and (np.abs(decoded - expected) <= 1).mean() >= 0.999
+
+
+def test_files_do_not_depend_on_their_company(lively_model: Any, photo: np.ndarray) -> None:
+    codec = codec_of(lively_model)
+    pictures = [photo[:64, :64], 255 - photo[:, :100]]
+    together = [encoded.data for encoded in codec.encode_many(pictures)]
+    assert together == [codec.encode(picture).data for picture in pictures]
+
+
+def test_estimated_and_real_bytes_agree(lively_model: Any, x: Tensor) -> None:
+    """Over more latents than the photograph has, so that one percent is more than the fixed costs."""
+    y = latents(lively_model, x, LARGE)
+    writer = WritingChannel(PriorTables(), estimate=True)
+    lively_model.code_latents(writer, y, shape=LARGE)
+    estimated, real = writer.estimated_bits / 8, len(writer.finish())
+    assert estimated > 500, "too few bytes to tell"
+    assert abs(real - estimated) <= 0.01 * estimated + 64
