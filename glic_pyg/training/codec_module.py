@@ -1,48 +1,66 @@
-"""The LightningModule that trains a codec."""
+"""The LightningModule that trains a codec, and with it the source model of the regularizer."""
 
-import logging
-from collections.abc import Callable, Iterable
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Any, cast
 
-import lightning
 import torch
 from torch import Tensor, nn
-from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LambdaLR
 
+from glic_pyg.source.regularizer import Regularizer
+from glic_pyg.training.alternation import Alternation
+from glic_pyg.training.batch import Batch
+from glic_pyg.training.codec_step import CodecStep
 from glic_pyg.training.contract import TrainableCodec
 from glic_pyg.training.ema import WeightAverage
-from glic_pyg.training.loss import RateDistortion, RateDistortionLoss, estimated_bpp
-from glic_pyg.training.padding import pad_to_multiple
-from glic_pyg.training.parameter_groups import split_parameters
+from glic_pyg.training.errors import TrainingError
+from glic_pyg.training.float32_entropy import entropy_in_float32
+from glic_pyg.training.loss import RateDistortionLoss
+from glic_pyg.training.parameter_groups import parameter_groups
+from glic_pyg.training.quantile_solver import quantiles_solved
+from glic_pyg.training.step_figures import StepFigures
 from glic_pyg.training.step_seed import step_seed
-
-log = logging.getLogger(__name__)
-
-OptimizerFactory = Callable[[Iterable[nn.Parameter]], Optimizer]
+from glic_pyg.training.turn_taking import Learner, OptimizerFactory, Schedule, TurnTaking
+from glic_pyg.training.validation import Measure, measure_picture
 
 
-class CodecModule(lightning.LightningModule):
-    """Two optimizers, one batch, one step.
+class CodecModule(TurnTaking):
+    r"""Up to three groups of parameters, one batch, one step.
 
-    The codec's optimizer follows the rate-distortion loss, the quantiles' optimizer the auxiliary loss
-    of the entropy bottleneck. Optimization is manual. Lightning counts each call of a wrapped
-    optimizer's ``step`` in ``trainer.global_step``; only the codec's optimizer is called through that
-    wrapper, so that ``global_step`` is the number of batches. Noise in training is seeded by
-    (seed, step, rank): a resumed run repeats the uninterrupted one to the last bit.
+    The codec follows :math:`R + \lambda D + w L_\mathrm{ortho} - \alpha H_\theta`, the quantiles their
+    auxiliary loss, the source model :math:`H_\theta` on the codec's detached reconstructions
+    (:class:`Alternation` says when). With α = 0 the codec's weights are those of plain training, to the last
+    bit.
+
+    Noise is seeded by (seed, step, rank): a resumed run repeats the uninterrupted one to the last bit.
+
+    Gradients are accumulated inside a step: the batch is cut into ``micro_batches`` that go through one
+    after the other. Thus a batch is a step, and a recipe is the same with any amount of memory.
 
     Args:
         model: see :class:`TrainableCodec`.
-        loss: the objective.
+        loss: rate, distortion and orthogonality.
         codec_optimizer: makes the optimizer from the codec's parameters.
-        quantile_optimizer: makes the optimizer from the quantiles.
+        quantile_optimizer: makes the optimizer from the quantiles; None solves for them instead, every
+            ``solve_every`` steps and for each validation and export.
         schedule: factor on the codec's learning rate as a function of the step.
-        psnr: (x_hat, x) in [0, 1], (B, 3, H, W) → PSNR in dB of each image, (B,); for validation.
-        clip_norm: largest 2-norm of the codec's gradient.
-        ema_decay: see :class:`WeightAverage`; the average is what is validated and exported.
+        psnr, ms_ssim: (x_hat, x) in [0, 1], (B, 3, H, W) → value of each image, (B,); for validation.
+        regularizer: owner of q_theta and of α; None is plain training.
+        source_optimizer: makes the optimizer from theta; needed with a regularizer.
+        alternation: how codec and theta take turns.
+        clip_norm: largest 2-norm of the codec's gradient; None does not clip.
+        micro_batches: parts that a batch is cut into.
+        ema_decay: see :class:`WeightAverage`; the average is what is validated and exported. None keeps no
+            average and no second copy of the weights.
+        solve_every: steps between two solutions of the quantiles.
         seed: seed of the noise.
-        max_skipped: steps with a gradient that is not finite are skipped; after this many in a row
-            the run ends.
+        max_skipped: a step whose loss or gradient is not finite is skipped; after this many in a row the
+            run ends.
+
+    Raises:
+        TrainingError: the arguments contradict each other.
     """
 
     def __init__(
@@ -50,105 +68,109 @@ class CodecModule(lightning.LightningModule):
         model: TrainableCodec,
         loss: RateDistortionLoss,
         codec_optimizer: OptimizerFactory,
-        quantile_optimizer: OptimizerFactory,
-        schedule: Callable[[int], float],
-        psnr: Callable[[Tensor, Tensor], Tensor],
-        clip_norm: float = 1.0,
-        ema_decay: float = 0.999,
+        quantile_optimizer: OptimizerFactory | None,
+        schedule: Schedule,
+        psnr: Measure,
+        ms_ssim: Measure | None = None,
+        regularizer: Regularizer | None = None,
+        source_optimizer: OptimizerFactory | None = None,
+        alternation: Alternation | None = None,
+        clip_norm: float | None = 1.0,
+        micro_batches: int = 1,
+        ema_decay: float | None = 0.999,
+        solve_every: int = 100,
         seed: int = 0,
         max_skipped: int = 10,
     ) -> None:
-        super().__init__()
-        self.automatic_optimization = False
+        super().__init__(max_skipped)
+        self.alternation = alternation or Alternation()
+        if regularizer is not None and source_optimizer is None:
+            raise TrainingError(
+                "A regularizer needs an optimizer for its source model: set source_optimizer."
+            )
+        if self.alternation.source_first and micro_batches > 1:
+            raise TrainingError(
+                "source_first needs the whole batch's reconstruction before the codec learns: set "
+                "micro_batches=1, or source_first=false."
+            )
         self.model = model
-        self.ema = WeightAverage(cast(nn.Module, model), ema_decay)
+        entropy_in_float32(self._network)
+        self.ema = None if ema_decay is None else WeightAverage(self._network, ema_decay)
+        self.regularizer = regularizer
         self.loss = loss
         self.codec_optimizer = codec_optimizer
         self.quantile_optimizer = quantile_optimizer
+        self.source_optimizer = source_optimizer
         self.schedule = schedule
-        self.psnr = psnr
+        self.psnr, self.ms_ssim = psnr, ms_ssim
         self.clip_norm = clip_norm
+        self.micro_batches = micro_batches
+        self.solve_every = solve_every
         self.seed = seed
-        self.max_skipped = max_skipped
-        self.skipped_in_a_row = 0
 
     @property
-    def averaged_model(self) -> TrainableCodec:
-        """The codec with averaged weights, in eval mode."""
-        return cast(TrainableCodec, self.ema.model)
+    def _network(self) -> nn.Module:
+        return cast(nn.Module, self.model)
 
-    def configure_optimizers(self) -> tuple[list[Optimizer], list[LambdaLR]]:
-        """One optimizer for the codec, one for the quantiles; a schedule for the first."""
-        codec_parameters, quantiles = split_parameters(cast(nn.Module, self.model))
-        codec = self.codec_optimizer(codec_parameters)
-        return [codec, self.quantile_optimizer(quantiles)], [LambdaLR(codec, self.schedule)]
+    @contextmanager
+    def finished_model(self) -> Iterator[TrainableCodec]:
+        """The codec as it would be shipped: the averaged weights, the quantiles solved if none trains them.
 
-    def training_step(self, batch: Tensor, batch_idx: int) -> None:
-        """Train on one batch of crops, (B, 3, H, W) in [0, 1]."""
-        step = self.global_step
-        torch.manual_seed(step_seed(self.seed, step, self.global_rank))
-        out = self.model(batch)
-        terms = self.loss(batch, out["x_hat"], out["likelihoods"], self.model.ortho_loss())
-        grad_norm = self._step_codec(terms.loss)
-        self._step_quantiles()
-        self.ema.update(cast(nn.Module, self.model), step)
-        self._log_training(terms, grad_norm, len(batch))
+        Theta is no part of it. Afterwards everything is as before, to the last bit.
+        """
+        model = self._network if self.ema is None else self.ema.model
+        with nullcontext() if self.quantile_optimizer else quantiles_solved(model):
+            yield cast(TrainableCodec, model)
 
-    def _step_codec(self, loss: Tensor) -> Tensor:
-        """One clipped step of the codec; returns the gradient's norm before clipping."""
-        optimizer = cast(list[Any], self.optimizers())[0]
-        optimizer.zero_grad()
-        self.manual_backward(loss)
-        parameters = [p for group in optimizer.param_groups for p in group["params"]]
-        norm = nn.utils.clip_grad_norm_(parameters, self.clip_norm)
-        if not torch.isfinite(norm):
-            self._skip(loss)
-            optimizer.zero_grad()  # without gradients the step below moves nothing but is counted
-        else:
-            self.skipped_in_a_row = 0
-        optimizer.step()
-        cast(LambdaLR, self.lr_schedulers()).step()
-        return norm
+    def restart_average(self) -> None:
+        """Let the average begin at the model's present weights."""
+        if self.ema is not None:
+            self.ema.model.load_state_dict(self._network.state_dict())
 
-    def _skip(self, loss: Tensor) -> None:
-        self.skipped_in_a_row += 1
-        log.warning("step %d skipped: the gradient is not finite (loss %s)", self.global_step, loss.item())
-        if self.skipped_in_a_row >= self.max_skipped:
-            raise FloatingPointError(
-                f"The gradient was not finite in {self.skipped_in_a_row} steps in a row (step "
-                f"{self.global_step}); lower the learning rate or train in float32."
+    def learners(self) -> dict[str, Learner]:
+        """Codec, quantiles unless they are solved, and theta if there is any."""
+        source = None if self.regularizer is None else self.regularizer.model
+        groups = parameter_groups(self._network, source)
+        found = {"codec": Learner(groups.codec, self.codec_optimizer, self.schedule, self.clip_norm)}
+        if self.quantile_optimizer is not None:
+            found["quantiles"] = Learner(groups.quantiles, self.quantile_optimizer, _constant, None)
+        if self.source_optimizer is not None and groups.theta:
+            schedule = self.alternation.schedule or self.schedule
+            found["theta"] = Learner(
+                groups.theta, self.source_optimizer, schedule, self.alternation.clip_norm
             )
+        return found
 
-    def _step_quantiles(self) -> None:
-        """One step of the quantiles, past Lightning's wrapper, which would count it as a step more."""
-        optimizer = cast(list[Any], self.optimizers())[1].optimizer
-        optimizer.zero_grad()
-        with torch.autocast(self.device.type, enabled=False):
-            aux_loss = self.model.aux_loss()
-        aux_loss.backward()
-        optimizer.step()
-        self.log("train/aux", aux_loss.detach())
+    def training_step(self, batch: Batch | Tensor, batch_idx: int) -> None:
+        """Train on one batch of crops, (B, 3, H, W) in [0, 1]."""
+        x, names, *_ = batch if isinstance(batch, Batch) else Batch(batch, ())
+        self.begin_step(names)
+        torch.manual_seed(step_seed(self.seed, self.step, self.global_rank))
+        step = CodecStep(self, x)
+        if step.run() and self.ema is not None:
+            self.ema.update(self._network, self.step)
+        self.end_step()
+        self._log_step(step.figures, len(x))
 
-    def _log_training(self, terms: RateDistortion, grad_norm: Tensor, batch_size: int) -> None:
-        values = {
-            "train/loss": terms.loss,
-            "train/bpp": terms.bpp,
-            "train/psnr": -10 * terms.mse.log10(),
-            "train/ortho": terms.ortho,
-            "train/grad_norm": grad_norm,
-        }
-        shown = ("train/bpp", "train/psnr")
+    def _log_step(self, figures: StepFigures, batch_size: int) -> None:
+        values = figures.finished(self.loss)
         for name, value in values.items():
-            self.log(name, value.detach(), prog_bar=name in shown, batch_size=batch_size)
-        self.log("train/lr", cast(LambdaLR, self.lr_schedulers()).get_last_lr()[0])
+            self.log(f"train/{name}", value, prog_bar=name in ("bpp", "psnr"), batch_size=batch_size)
+        for name, turn in self.turns.items():
+            self.log(f"grad_norm/{name}", turn.norm)
+            self.log(f"lr/{name}", turn.optimizer.param_groups[0]["lr"])
 
-    def validation_step(self, batch: Tensor, batch_idx: int) -> None:
-        """Measure the averaged weights on one whole image, (1, 3, H, W) of any size."""
-        height, width = batch.shape[-2:]
-        out = self.averaged_model(pad_to_multiple(batch, self.averaged_model.multiple))
-        x_hat = out["x_hat"][..., :height, :width].float().clamp(0, 1)
-        bpp = estimated_bpp(out["likelihoods"], len(batch) * height * width)
-        psnr = self.psnr(x_hat, batch).mean()
-        loss = bpp + self.loss.lmbda * 255**2 * nn.functional.mse_loss(x_hat, batch)
-        for name, value in {"val/bpp": bpp, "val/psnr": psnr, "val/loss": loss}.items():
-            self.log(name, value, prog_bar=name != "val/loss", batch_size=len(batch), sync_dist=True)
+    def validation_step(self, batch: Batch | Tensor, batch_idx: int) -> dict[str, Any]:
+        """Measure the finished model, in float32, on one whole image, (1, 3, H, W) of any size."""
+        x = batch.x if isinstance(batch, Batch) else batch
+        with self.finished_model() as model, torch.autocast(self.device.type, enabled=False):
+            figures, x_hat = measure_picture(model, x, self.loss, self.psnr, self.ms_ssim, self.regularizer)
+        for name, value in figures.items():
+            shown = name in ("bpp", "psnr")
+            self.log(f"val/{name}", value, prog_bar=shown, batch_size=len(x), sync_dist=True)
+        return {"x_hat": x_hat}
+
+
+def _constant(step: int) -> float:
+    """The quantiles' learning rate stays."""
+    return 1.0

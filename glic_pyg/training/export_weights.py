@@ -44,5 +44,6 @@ class ExportWeights(Callback):
         card = {**self.card, "step": trainer.global_step, **measured}
         partial = self.path.with_name("partial-" + self.path.name)
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.save(partial, pl_module.averaged_model, card)
+        with pl_module.finished_model() as model:
+            self.save(partial, model, card)
         partial.replace(self.path)

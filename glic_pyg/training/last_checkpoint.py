@@ -1,5 +1,6 @@
 """One checkpoint that is always there to resume from."""
 
+import logging
 import time
 from pathlib import Path
 from typing import Any
@@ -7,13 +8,19 @@ from typing import Any
 import lightning
 from lightning.pytorch.callbacks import Callback
 
+from glic_pyg.training.checkpoint_file import CheckpointError, WholeFileIO
+from glic_pyg.training.turn_taking import TurnTaking
+
+log = logging.getLogger(__name__)
+
 
 class LastCheckpoint(Callback):
-    """Keeps the newest state of the run in one file, replaced as a whole.
+    """Keeps the newest good state of the run in one file, replaced as a whole.
 
     Written every so many steps or minutes, at the end, and when the run is told to stop (SIGTERM) or
-    breaks off between two steps. A run that breaks off inside a step leaves the file of before: half a
-    step is no state to resume from.
+    breaks off between two steps. A run that breaks off inside a step leaves the file of before, since half
+    a step is no state to resume from; so does one whose newest steps were not finite. If the disk is full
+    training goes on, and the next save tries again; only at the end it is an error.
 
     Args:
         path: the file, e.g. ``runs/name/last.ckpt``.
@@ -28,6 +35,10 @@ class LastCheckpoint(Callback):
         self._inside_step = False
         self._saved_at = time.monotonic()
 
+    def setup(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, stage: str) -> None:
+        """From here on all checkpoints of the run are written as whole files."""
+        trainer.strategy.checkpoint_io = WholeFileIO()
+
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Start counting the minutes."""
         self._saved_at = time.monotonic()
@@ -36,29 +47,43 @@ class LastCheckpoint(Callback):
         """Weights are about to change."""
         self._inside_step = True
 
-    def on_train_batch_end(self, trainer: lightning.Trainer, *args: Any) -> None:
+    def on_train_batch_end(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, *args: Any
+    ) -> None:
         """Save when it is time."""
         self._inside_step = False
         late = time.monotonic() - self._saved_at > 60 * self.every_minutes
-        if trainer.global_step % self.every_n_steps == 0 or trainer.strategy.reduce_boolean_decision(
-            late, all=False
-        ):
-            self._save(trainer)
+        due = trainer.strategy.reduce_boolean_decision(late, all=False)
+        if (due or trainer.global_step % self.every_n_steps == 0) and _is_good(pl_module):
+            self._save_or_warn(trainer)
 
     def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Save the finished run."""
-        self._save(trainer)
+        """Save the finished run.
+
+        Raises:
+            CheckpointError: it cannot be written.
+        """
+        if _is_good(pl_module):
+            self._save(trainer)
 
     def on_exception(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, exception: BaseException
     ) -> None:
         """Save what there is, if it is whole."""
-        if not self._inside_step and trainer.global_step > 0:
+        if not self._inside_step and trainer.global_step > 0 and _is_good(pl_module):
+            self._save_or_warn(trainer)
+
+    def _save_or_warn(self, trainer: lightning.Trainer) -> None:
+        try:
             self._save(trainer)
+        except CheckpointError as error:
+            log.error("%s Training goes on, and saving is tried again.", error)
 
     def _save(self, trainer: lightning.Trainer) -> None:
-        partial = self.path.with_name(self.path.name + ".partial")
-        trainer.save_checkpoint(partial, weights_only=False)
-        if trainer.is_global_zero:
-            partial.replace(self.path)
         self._saved_at = time.monotonic()
+        trainer.save_checkpoint(self.path, weights_only=False)
+
+
+def _is_good(module: lightning.LightningModule) -> bool:
+    """Whether the newest step was finite: one that was skipped may be the fault of the weights."""
+    return not (isinstance(module, TurnTaking) and module.check.skipped_in_a_row)

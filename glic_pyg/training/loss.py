@@ -1,12 +1,14 @@
 """The rate-distortion objective of the codec."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from glic_pyg.training.distortion import squared_error
 
 
 class RateDistortion(NamedTuple):
@@ -16,7 +18,9 @@ class RateDistortion(NamedTuple):
     bpp: Tensor
     """Estimated rate of all streams together, in bits per pixel."""
     mse: Tensor
-    """Mean squared error on the [0, 1] scale."""
+    """Mean squared error on the [0, 1] scale, without gradient."""
+    distortion: Tensor
+    """D of the objective, not yet weighted."""
     ortho: Tensor
     """Orthogonality loss of the Haar side branch, not yet weighted."""
 
@@ -31,35 +35,47 @@ def estimated_bpp(likelihoods: Mapping[str, Tensor], pixels: int) -> Tensor:
     Returns:
         Bits per pixel, 0-dimensional float32 (float64 for float64 likelihoods).
     """
-    wide = [p if p.element_size() > 2 else p.float() for p in likelihoods.values()]
-    nats = torch.stack([-p.log().sum() for p in wide]).sum()
+    nats = torch.stack([-in_float32(p).log().sum() for p in likelihoods.values()]).sum()
     return nats / (math.log(2) * pixels)
+
+
+def in_float32(values: Tensor) -> Tensor:
+    """Half precision widened to float32; float32 and float64 as they are."""
+    return values if values.element_size() > 2 else values.float()
 
 
 class RateDistortionLoss(nn.Module):
     r"""Rate plus weighted distortion plus the orthogonality penalty of the side branch.
 
     .. math::
-        L = R + \lambda \cdot 255^2 \cdot \mathrm{MSE} + w \cdot L_\mathrm{ortho}
+        L = R + \lambda \cdot D + w \cdot L_\mathrm{ortho}
 
-    with the rate in bits per pixel (GLIC, arXiv 2603.25316, training details).
+    with the rate in bits per pixel and D = 255^2 MSE or 1 - MS-SSIM (arXiv 2603.25316, training details).
 
     Args:
-        lmbda: λ, the price of distortion; published: 0.0017, 0.0035, 0.0067, 0.013, 0.025, 0.05.
+        lmbda: λ, the price of distortion; published for the squared error: 0.0017, 0.0035, 0.0067, 0.013,
+            0.025, 0.05.
         ortho_weight: w.
+        distortion: (x_hat, x), both (B, 3, H, W) → D, 0-dimensional; see :mod:`glic_pyg.training.distortion`.
     """
 
-    def __init__(self, lmbda: float = 0.013, ortho_weight: float = 0.1) -> None:
+    def __init__(
+        self,
+        lmbda: float = 0.013,
+        ortho_weight: float = 0.1,
+        distortion: Callable[[Tensor, Tensor], Tensor] = squared_error,
+    ) -> None:
         super().__init__()
         if lmbda <= 0:
             raise ValueError(f"lmbda must be positive, got {lmbda}.")
         self.lmbda = lmbda
         self.ortho_weight = ortho_weight
+        self.distortion = distortion
 
     def forward(
         self, x: Tensor, x_hat: Tensor, likelihoods: Mapping[str, Tensor], ortho: Tensor
     ) -> RateDistortion:
-        """Compute the terms.
+        """Compute the terms, in float32 at least.
 
         Args:
             x: original images, (B, 3, H, W) in [0, 1].
@@ -68,7 +84,8 @@ class RateDistortionLoss(nn.Module):
             ortho: orthogonality loss of the model, 0-dimensional.
         """
         batch, _, height, width = x.shape
+        x, x_hat = in_float32(x), in_float32(x_hat)
         bpp = estimated_bpp(likelihoods, batch * height * width)
-        mse = F.mse_loss(x_hat.float(), x.float())
-        loss = bpp + self.lmbda * 255**2 * mse + self.ortho_weight * ortho
-        return RateDistortion(loss, bpp, mse, ortho)
+        distortion = self.distortion(x_hat, x)
+        loss = bpp + self.lmbda * distortion + self.ortho_weight * ortho
+        return RateDistortion(loss, bpp, F.mse_loss(x_hat.detach(), x), distortion, ortho)

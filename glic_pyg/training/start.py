@@ -29,4 +29,4 @@ class StartFromPictures(lightning.Callback):
         loader: Any = trainer.train_dataloader
         crops = torch.cat([loader.dataset[step].x for step in range(self.batches)])
         self.start(pl_module.model, crops.to(pl_module.device) / 255)
-        pl_module.ema.model.load_state_dict(pl_module.model.state_dict())
+        pl_module.restart_average()

@@ -13,6 +13,8 @@ from PIL import Image
 from torch import Tensor
 
 from glic_pyg.evaluation.psnr import psnr
+from glic_pyg.source.hyperprior import HyperpriorSource
+from glic_pyg.source.regularizer import Regularizer
 from glic_pyg.training.codec_module import CodecModule
 from glic_pyg.training.data import ImageDataModule
 from glic_pyg.training.loss import RateDistortionLoss
@@ -37,17 +39,30 @@ def make_module() -> Callable[..., CodecModule]:
 
     def make(steps: int = 8, lr: float = 1e-3, **options: Any) -> CodecModule:
         torch.manual_seed(3)
-        return CodecModule(
-            model=TinyCodec(),
-            loss=options.pop("loss", RateDistortionLoss(0.01)),
-            codec_optimizer=partial(torch.optim.Adam, lr=lr),
-            quantile_optimizer=partial(torch.optim.Adam, lr=1e-2),
-            schedule=WarmupHoldDecay(steps, warmup_steps=2, hold=0.5, final=0.1),
-            psnr=psnr,
-            **options,
-        )
+        defaults = {
+            "model": TinyCodec(),
+            "loss": RateDistortionLoss(0.01),
+            "codec_optimizer": partial(torch.optim.Adam, lr=lr),
+            "quantile_optimizer": partial(torch.optim.Adam, lr=1e-2),
+            "schedule": WarmupHoldDecay(steps, warmup_steps=2, hold=0.5, final=0.1),
+            "psnr": psnr,
+        }
+        return CodecModule(**{**defaults, **options})
 
     return make
+
+
+@pytest.fixture
+def regularized() -> Callable[..., dict[str, Any]]:
+    """Options of a module with a small source model, the same initial weights every time."""
+
+    def options(alpha: float, **more: Any) -> dict[str, Any]:
+        return {
+            "regularizer": Regularizer(partial(HyperpriorSource, width=8, patch=4), alpha, **more),
+            "source_optimizer": partial(torch.optim.Adam, lr=1e-3),
+        }
+
+    return options
 
 
 @pytest.fixture

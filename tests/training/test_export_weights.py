@@ -22,6 +22,6 @@ def test_average_is_exported_with_its_card(make_module, make_data, make_trainer,
     assert written[-1]["lmbda"] == 0.01
     assert written[-1]["val/psnr"] > 0
     exported = torch.load(target, weights_only=True)
-    assert states_equal(exported, module.averaged_model.state_dict())
+    assert states_equal(exported, module.ema.model.state_dict())
     assert not states_equal(exported, module.model.state_dict())
     assert [path.name for path in target.parent.iterdir()] == ["tiny.pt"]

@@ -5,15 +5,17 @@ from types import SimpleNamespace
 import torch
 from torch import Tensor, nn
 
+from glic_pyg.training.batch import Batch
 from glic_pyg.training.start import StartFromPictures
 
 
 def run(global_step: int) -> tuple[list[Tensor], nn.Module]:
     """Calls the callback as Lightning would; returns what the start got, and the averaged model."""
-    dataset = [torch.full((2, 3, 4, 4), 51 * step, dtype=torch.uint8) for step in range(5)]
+    dataset = [Batch(torch.full((2, 3, 4, 4), 51 * step, dtype=torch.uint8), ()) for step in range(5)]
     trainer = SimpleNamespace(global_step=global_step, train_dataloader=SimpleNamespace(dataset=dataset))
     model, average = nn.Linear(2, 2), nn.Linear(2, 2)
-    module = SimpleNamespace(model=model, device="cpu", ema=SimpleNamespace(model=average))
+    module = SimpleNamespace(model=model, device="cpu")
+    module.restart_average = lambda: average.load_state_dict(model.state_dict())
     got: list[Tensor] = []
 
     def start(codec: nn.Linear, x: Tensor) -> None:

@@ -1,0 +1,120 @@
+"""Several optimizers that take turns on one batch, in Lightning, where one batch remains one step."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
+
+import lightning
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR
+
+from glic_pyg.training.optimizer_turn import OptimizerTurn, Part
+from glic_pyg.training.parameter_groups import Parameters
+from glic_pyg.training.step_check import StepCheck
+
+OptimizerFactory = Callable[[Iterable[nn.Parameter]], Optimizer]
+Schedule = Callable[[int], float]
+SCALERS = "scalers"
+
+
+class Learner(NamedTuple):
+    """A group of parameters and how it learns.
+
+    Attributes:
+        parameters: by name.
+        optimizer: makes the group's optimizer.
+        schedule: factor on its learning rate as a function of the step.
+        clip_norm: largest 2-norm of its gradient; None does not clip.
+    """
+
+    parameters: Parameters
+    optimizer: OptimizerFactory
+    schedule: Schedule
+    clip_norm: float | None
+
+
+class TurnTaking(lightning.LightningModule):
+    """Manual optimization in turns.
+
+    Lightning counts each call of a wrapped optimizer's ``step`` in ``trainer.global_step``. Only the first
+    learner steps through its wrapper, once a batch. So ``global_step`` is the number of batches, and
+    checkpoints, logs and schedules count the same.
+
+    A subclass says who learns (:meth:`learners`). Its ``training_step`` gives each a turn between
+    :meth:`begin_step` and :meth:`end_step`.
+
+    Args:
+        max_skipped: see :class:`StepCheck`.
+    """
+
+    def __init__(self, max_skipped: int) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        self.check = StepCheck(max_skipped)
+        self.turns: dict[str, OptimizerTurn] = {}
+        self._scaler_states: dict[str, Any] = {}
+
+    def learners(self) -> dict[str, Learner]:
+        """The groups by name, the one whose steps are counted first."""
+        raise NotImplementedError
+
+    def configure_optimizers(self) -> tuple[list[Optimizer], list[LambdaLR]]:
+        """An optimizer and a schedule for each learner."""
+        self.turns = {}
+        schedulers = []
+        for name, learner in self.learners().items():
+            optimizer = learner.optimizer(learner.parameters.values())
+            schedulers.append(LambdaLR(optimizer, learner.schedule))
+            counted = not self.turns
+            self.turns[name] = OptimizerTurn(self, optimizer, learner.parameters, learner.clip_norm, counted)
+            self.turns[name].scaler.load_state_dict(self._scaler_states.get(name, {}))
+        return [turn.optimizer for turn in self.turns.values()], schedulers
+
+    def begin_step(self, pictures: Sequence[str]) -> None:
+        """A batch has come.
+
+        Args:
+            pictures: names of what it is made of, for messages; may be empty.
+        """
+        self.step = self.global_step
+        self.pictures = pictures
+        self.all_good = True
+
+    def take_turn(self, name: str, parts: Sequence[Part], loss_of: Callable[[Part], Tensor]) -> bool:
+        """Let a learner take its turn, see :meth:`OptimizerTurn.take`.
+
+        Raises:
+            FloatingPointError: too many bad steps in a row.
+        """
+        turn = self.turns[name]
+        if turn.take(parts, loss_of):
+            return True
+        self.all_good = False
+        if not turn.overflowed:
+            self.check.skip(self.step, str(turn.culprit), self.pictures)
+        return False
+
+    def end_step(self) -> None:
+        """All turns are taken: schedules move on by one."""
+        if self.all_good:
+            self.check.passed()
+        schedulers: Any = self.lr_schedulers()
+        with warnings.catch_warnings():  # a float16 scaler may have skipped the very first step
+            warnings.filterwarnings("ignore", "Detected call of `lr_scheduler.step", UserWarning)
+            for scheduler in schedulers if isinstance(schedulers, list) else [schedulers]:
+                scheduler.step()
+
+    def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
+        """Lightning has the gradients of an optimizer ready, no longer scaled."""
+        next(turn for turn in self.turns.values() if turn.optimizer is optimizer).gate()
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep the loss scales."""
+        checkpoint[SCALERS] = {name: turn.scaler.state_dict() for name, turn in self.turns.items()}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take them up, as soon as the optimizers are there."""
+        self._scaler_states = checkpoint.get(SCALERS, {})

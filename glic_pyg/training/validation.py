@@ -1,0 +1,60 @@
+"""What is measured on a whole picture."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from glic_pyg.source.regularizer import Regularizer
+from glic_pyg.training.contract import TrainableCodec
+from glic_pyg.training.distortion import LEAST_SIDE
+from glic_pyg.training.loss import RateDistortionLoss, estimated_bpp
+from glic_pyg.training.padding import pad_to_multiple
+
+Measure = Callable[[Tensor, Tensor], Tensor]
+
+
+@torch.no_grad()
+def measure_picture(
+    model: TrainableCodec,
+    x: Tensor,
+    loss: RateDistortionLoss,
+    psnr: Measure,
+    ms_ssim: Measure | None = None,
+    regularizer: Regularizer | None = None,
+) -> tuple[dict[str, Tensor], Tensor]:
+    """Rate and quality of a picture of any size.
+
+    Args:
+        model: in eval mode.
+        x: (B, 3, H, W) in [0, 1].
+        loss: gives λ and the distortion; its orthogonality term is left out.
+        psnr, ms_ssim: (x_hat, x) → (B,). MS-SSIM is left out of pictures under 161 pixels a side.
+        regularizer: its H_theta of the reconstruction is measured too.
+
+    Returns:
+        Means by name (estimated bpp, PSNR in dB, MS-SSIM, MS-SSIM in dB, ``H_theta`` in bits per pixel,
+        loss), and x_hat, (B, 3, H, W), clamped to [0, 1].
+    """
+    height, width = x.shape[-2:]
+    out = model(pad_to_multiple(x, model.multiple))
+    raw = out["x_hat"][..., :height, :width].float()
+    x_hat = raw.clamp(0, 1)
+    bpp = estimated_bpp(out["likelihoods"], len(x) * height * width)
+    figures = {
+        "bpp": bpp,
+        "psnr": psnr(x_hat, x).mean(),
+        "loss": bpp + loss.lmbda * loss.distortion(x_hat, x),
+    }
+    if ms_ssim is not None and min(height, width) >= LEAST_SIDE:
+        similarity = ms_ssim(x_hat, x)
+        figures |= {"ms_ssim": similarity.mean(), "ms_ssim_db": (-10 * (1 - similarity).log10()).mean()}
+    if regularizer is not None:
+        figures["H_theta"] = _entropy_of_any_size(regularizer, x, raw)
+    return figures, x_hat
+
+
+def _entropy_of_any_size(regularizer: Regularizer, x: Tensor, x_hat: Tensor) -> Tensor:
+    height, width = x.shape[-2:]
+    padded = (pad_to_multiple(image, regularizer.multiple) for image in (x, x_hat))
+    return regularizer.model(*padded)[..., :height, :width].sum() / (len(x) * height * width)
