@@ -1,0 +1,132 @@
+"""The information-theoretic regularizer: minus alpha times the estimated H(X | X_hat)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from glic_pyg.source.source_model import SourceModel
+
+
+class RegularizerTerm(NamedTuple):
+    """The regularizer's part in a codec step."""
+
+    loss: Tensor
+    """-alpha * H_theta(X | X_hat) in bits per pixel, 0-dimensional; add it to the codec's loss."""
+    alpha: float
+    cosine: Tensor
+    """Between its gradient and that of the MSE, both at x_hat, 0-dimensional; about -1 when they fight."""
+
+
+class Regularizer(nn.Module):
+    r"""Owner of q_theta, and of what it adds to the codec's loss (arXiv 2411.16727).
+
+    .. math::
+        L = R + \lambda \cdot 255^2\,\mathrm{MSE} - \alpha\,H_\theta, \qquad
+        H_\theta = \mathrm{E}\left[-\log_2 q_\theta(x | \hat x)\right] \ge H(X | \hat X)
+
+    The codec's step takes :meth:`codec_term`, in which theta is held fixed, the source's step minimises
+    :meth:`source_loss`, in which x_hat is. All entropies are in bits per pixel, the unit of the rate: the
+    paper's unit is not known to us, but only so does alpha turn the rate R of an injective codec into
+    (1 + alpha) R.
+
+    Args:
+        model: makes q_theta without arguments. It is called in a random state of its own, so that a codec
+            trained with alpha = 0 draws the numbers of one trained without any of this.
+        alpha: factor of the entropy. The papers' values are not known to us; see ``bounds.critical_alpha``.
+        start: steps during which the term is 0 while q_theta learns what the reconstructions look like.
+        ramp: steps from there in which alpha rises linearly to its value.
+        seed: of q_theta's first weights.
+
+    Raises:
+        ValueError: if alpha, start or ramp is negative.
+    """
+
+    def __init__(
+        self,
+        model: Callable[[], SourceModel],
+        alpha: float = 0.01,
+        start: int = 0,
+        ramp: int = 0,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        for name, value in {"alpha": alpha, "start": start, "ramp": ramp}.items():
+            if value < 0:
+                raise ValueError(f"the regularizer's {name} must not be negative, got {value}.")
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.model = model()
+        self.alpha = alpha
+        self.start = start
+        self.ramp = ramp
+
+    @property
+    def multiple(self) -> int:
+        """Height and width of x must be multiples of this many pixels."""
+        return self.model.multiple
+
+    def alpha_at(self, step: int) -> float:
+        """Alpha of the step that follows ``step`` finished ones."""
+        if step < self.start:
+            return 0.0
+        return self.alpha * min(1.0, (step - self.start + 1) / (self.ramp + 1))
+
+    def entropy(self, x: Tensor, x_hat: Tensor) -> Tensor:
+        """H_theta(X | X_hat) in bits per pixel, 0-dimensional; see :class:`SourceModel` for the arguments."""
+        return self.model(x, x_hat).sum() / _pixels(x)
+
+    def source_loss(self, x: Tensor, x_hat: Tensor) -> Tensor:
+        """What theta minimises: :meth:`entropy` with x_hat detached, so that nothing reaches the codec."""
+        return self.entropy(x, x_hat.detach())
+
+    def codec_term(self, x: Tensor, x_hat: Tensor, step: int) -> RegularizerTerm:
+        """The codec's part, with theta frozen.
+
+        The gradient at x_hat is taken at once, and the term returned is linear in x_hat with just this
+        gradient: the activations of q_theta are gone before the codec's backward pass begins, and no gradient
+        can reach theta. Where alpha is 0 q_theta does not run at all.
+
+        Args:
+            x: ``(B, 3, H, W)`` in [0, 1], 8-bit values / 255.
+            x_hat: the same shape, attached to the codec, not clamped.
+            step: finished steps.
+        """
+        alpha = self.alpha_at(step)
+        if alpha == 0:
+            zero = torch.zeros((), device=x.device)
+            return RegularizerTerm(zero, alpha, zero)
+        entropy, gradient = self._entropy_and_gradient(x, x_hat.detach())
+        change = ((x_hat - x_hat.detach()) * gradient).sum()  # exactly 0, but it has the gradient
+        loss = -alpha * (entropy + change)
+        cosine = nn.functional.cosine_similarity(-gradient.flatten(), (x_hat.detach() - x).flatten(), dim=0)
+        return RegularizerTerm(loss, alpha, cosine)
+
+    def _entropy_and_gradient(self, x: Tensor, x_hat: Tensor) -> tuple[Tensor, Tensor]:
+        """The entropy and its gradient at x_hat. Bits are summed first, so that fp16 does not underflow."""
+        place = x_hat.float() if x_hat.element_size() < 4 else x_hat.clone()
+        with frozen(self.model), torch.enable_grad():
+            bits = self.model(x, place.requires_grad_()).sum()
+            (gradient,) = torch.autograd.grad(bits, place)
+        return bits.detach() / _pixels(x), gradient / _pixels(x)
+
+
+def _pixels(x: Tensor) -> int:
+    return x.shape[0] * x.shape[-2] * x.shape[-1]
+
+
+@contextmanager
+def frozen(module: nn.Module) -> Iterator[None]:
+    """No parameter of the module gets a gradient from what runs inside; afterwards all is as before."""
+    trainable = [p for p in module.parameters() if p.requires_grad]
+    for parameter in trainable:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in trainable:
+            parameter.requires_grad_(True)
