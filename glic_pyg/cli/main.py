@@ -34,6 +34,7 @@ COMMANDS = (
     Command("demo", "glic_pyg.cli.demo", "a photograph there and back, with pictures of its graph"),
     Command("doctor", "glic_pyg.cli.doctor", "say what is installed and which code paths are in use"),
     Command("convert", "glic_pyg.cli.convert", "turn a released checkpoint into a weights file"),
+    Command("data", "glic_pyg.cli.data", "fetch data sets, and check them"),
     Command("train", "glic_pyg.cli.train", "train a codec, configured by Hydra"),
 )
 

@@ -1,13 +1,15 @@
-"""The same small pictures as files and packed into shards."""
+"""The same small pictures as files and packed into shards; a server to fetch them from."""
 
 import io
 import tarfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+
+from tests.data.web import Web, serve
 
 SIZES = [(48, 40), (64, 33), (33, 70), (50, 50), (40, 41)]
 
@@ -44,3 +46,10 @@ def pack(pictures: Path, tmp_path: Path) -> Callable[..., Path]:
         return folder
 
     return make
+
+
+@pytest.fixture
+def web() -> Iterator[Web]:
+    """A server on this machine."""
+    with serve() as running:
+        yield running
