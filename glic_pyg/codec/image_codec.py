@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from glic_pyg.codec.agreement import PriorTables, ReadingChannel, WritingChannel
+from glic_pyg.codec.agreement import PriorTables
 from glic_pyg.codec.alpha import pack_alpha, take_alpha
 from glic_pyg.codec.arithmetic import plain_arithmetic
 from glic_pyg.codec.container import (
@@ -30,6 +30,8 @@ from glic_pyg.codec.metadata import Metadata, deflate, inflate
 from glic_pyg.codec.padding import colour_from_tensor, padded_size, tensor_from_colour
 from glic_pyg.codec.picture import Picture
 from glic_pyg.codec.pixels import picture_from
+from glic_pyg.codec.reading_channel import ReadingChannel
+from glic_pyg.codec.writing_channel import WritingChannel
 from glic_pyg.models.contract import LATENT_STRIDE, Backbone
 
 __all__ = ["Decoded", "Encoded", "ImageCodec", "Precision"]

@@ -10,13 +10,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from glic_pyg.codec.agreement import PriorTables, ReadingChannel, WritingChannel
+from glic_pyg.codec.agreement import PriorTables
 from glic_pyg.codec.arithmetic import plain_arithmetic
 from glic_pyg.codec.errors import CorruptFile, LatentMismatch, NonFiniteLatents
 from glic_pyg.codec.image_codec import ImageCodec
 from glic_pyg.codec.lattice import LATTICE, MARGIN, lattice_coordinates, level_coordinates, round_tracked
+from glic_pyg.codec.reading_channel import ReadingChannel
 from glic_pyg.codec.tables import LEAST_SCALE, LOG_SCALE_STEP, SCALE_LEVELS
 from glic_pyg.codec.ties import Tie, TieKind, pack_ties, take_ties
+from glic_pyg.codec.writing_channel import WritingChannel
 from glic_pyg.models.weights import weights_hash
 from tests.tiny_backbone import TinyBackbone
 

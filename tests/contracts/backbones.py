@@ -51,5 +51,7 @@ def lively(name: str, x: Tensor) -> nn.Module:
         probe.remove()
         std, mean = torch.std_mean(seen[0], (0, 2, 3), keepdim=True)
         gain = spread / std.clamp_min(1e-6)
-        module.register_forward_hook(lambda _m, _i, out, gain=gain, mean=mean: gain * (out - mean))
+        module.register_forward_hook(
+            lambda _m, _i, out, gain=gain, mean=mean: gain.to(out) * (out - mean.to(out))
+        )
     return model

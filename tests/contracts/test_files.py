@@ -7,12 +7,16 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 from torch import Tensor
 
-from glic_pyg.codec.agreement import PriorTables, ReadingChannel, WritingChannel
+from glic_pyg.codec.agreement import PriorTables
 from glic_pyg.codec.image_codec import ImageCodec
+from glic_pyg.codec.reading_channel import ReadingChannel
+from glic_pyg.codec.writing_channel import WritingChannel
 from glic_pyg.models.weights import weights_hash
+from tests.contracts.backbones import lively
 
 LARGE = (16, 24)  # steps of y
 
@@ -73,6 +77,19 @@ def test_a_photograph_there_and_back_under_other_settings(
         decoded = codec.decode(encoded.data).array.astype(int)
     assert torch.equal(received[0].double(), sent)
     assert expected.shape == photo.shape and (np.abs(decoded - expected) <= 1).mean() >= 0.999
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_decodes_on_the_other_kind_of_machine(name: str, x: Tensor, photo: np.ndarray) -> None:
+    """The checksum of the latents makes any disagreement an error."""
+    model, twin = lively(name, x), lively(name, x)
+    here = codec_of(model)
+    there = ImageCodec(twin, here.name, weights_hash(model), device="cuda")
+    for writer, reader in ((here, there), (there, here)):
+        data = writer.encode(photo).data
+        one, other = (codec.decode(data).array.astype(int) for codec in (writer, reader))
+        assert (np.abs(one - other) <= 1).mean() >= 0.999
 
 
 def test_files_do_not_depend_on_their_company(lively_model: Any, photo: np.ndarray) -> None:

@@ -12,9 +12,11 @@ from compressai.ops import quantize_ste
 from PIL import Image
 from torch import Tensor
 
-from glic_pyg.codec.agreement import PriorTables, ReadingChannel, WritingChannel
+from glic_pyg.codec.agreement import PriorTables
 from glic_pyg.codec.image_codec import ImageCodec
 from glic_pyg.codec.padding import colour_from_tensor, tensor_from_colour
+from glic_pyg.codec.reading_channel import ReadingChannel
+from glic_pyg.codec.writing_channel import WritingChannel
 from glic_pyg.models.contract import SymbolChannel
 from glic_pyg.models.mlicpp import MLICpp
 from glic_pyg.models.mlicpp.checkerboard import OTHERS, is_anchor, only

@@ -1,0 +1,95 @@
+"""The decoder's end of a channel: bytes become symbols, near-ties are settled as the encoder settled them."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Sequence
+
+import torch
+from compressai.entropy_models import EntropyBottleneck
+from torch import Tensor
+
+from glic_pyg.codec.agreement import Channel, PriorTables, as_uint8, channel_numbers, medians
+from glic_pyg.codec.entropy_coding import SymbolReader
+from glic_pyg.codec.errors import CorruptFile
+from glic_pyg.codec.lattice import LATTICE, lattice_coordinates, level_coordinates, round_tracked
+from glic_pyg.codec.tables import SCALE_LEVELS, gaussian_tables
+from glic_pyg.codec.ties import Tie, TieKind, take_ties
+
+__all__ = ["ReadingChannel"]
+
+
+class ReadingChannel(Channel):
+    """The decoder's end.
+
+    Args:
+        priors: tables of the factorized priors.
+        data: a latents stream.
+
+    Raises:
+        TruncatedFile, CorruptFile: the list of near-ties is damaged.
+    """
+
+    def __init__(self, priors: PriorTables, data: bytes) -> None:
+        super().__init__(priors)
+        ties, at = take_ties(data, 0)
+        self._ties = {kind: [tie for tie in ties if tie.kind is kind] for kind in TieKind}
+        self._reader = SymbolReader(data[at:])
+
+    def factorized(
+        self, bottleneck: EntropyBottleneck, shape: tuple[int, ...], values: Tensor | None
+    ) -> Tensor:
+        """See :class:`~glic_pyg.models.contract.SymbolChannel`."""
+        if values is not None:
+            raise ValueError("The decoder's channel reads z; it takes no values.")
+        device = bottleneck.quantiles.device
+        coded = self._reader.read(channel_numbers(shape), self.priors.of(bottleneck))
+        symbols = torch.from_numpy(coded).to(device, torch.int64).reshape(shape)
+        self.account(symbols)
+        return symbols + medians(bottleneck, device)
+
+    def gaussian(self, means: Tensor, scales: Tensor, values: Tensor | None) -> Tensor:
+        """See :class:`~glic_pyg.models.contract.SymbolChannel`.
+
+        Raises:
+            CorruptFile: the file makes the entropy model compute what is not finite, or does not decode.
+        """
+        if values is not None:
+            raise ValueError("The decoder's channel reads y; it takes no values.")
+        _check_decoded(means, scales)
+        mean = self._settle(lattice_coordinates(means), TieKind.LATTICE)
+        level = self._settle(level_coordinates(scales), TieKind.LEVEL).clamp_max(SCALE_LEVELS - 1)
+        coded = self._reader.read(as_uint8(level), gaussian_tables())
+        symbols = torch.from_numpy(coded).to(means.device, torch.int64).reshape(means.shape)
+        return self.y_hat(mean + LATTICE * symbols)
+
+    def lattice(self, values: Tensor) -> Tensor:
+        """See :class:`~glic_pyg.models.contract.SymbolChannel`.
+
+        Raises:
+            CorruptFile: the file makes the entropy model compute what is not finite.
+        """
+        _check_decoded(values)
+        return self.y_hat(self._settle(lattice_coordinates(values), TieKind.LATTICE))
+
+    def _settle(self, coordinates: Tensor, kind: TieKind) -> Tensor:
+        """Round half up, except where the file says how the encoder rounded."""
+        flat = coordinates.flatten()
+        rounded = round_tracked(flat, 0.0).values
+        for tie in self._ties_within(self._ties[kind], coordinates.numel()):
+            place = tie.place - self.coded
+            low = int(flat[place].floor())
+            rounded[place] = low if low % 2 == tie.odd else low + 1
+        return rounded.reshape(coordinates.shape)
+
+    def _ties_within(self, ties: Sequence[Tie], count: int) -> Sequence[Tie]:
+        return ties[
+            bisect_left(ties, self.coded, key=lambda tie: tie.place) : bisect_left(
+                ties, self.coded + count, key=lambda tie: tie.place
+            )
+        ]
+
+
+def _check_decoded(*tensors: Tensor) -> None:
+    if not all(tensor.isfinite().all() for tensor in tensors):
+        raise CorruptFile("The latents stream is damaged: it leads to values that are not finite.")
