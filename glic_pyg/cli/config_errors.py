@@ -9,7 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from hydra import compose, initialize_config_dir
-from hydra.errors import HydraException, InstantiationException, MissingConfigException
+from hydra.errors import (
+    HydraException,
+    InstantiationException,
+    MissingConfigException,
+    OverrideParseException,
+)
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -35,6 +40,8 @@ def explain(error: Exception, folder: Path, command: str, arguments: Sequence[st
     if unknown := re.match(r"Could not (?:override|delete from config\.) '([^']+)'", str(error)):
         others = [a for a in arguments if unknown[1] not in a and "=" in a and not a.startswith("-")]
         return _unknown_key(unknown[1], command, _known_keys(folder, command, others))
+    if isinstance(error, OverrideParseException):
+        return f"cannot read {error.override}: {_one_line(error).partition(' See http')[0]}; try quotes."
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         return _missing_file(error.missing_cfg_file, error.options or ())
     if isinstance(error, InstantiationException) and error.__cause__:
@@ -43,8 +50,10 @@ def explain(error: Exception, folder: Path, command: str, arguments: Sequence[st
 
 
 def _unknown_key(key: str, command: str, known: Sequence[str]) -> str:
-    close = difflib.get_close_matches(key, known, n=1)
-    hint = f"did you mean {close[0]}?" if close else f"glic {command} --cfg job shows what there is."
+    close = difflib.get_close_matches(key, known, n=2, cutoff=0.75)
+    hint = (
+        f"did you mean {' or '.join(close)}?" if close else f"glic {command} --cfg job shows what there is."
+    )
     return f"there is no setting {key}; {hint}"
 
 

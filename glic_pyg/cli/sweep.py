@@ -42,7 +42,8 @@ class Sweep(Callback):
         print(f"\n{as_markdown(rows)}\nEvery setting and metric: {folder / TABLE}.csv")
         unfinished = {name: record for name, record in rows.items() if record.status != "finished"}
         for name, record in unfinished.items():
-            print(f"not finished: {name}: {record.status} {record.reason}".rstrip(), file=sys.stderr)
+            reason = f": {record.reason}" if record.reason else ""
+            print(f"not finished: {name}, {record.status}{reason}", file=sys.stderr)
         if unfinished:
             raise SystemExit(1)
 

@@ -70,7 +70,8 @@ def run_sweep_job(command: str, *more: str) -> dict[str, float]:
         log.info("%s: finished before, skipped", folder.name)
         return dict(before.metrics)
     record = _run(_command_line(command, folder, more), folder, overrides)
-    log.info("%s: %s in %.0f s %s", folder.name, record.status, record.seconds, record.reason)
+    reason = f": {record.reason}" if record.reason else ""
+    log.info("%s: %s after %.0f s%s", folder.name, record.status, record.seconds, reason)
     return dict(record.metrics)
 
 
