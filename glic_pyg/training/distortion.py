@@ -26,8 +26,8 @@ def structural_dissimilarity(x_hat: Tensor, x: Tensor) -> Tensor:
 
     The value is that of pytorch-msssim. The gradient differs where a reconstruction is so bad that a
     contrast-structure term is not positive, as in the first steps of training: there the usual clamp at 0
-    gives a NaN (an infinite slope times zero), here terms are bounded below by 1e-3 and go on pulling
-    upwards (the gradient of CompressAI's ``LowerBound``).
+    gives no gradient, or NaN (an infinite slope times zero). Here terms are bounded below by 1e-3 and go on
+    pulling upwards (the gradient of CompressAI's ``LowerBound``).
 
     Args:
         x_hat: reconstructions (B, 3, H, W), not clamped.

@@ -11,9 +11,10 @@ from torch import Tensor, nn
 def entropy_in_float32(model: nn.Module) -> None:
     """Make every entropy model of `model` compute in float32, whatever autocast says around it.
 
-    A likelihood is the difference of two cumulatives, and a latent of 100 has a spacing of 1/2 in
-    bfloat16: the rate would be wrong, not just noisy. Inputs are widened to float32 (float64 stays) and
-    autocast is off inside. Done by hooks, which leave the model's class, its names and its copies alone.
+    A likelihood is the difference of two cumulatives that may be nearly equal, and a latent of 100 has a
+    spacing of 1/2 in bfloat16: there is no room for noise around it. Inputs are widened to float32 (float64
+    stays) and autocast is off inside. Done by hooks, which leave the model's class, its names and its copies
+    alone.
 
     Args:
         model: holds any number of CompressAI's entropy models; changed in place.

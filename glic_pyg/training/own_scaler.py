@@ -21,7 +21,7 @@ class OwnScaler:
     def __init__(self, precision: Any) -> None:
         self.precision = precision
         shared = getattr(precision, "scaler", None)
-        self.scaler = None if shared is None else torch.amp.GradScaler(precision.device)
+        self.scaler = None if shared is None else _like(shared, precision.device)
 
     @contextmanager
     def in_place(self) -> Iterator[None]:
@@ -43,3 +43,14 @@ class OwnScaler:
         """Take up what :meth:`state_dict` gave."""
         if self.scaler is not None and state:
             self.scaler.load_state_dict(state)
+
+
+def _like(scaler: torch.amp.GradScaler, device: str) -> torch.amp.GradScaler:
+    """A scaler with the settings of another."""
+    return torch.amp.GradScaler(
+        device,
+        init_scale=scaler.get_scale(),
+        growth_factor=scaler.get_growth_factor(),
+        backoff_factor=scaler.get_backoff_factor(),
+        growth_interval=scaler.get_growth_interval(),
+    )

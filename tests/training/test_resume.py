@@ -6,6 +6,8 @@ import lightning
 import pytest
 import torch
 
+from glic_pyg.training.alternation import Alternation
+from glic_pyg.training.codec_module import CodecModule
 from glic_pyg.training.last_checkpoint import LastCheckpoint
 from tests.training.conftest import states_equal
 
@@ -81,3 +83,30 @@ def test_other_seed_differs(straight, make_module, make_data, make_trainer) -> N
     module, trainer = make_module(), make_trainer(8)
     trainer.fit(module, make_data(8, seed=8))
     assert not states_equal(straight[0], module.state_dict())
+
+
+def test_everything_at_once(make_module, make_data, make_trainer, regularized, tmp_path: Path) -> None:
+    """Regularizer in its ramp, theta twice a batch, accumulation, average, solved quantiles."""
+    path = str(tmp_path / "last.ckpt")
+
+    def everything() -> CodecModule:
+        return make_module(
+            **regularized(0.05, start=1, ramp=5),
+            alternation=Alternation(source_steps=2),
+            micro_batches=2,
+            quantile_optimizer=None,
+            solve_every=3,
+            ema_decay=0.9,
+        )
+
+    straight, stopped, resumed = everything(), everything(), everything()
+    trainers = [make_trainer(8), make_trainer(4, callbacks=[LastCheckpoint(path)]), make_trainer(8)]
+    trainers[0].fit(straight, make_data(8, batch_size=4))
+    trainers[1].fit(stopped, make_data(4, batch_size=4))
+    trainers[2].fit(resumed, make_data(8, batch_size=4), ckpt_path=path, weights_only=True)
+    assert states_equal(straight.state_dict(), resumed.state_dict())
+    assert not states_equal(straight.state_dict(), stopped.state_dict())
+    for one, other in zip(trainers[0].optimizers, trainers[2].optimizers, strict=True):
+        for key, state in one.state_dict()["state"].items():
+            assert states_equal(state, other.state_dict()["state"][key])
+    assert any(name.startswith("regularizer.model") for name in straight.state_dict())
