@@ -20,6 +20,7 @@ from glic_pyg.training.float32_entropy import entropy_in_float32
 from glic_pyg.training.loss import RateDistortionLoss
 from glic_pyg.training.parameter_groups import parameter_groups
 from glic_pyg.training.quantile_solver import quantiles_solved
+from glic_pyg.training.sample_noise import SampleNoise
 from glic_pyg.training.step_figures import StepFigures
 from glic_pyg.training.step_seed import step_seed
 from glic_pyg.training.turn_taking import Learner, OptimizerFactory, Schedule, TurnTaking
@@ -34,7 +35,9 @@ class CodecModule(TurnTaking):
     (:class:`Alternation` says when). With α = 0 the codec's weights are those of plain training, to the last
     bit.
 
-    Noise is seeded by (seed, step, rank): a resumed run repeats the uninterrupted one to the last bit.
+    The noise of a sample hangs on (seed, step, its place in the batch over all processes): a resumed run
+    repeats the uninterrupted one to the last bit, and several processes do what one would do with the same
+    batch, up to the order of summation (:class:`SampleNoise`).
 
     Gradients are accumulated inside a step: the batch is cut into ``micro_batches`` that go through one
     after the other. Thus a batch is a step, and a recipe is the same with any amount of memory.
@@ -95,6 +98,7 @@ class CodecModule(TurnTaking):
             )
         self.model = model
         entropy_in_float32(self._network)
+        self.noise = SampleNoise(self._network, seed)
         self.ema = None if ema_decay is None else WeightAverage(self._network, ema_decay)
         self.regularizer = regularizer
         self.loss = loss
@@ -145,7 +149,7 @@ class CodecModule(TurnTaking):
         """Train on one batch of crops, (B, 3, H, W) in [0, 1]."""
         x, names, *_ = batch if isinstance(batch, Batch) else Batch(batch, ())
         self.begin_step(names)
-        torch.manual_seed(step_seed(self.seed, self.step, self.global_rank))
+        torch.manual_seed(step_seed(self.seed, self.step))  # for a model that draws other numbers as well
         step = CodecStep(self, x)
         if step.run() and self.ema is not None:
             self.ema.update(self._network, self.step)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, cast
@@ -23,12 +24,14 @@ class Part:
 
     Attributes:
         x: crops, (b, 3, H, W).
-        share: of the batch.
+        share: of this process's batch.
+        places: of the samples in the whole batch, over all processes.
         x_hat: their reconstruction, detached, once the codec has made it.
     """
 
     x: Tensor
     share: float
+    places: Sequence[int]
     x_hat: Tensor | None = None
 
 
@@ -46,13 +49,23 @@ class CodecStep:
     def __init__(self, module: CodecModule, x: Tensor) -> None:
         self.module = module
         self.figures = StepFigures()
-        self.parts = [Part(part, len(part) / len(x)) for part in x.chunk(module.micro_batches)]
+        self.parts = self._cut(x)
         for model in (module.model, module.regularizer):
             if model is not None and (x.shape[-2] % model.multiple or x.shape[-1] % model.multiple):
                 raise TrainingError(
                     f"Crops of {x.shape[-1]}x{x.shape[-2]} do not fit {type(model).__name__}, which takes "
                     f"multiples of {model.multiple} pixels: choose another data.crop."
                 )
+
+    def _cut(self, x: Tensor) -> list[Part]:
+        """The micro-batches. Process r of n has the samples r, r + n, ... of the whole batch."""
+        rank, processes = self.module.global_rank, self.module.trainer.world_size
+        places = range(rank, rank + len(x) * processes, processes)
+        size = -(-len(x) // self.module.micro_batches)
+        return [
+            Part(part, len(part) / len(x), places[number * size : (number + 1) * size])
+            for number, part in enumerate(x.split(size))
+        ]
 
     def run(self) -> bool:
         """All turns; whether the codec's step was taken. If not, nobody else learns from the batch either."""
@@ -66,7 +79,8 @@ class CodecStep:
     def _codec_loss(self, part: Part) -> Tensor:
         """The codec's objective on a part of the batch."""
         module = self.module
-        out = module.model(part.x)
+        with module.noise.of(module.step, part.places, part.x.device):
+            out = module.model(part.x)
         x_hat: Tensor = out["x_hat"]
         part.x_hat = x_hat.detach()
         if module.alternation.source_first:
