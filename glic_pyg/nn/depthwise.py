@@ -6,14 +6,14 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from glic_pyg.nn.channels_last import map_of
 
 
-def depthwise(conv: nn.Conv2d, rows: Tensor, missing: tuple[int, int]) -> Tensor:
-    """Apply a depthwise convolution to ``(B, H, W, C)`` rows.
+def depthwise(rows: Tensor, weight: Tensor, bias: Tensor | None, missing: tuple[int, int]) -> Tensor:
+    """Apply a depthwise convolution, weight ``(C, 1, k, k)``, to ``(B, H, W, C)`` rows.
 
     The map is zero-padded in width as usual, in height only by the ``(top, bottom)`` rows that are
     ``missing``: the rest of the halo is expected in ``rows`` (see :mod:`glic_pyg.nn.strips`).
@@ -22,7 +22,6 @@ def depthwise(conv: nn.Conv2d, rows: Tensor, missing: tuple[int, int]) -> Tensor
         ``(B, H + top + bottom - 2 (k // 2), W, C)``.
     """
     padded = F.pad(rows, (0, 0, 0, 0, *missing)) if any(missing) else rows
-    weight, bias = conv.weight, conv.bias
     if torch.is_autocast_enabled(rows.device.type):
         dtype = torch.get_autocast_dtype(rows.device.type)
         padded, weight, bias = padded.to(dtype), weight.to(dtype), None if bias is None else bias.to(dtype)

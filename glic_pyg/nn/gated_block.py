@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from glic_pyg.nn.channels_last import map_of, rows_of
 from glic_pyg.nn.depthwise import depthwise
-from glic_pyg.nn.pointwise import Pointwise, add_linear, gated_projection
+from glic_pyg.nn.pointwise import Pointwise, add_linear, gate, halves
 from glic_pyg.nn.strips import by_strips
 
 NORM_EPS = 1e-6
@@ -27,7 +27,7 @@ class GatedFFN(nn.Module):
         self.project_out = Pointwise(hidden, channels, bias=False)
 
     def forward(self, residual: Tensor, rows: Tensor, out: Tensor | None = None) -> Tensor:
-        return add_linear(residual, gated_projection(rows, self.project_in), self.project_out, out)
+        return add_linear(residual, gate(*halves(rows, self.project_in)), self.project_out, out)
 
 
 class GatedBlock(nn.Module):
@@ -59,7 +59,8 @@ class GatedBlock(nn.Module):
         height = rows.shape[1] + sum(missing) - 4
         inner = rows.narrow(1, 2 - missing[0], height)
         mixed = F.leaky_relu(self.mix_in(rows), 0.01, inplace=not torch.is_grad_enabled())
-        h = add_linear(self.skip(inner), depthwise(self.depthwise, mixed, missing), self.mix_out)
+        spread = depthwise(mixed, self.depthwise.weight, self.depthwise.bias, missing)
+        h = add_linear(self.skip(inner), spread, self.mix_out)
         return self.ffn(h, self.norm(h), out)
 
 

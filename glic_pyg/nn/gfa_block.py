@@ -8,7 +8,7 @@ from glic_pyg.graph import GraphBuilder, WindowGraph
 from glic_pyg.nn.channels_last import map_of, rows_of
 from glic_pyg.nn.depthwise import depthwise
 from glic_pyg.nn.gfa_conv import GFAConv
-from glic_pyg.nn.pointwise import Pointwise, add_linear, gate
+from glic_pyg.nn.pointwise import Pointwise, add_linear, gate, halves
 from glic_pyg.nn.strips import by_strips
 
 NORM_EPS = 1e-5
@@ -42,8 +42,10 @@ class GFALayer(nn.Module):
     def _feed_forward(self, rows: Tensor, missing: tuple[int, int], out: Tensor | None) -> Tensor:
         height = rows.shape[1] + sum(missing) - 2
         inner = rows.narrow(1, 1 - missing[0], height)
-        hidden = self.project_in(self.norm_ffn(rows))
-        return add_linear(inner, gate(depthwise(self.depthwise, hidden, missing)), self.project_out, out)
+        hidden = halves(self.norm_ffn(rows), self.project_in)
+        weights = self.depthwise.weight.chunk(2)
+        u, v = (depthwise(half, weight, None, missing) for half, weight in zip(hidden, weights, strict=True))
+        return add_linear(inner, gate(u, v), self.project_out, out)
 
 
 class GFABlock(nn.Module):

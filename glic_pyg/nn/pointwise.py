@@ -18,50 +18,34 @@ class Pointwise(nn.Conv2d):
         return F.linear(rows, self.weight.flatten(1), self.bias)
 
 
-def gate(hidden: Tensor) -> Tensor:
-    """GELU of the first half of the channels times the second half (exact GELU)."""
-    u, v = hidden.chunk(2, dim=-1)
-    return F.gelu(u) * v if torch.is_grad_enabled() else F.gelu(u).mul_(v)
+def halves(rows: Tensor, projection: Pointwise) -> tuple[Tensor, Tensor]:
+    """The two halves of the channels of a projection without bias, as tensors of their own.
 
-
-def gated_projection(rows: Tensor, projection: Pointwise) -> Tensor:
-    """``gate(projection(rows))`` of a projection without bias, ``(..., C)`` -> ``(..., hidden)``.
-
-    Without gradients on a CPU, oneDNN applies the GELU while it writes the product.
+    Two products that give contiguous halves, and element-wise work on those, take half the time of one
+    product whose halves are views.
     """
-    autocast = torch.is_autocast_enabled(rows.device.type)
-    dtype = torch.get_autocast_dtype(rows.device.type) if autocast else rows.dtype
-    if not _onednn_can_fuse(rows.device, dtype):
-        return gate(projection(rows))
-    rows = rows.to(dtype)
-    weight_u, weight_v = projection.weight.flatten(1).to(dtype).chunk(2)
-    u = torch.ops.mkldnn._linear_pointwise(rows, weight_u, None, "gelu", [], "none")
-    return F.linear(rows, weight_v).mul_(u)
+    first, second = projection.weight.flatten(1).chunk(2)
+    return F.linear(rows, first), F.linear(rows, second)
 
 
-def _onednn_can_fuse(device: torch.device, dtype: torch.dtype) -> bool:
-    return (
-        device.type == "cpu"
-        and dtype in (torch.float32, torch.bfloat16)
-        and not torch.is_grad_enabled()
-        and torch.backends.mkldnn.is_available()
-        and bool(torch.backends.mkldnn.enabled)
-        and hasattr(torch.ops.mkldnn, "_linear_pointwise")
-    )
+def gate(u: Tensor, v: Tensor) -> Tensor:
+    """GELU(u) · v, with the exact GELU."""
+    return F.gelu(u) * v if torch.is_grad_enabled() else F.gelu(u).mul_(v)
 
 
 def add_linear(
     residual: Tensor, rows: Tensor, linear: nn.Linear | nn.Conv2d, out: Tensor | None = None
 ) -> Tensor:
-    """``residual + linear(rows)`` in one pass over the result; ``(..., C_out)`` and ``(..., C_in)``.
+    """``residual + linear(rows)`` in the dtype of ``rows``; ``(..., C_out)`` and ``(..., C_in)``.
 
     ``out``, contiguous, may take the result when no gradient is wanted.
     """
-    dtype = rows.dtype
-    if linear.bias is not None:
-        residual = residual + linear.bias
-    flat = residual.to(dtype).flatten(0, -2), rows.flatten(0, -2), linear.weight.flatten(1).to(dtype).T
+    weight = linear.weight.flatten(1)
     if out is None:
-        return torch.addmm(*flat).view(residual.shape)
-    torch.addmm(*flat, out=out.view(-1, out.shape[-1]))
-    return out
+        return F.linear(rows, weight, linear.bias).add_(residual)
+    product, flat, weight = out.view(-1, out.shape[-1]), rows.flatten(0, -2), weight.to(rows.dtype)
+    if linear.bias is None:
+        torch.mm(flat, weight.T, out=product)
+    else:
+        torch.addmm(linear.bias.to(rows.dtype), flat, weight.T, out=product)
+    return out.add_(residual)

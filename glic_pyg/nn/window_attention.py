@@ -1,7 +1,8 @@
 """Attention over a window graph in cache-sized blocks of cells, forward and backward.
 
 The largest tensor of a block is ``cells x heads x 64 x 256``; nothing of that kind is kept between
-blocks or for the backward pass, which recomputes it.
+blocks or for the backward pass, which recomputes it. On CPUs the forward pass has a twin in C
+(:mod:`glic_pyg.nn.native`).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from glic_pyg.graph import WindowGraph
+from glic_pyg.nn import native
 
 LOGITS_AT_ONCE = 2**20
 NO_EDGE = -1e30
@@ -42,30 +44,19 @@ def window_attention(q: Tensor, kv: Tensor, scale: Tensor, bias: Tensor, graph: 
 class _WindowAttention(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, q: Tensor, kv: Tensor, scale: Tensor, bias: Tensor, graph: WindowGraph) -> Tensor:
-        heads = scale.shape[0]
         scale, bias = scale.to(q.dtype), bias.to(q.dtype)
-        q_rows, k_rows, v_rows = (_rows(t, heads) for t in (q, *kv.chunk(2, -1)))
-        q_norm, k_norm = _norm(q_rows), _norm(k_rows)
-        query, memory = _phantom_rows(q_rows), _phantom_rows(k_rows, parts=2)
-        torch.mul(q_rows, scale[:, None] / q_norm, out=query[:-1])
-        key_rows, value_rows = memory[:-1].chunk(2, -1)
-        torch.div(k_rows, k_norm, out=key_rows)
-        value_rows.copy_(v_rows)
-        out = torch.empty_like(query)
-        for nodes, candidates, mask in _blocks(graph, heads):
-            key, value = _gather(memory, candidates).chunk(2, -1)
-            bias_here = bias + _keep(mask, q.dtype)
-            attended = F.scaled_dot_product_attention(_gather(query, nodes), key, value, bias_here, scale=1.0)
-            _put(out, nodes, attended)
-        ctx.save_for_backward(query, memory, q_norm, k_norm, scale, bias)
+        ctx.save_for_backward(q, kv, scale, bias)
         ctx.graph = graph
-        return out[:-1].view(q.shape)
+        if native.can_attend(q, graph, heads=len(scale)):
+            return native.window_attention(q, kv, scale, bias, graph)
+        return attend_in_blocks(q, kv, scale, bias, graph)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad_out: Tensor) -> tuple[Tensor | None, ...]:
-        query, memory, q_norm, k_norm, scale, bias = ctx.saved_tensors
-        heads = scale.shape[0]
+        q, kv, scale, bias = ctx.saved_tensors
+        heads = len(scale)
+        query, memory, q_norm, k_norm = _unit_rows(q, kv, scale)
         grad_out_rows = _phantom_rows(_rows(grad_out, heads))
         grad_out_rows[:-1] = _rows(grad_out, heads)
         grad_query, grad_memory = torch.empty_like(query), torch.zeros_like(memory)
@@ -87,8 +78,31 @@ class _WindowAttention(torch.autograd.Function):
         grad_q = _unit_backward(unit_q, q_norm, grad_query[:-1] * scale[:, None])
         grad_k = _unit_backward(memory[:-1].chunk(2, -1)[0], k_norm, grad_unit_k)
         grad_kv = torch.cat([grad_k.flatten(1), grad_v.flatten(1)], -1)
-        shape = grad_out.shape
-        return grad_q.view(shape), grad_kv.view(*shape[:2], -1), grad_scale, grad_bias.to(bias.dtype), None
+        return grad_q.view_as(q), grad_kv.view_as(kv), grad_scale, grad_bias.to(bias.dtype), None
+
+
+def attend_in_blocks(q: Tensor, kv: Tensor, scale: Tensor, bias: Tensor, graph: WindowGraph) -> Tensor:
+    """:func:`window_attention` by torch operators, without gradient: any device and dtype."""
+    query, memory, *_ = _unit_rows(q, kv, scale)
+    out = torch.empty_like(query)
+    for nodes, candidates, mask in _blocks(graph, len(scale)):
+        key, value = _gather(memory, candidates).chunk(2, -1)
+        bias_here = bias + _keep(mask, q.dtype)
+        attended = F.scaled_dot_product_attention(_gather(query, nodes), key, value, bias_here, scale=1.0)
+        _put(out, nodes, attended)
+    return out[:-1].view(q.shape)
+
+
+def _unit_rows(q: Tensor, kv: Tensor, scale: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Unit queries times the scale, unit keys beside values (each with a phantom row); the norms of both."""
+    q_rows, k_rows, v_rows = (_rows(t, len(scale)) for t in (q, *kv.chunk(2, -1)))
+    q_norm, k_norm = _norm(q_rows), _norm(k_rows)
+    query, memory = _phantom_rows(q_rows), _phantom_rows(k_rows, parts=2)
+    torch.mul(q_rows, scale[:, None] / q_norm, out=query[:-1])
+    key_rows, value_rows = memory[:-1].chunk(2, -1)
+    torch.div(k_rows, k_norm, out=key_rows)
+    value_rows.copy_(v_rows)
+    return query, memory, q_norm, k_norm
 
 
 def _rows(maps: Tensor, heads: int) -> Tensor:

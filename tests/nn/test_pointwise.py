@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from glic_pyg.nn.pointwise import Pointwise, add_linear, gate, gated_projection
+from glic_pyg.nn.pointwise import Pointwise, add_linear, gate, halves
 
 
 @pytest.fixture
@@ -19,28 +19,17 @@ def test_is_a_convolution(rows: torch.Tensor) -> None:
     torch.testing.assert_close(layer(rows), expected)
 
 
-@pytest.mark.parametrize("onednn", [True, False])
-def test_gated_projection_is_the_gate_of_the_projection(
-    rows: torch.Tensor, onednn: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(torch.backends.mkldnn, "enabled", onednn)
+def test_gate_of_the_halves(rows: torch.Tensor) -> None:
     layer = Pointwise(24, 64, bias=False)
     u, v = layer(rows).chunk(2, -1)
     expected = F.gelu(u) * v
+    torch.testing.assert_close(gate(*halves(rows, layer)), expected)
     with torch.no_grad():
-        torch.testing.assert_close(gated_projection(rows, layer), expected)
-        torch.testing.assert_close(gate(layer(rows)), expected)
-        double = gated_projection(rows.double(), layer.double())
-    torch.testing.assert_close(double.float(), expected)
-    assert double.dtype == torch.float64
+        torch.testing.assert_close(gate(*halves(rows, layer)), expected)
 
 
-def test_gated_projection_follows_autocast(rows: torch.Tensor) -> None:
-    layer = Pointwise(24, 64, bias=False)
-    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-        low = gated_projection(rows, layer)
-    assert low.dtype == torch.bfloat16
-    torch.testing.assert_close(low.float(), gate(layer(rows)), rtol=0.05, atol=0.02)
+def test_halves_are_contiguous(rows: torch.Tensor) -> None:
+    assert all(half.is_contiguous() for half in halves(rows, Pointwise(24, 64, bias=False)))
 
 
 @pytest.mark.parametrize("bias", [True, False])
@@ -52,3 +41,13 @@ def test_add_linear(rows: torch.Tensor, bias: bool) -> None:
         out = torch.empty(2, 5, 8)
         assert add_linear(residual, rows, layer, out) is out
     torch.testing.assert_close(out, expected)
+
+
+@pytest.mark.parametrize("given", [True, False])
+def test_add_linear_follows_autocast(rows: torch.Tensor, given: bool) -> None:
+    layer, residual = Pointwise(24, 8), torch.randn(2, 5, 8)
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        out = torch.empty(2, 5, 8, dtype=torch.bfloat16) if given else None
+        low = add_linear(residual, rows.bfloat16(), layer, out)
+    assert low.dtype == torch.bfloat16
+    torch.testing.assert_close(low.float(), residual + layer(rows), rtol=0.05, atol=0.05)

@@ -1,0 +1,65 @@
+"""Compiles the C sources of this folder, once for each level of vector instructions.
+
+Run by the build hook when the package is installed, or by hand: ``python glic_pyg/nn/native/compile.py``.
+Needs nothing but Python and a C compiler (``CC``, by default ``cc``).
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+FOLDER = Path(__file__).parent
+SOURCE = FOLDER / "window_attention.c"
+OPTIONS = ["-std=gnu11", "-O3", "-shared", "-fPIC"]
+LEVELS = {
+    "AVX512": ["-march=x86-64-v4", "-mprefer-vector-width=512"],
+    "AVX2": ["-march=x86-64-v3"],
+    "DEFAULT": [],
+}
+"""Options by the name that torch gives to a CPU's capability."""
+
+
+def library_path(level: str) -> Path:
+    """Where the library for one level lies."""
+    return FOLDER / f"window_attention-{level}.so"
+
+
+def compile_all() -> list[Path]:
+    """Compile every level that this machine's compiler can; a library is replaced only by a complete one.
+
+    Returns:
+        the libraries that were made.
+
+    Raises:
+        OSError: there is no compiler, or none of the levels compiles; the message says why.
+    """
+    compiler = shlex.split(os.environ.get("CC", "cc"))
+    on_x86 = platform.machine().lower() in ("x86_64", "amd64")
+    made, reasons = [], []
+    for level, options in LEVELS.items():
+        if options and not on_x86:
+            continue
+        target = library_path(level)
+        partial = target.with_suffix(".part")
+        command = [*compiler, *OPTIONS, *options, str(SOURCE), "-o", str(partial), "-lm"]
+        result = subprocess.run(command, capture_output=True, text=True)
+        if result.returncode:
+            reasons.append(result.stderr.strip())
+            continue
+        os.replace(partial, target)
+        made.append(target)
+    if not made:
+        raise OSError(f"{compiler[0]} did not compile {SOURCE.name}: {' '.join(reasons)}")
+    return made
+
+
+if __name__ == "__main__":
+    try:
+        print(*compile_all(), sep="\n")
+    except OSError as error:
+        sys.exit(f"{error}; the slower path is used without it")

@@ -1,0 +1,126 @@
+"""The attention in C equals the one of torch operators."""
+
+from __future__ import annotations
+
+import ctypes
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from glic_pyg.graph import WindowGraph, build_graphs
+from glic_pyg.nn import GFAConv, native
+from glic_pyg.nn.native.compile import LEVELS, compile_all, library_path
+from glic_pyg.nn.window_attention import attend_in_blocks
+
+pytestmark = pytest.mark.skipif(not native.available(), reason="the C library is not compiled")
+
+
+def case(size: tuple[int, int], kind: str, heads: int, width: int) -> tuple[Tensor, ...]:
+    torch.manual_seed(0)
+    graph = build_graphs(torch.randn(2, 8, *size))[kind]
+    q = torch.randn(2, size[0] * size[1], heads * width)
+    kv = torch.randn(2, size[0] * size[1], 2 * heads * width)
+    return q, kv, torch.rand(heads) * 20 + 1, 16 * torch.rand(heads, 64, 256), graph
+
+
+@pytest.mark.parametrize("kind", ["local", "mesh"])
+@pytest.mark.parametrize(
+    ("size", "heads", "width"), [((32, 48), 2, 24), ((19, 9), 3, 16), ((8, 8), 1, 40), ((16, 24), 4, 7)]
+)
+def test_equals_torch(size: tuple[int, int], heads: int, width: int, kind: str) -> None:
+    arguments = case(size, kind, heads, width)
+    assert native.can_attend(arguments[0], arguments[-1], heads)
+    exact = attend_in_blocks(*(t.double() for t in arguments[:-1]), arguments[-1])
+    assert (native.window_attention(*arguments) - exact).abs().max() < 1e-5
+    assert (attend_in_blocks(*arguments) - exact).abs().max() < 1e-5
+
+
+def test_lonely_nodes_and_zero_rows() -> None:
+    q, kv, scale, bias, graph = case((16, 16), "local", 2, 8)
+    mask = graph.mask.clone()
+    mask[0, 0, 3] = False
+    q[0, 5] = 0
+    kv[1, 7] = 0
+    arguments = q, kv, scale, bias, WindowGraph(graph.cells, mask, graph.degrees)
+    torch.testing.assert_close(
+        native.window_attention(*arguments), attend_in_blocks(*arguments), rtol=1e-4, atol=1e-5
+    )
+
+
+def test_extreme_logits_stay_finite() -> None:
+    q, kv, _, bias, graph = case((16, 16), "mesh", 2, 8)
+    arguments = q, kv, torch.full((2,), 100.0), bias * 0, graph
+    out = native.window_attention(*arguments)
+    assert out.isfinite().all()
+    torch.testing.assert_close(out, attend_in_blocks(*arguments), rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["local", "mesh"])
+def test_threads_do_not_matter(kind: str) -> None:
+    arguments, before = case((32, 48), kind, 2, 24), torch.get_num_threads()
+    results = []
+    try:
+        for threads in (1, 2, 3):
+            torch.set_num_threads(threads)
+            results.append(native.window_attention(*arguments))
+    finally:
+        torch.set_num_threads(before)
+    assert torch.equal(results[0], results[1]) and torch.equal(results[0], results[2])
+
+
+def test_bfloat16_is_computed_in_float32() -> None:
+    *tensors, graph = case((16, 16), "local", 2, 8)
+    low = native.window_attention(*(t.bfloat16() for t in tensors), graph)
+    exact = attend_in_blocks(*(t.bfloat16().float() for t in tensors), graph)
+    assert low.dtype == torch.bfloat16
+    torch.testing.assert_close(low.float(), exact, rtol=0.01, atol=1e-3)
+
+
+def test_what_it_leaves_to_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    q, *_, graph = case((16, 16), "local", 2, 8)
+    assert not native.can_attend(q.double(), graph, 2)
+    assert not native.can_attend(q.to("meta"), graph, 2)
+    odd = replace(graph, mask=graph.mask[:, :, :63])
+    assert not native.can_attend(q, odd, 2)
+    monkeypatch.setenv("GLIC_NATIVE", "0")
+    assert not native.can_attend(q, graph, 2)
+
+
+def test_the_layer_uses_it_and_has_the_same_gradients(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    graph = build_graphs(torch.randn(1, 16, 16, 24))["mesh"]
+    conv, x, calls = GFAConv(16, 2), torch.randn(1, 16 * 24, 16, requires_grad=True), []
+    inner = native.window_attention
+    monkeypatch.setattr(native, "window_attention", lambda *a: calls.append(1) or inner(*a))
+    results = []
+    for wanted in "10":
+        monkeypatch.setenv("GLIC_NATIVE", wanted)
+        out = conv(x, graph)
+        results.append([out, *torch.autograd.grad(out.square().sum(), [x, *conv.parameters()])])
+    assert len(calls) == 1
+    for ours, plain in zip(*results, strict=True):
+        torch.testing.assert_close(ours, plain, rtol=1e-4, atol=1e-4)
+
+
+def test_every_level_that_this_cpu_has(tmp_path: Path) -> None:
+    """The levels below this CPU's own are what other machines run."""
+    arguments = case((16, 24), "local", 2, 24)
+    expected = native.window_attention(*arguments)
+    levels = list(LEVELS)
+    own = torch.backends.cpu.get_cpu_capability()
+    for level in levels[levels.index(own) if own in levels else -1 :]:
+        if not library_path(level).is_file():
+            continue
+        library = ctypes.CDLL(str(library_path(level)))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(native, "_library", lambda library=library: library)
+            torch.testing.assert_close(native.window_attention(*arguments), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_missing_compiler_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CC", "no-such-compiler")
+    with pytest.raises(OSError, match="no-such-compiler"):
+        compile_all()
