@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from glic_pyg.models.contract import SymbolChannel
 from glic_pyg.models.latent_walk import code_latents
+from glic_pyg.models.precision import at_least_float32
 
 
 class CompressAIBackbone(nn.Module):
@@ -45,7 +46,7 @@ class CompressAIBackbone(nn.Module):
 
     def forward(self, x: Tensor) -> dict[str, Any]:
         """Code in expectation: ``{"x_hat": (B, 3, H, W), "likelihoods": {"y", "z"}}``, x_hat not clamped."""
-        latents = self.latent_codec(self.g_a(x))
+        latents = self.latent_codec(at_least_float32(self.g_a(x)))
         return {"x_hat": self.g_s(latents["y_hat"]), "likelihoods": latents["likelihoods"]}
 
     def code_latents(

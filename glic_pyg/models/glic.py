@@ -12,6 +12,7 @@ from glic_pyg.graph import GraphBuilder
 from glic_pyg.models.context import space_channel_context
 from glic_pyg.models.contract import SymbolChannel
 from glic_pyg.models.latent_walk import code_latents
+from glic_pyg.models.precision import at_least_float32
 from glic_pyg.models.transforms import AnalysisTransform, SynthesisTransform
 from glic_pyg.nn import HaarDown, HaarUp
 
@@ -81,7 +82,7 @@ class GLIC(nn.Module):
 
     def forward(self, x: Tensor) -> dict[str, Any]:
         """Code in expectation: ``{"x_hat": (B, 3, H, W), "likelihoods": {"y", "z"}}``, x_hat not clamped."""
-        latents = self.latent_codec(self.g_a(x))
+        latents = self.latent_codec(at_least_float32(self.g_a(x)))
         return {"x_hat": self.g_s(latents["y_hat"]), "likelihoods": latents["likelihoods"]}
 
     def code_latents(

@@ -87,3 +87,14 @@ def moved(model: nn.Module) -> set[str]:
 def test_ortho_loss(model: Any) -> None:
     loss = model.ortho_loss()
     assert loss.shape == () and (loss > 0) == isinstance(model, GLIC)
+
+
+def test_mixed_precision_keeps_integers_apart(model: Any, x: Tensor) -> None:
+    """bfloat16 cannot tell 301 from 302: y is widened before it is rounded."""
+    seen: dict[str, Tensor] = {}
+    model.g_a.register_forward_hook(lambda _m, _i, out: seen.setdefault("y", 300 * out / out.std()))
+    model.g_s.register_forward_pre_hook(lambda _m, inputs: seen.update(y_hat=inputs[0]))
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        model(x)
+    rounding, correction = 0.5, 0.5  # the second is latent residual prediction's (MLIC++)
+    assert (seen["y_hat"] - seen["y"].float()).abs().max() <= rounding + correction

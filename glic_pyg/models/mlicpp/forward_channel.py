@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import torch
 from compressai.entropy_models import EntropyBottleneck, GaussianConditional
 from compressai.ops import quantize_ste
 from torch import Tensor
+
+from glic_pyg.models.precision import at_least_float32
 
 
 class ForwardChannel:
@@ -46,8 +47,3 @@ class ForwardChannel:
     def lattice(self, values: Tensor) -> Tensor:
         """The values as they are: nobody has to agree with anybody."""
         return values
-
-
-def at_least_float32(x: Tensor) -> Tensor:
-    """``x``, or ``x`` as float32 if its type is narrower."""
-    return x.to(torch.promote_types(x.dtype, torch.float32))
