@@ -1,4 +1,4 @@
-"""Build hook: compiles the C of glic_pyg when the package is built or installed; goes on without a compiler."""
+"""Build hook: compiles the C of glic_pyg when the package is built or installed, if there is a compiler."""
 
 import runpy
 import sysconfig
