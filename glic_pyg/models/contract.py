@@ -13,10 +13,13 @@ if TYPE_CHECKING:
     from compressai.entropy_models import EntropyBottleneck
     from torch import Tensor
 
-__all__ = ["LATENT_STRIDE", "Backbone", "SymbolChannel"]
+__all__ = ["LATENT_STRIDE", "SIDE_STRIDE", "Backbone", "SymbolChannel"]
 
 LATENT_STRIDE = 16
 """Pixels of x a step of y, along each axis, for every backbone."""
+
+SIDE_STRIDE = 64
+"""Pixels of x a step of z, along each axis, for every backbone."""
 
 
 @runtime_checkable
@@ -76,7 +79,11 @@ class SymbolChannel(Protocol):
 
 @runtime_checkable
 class Backbone(Protocol):
-    """What the codec, the training loop and the evaluation ask of a model."""
+    """What the codec, the training loop and the evaluation ask of a model.
+
+    Parameters whose names end in ``.quantiles`` belong to entropy bottlenecks and are trained by
+    :meth:`aux_loss` alone; every other one is trained by the rate and the distortion.
+    """
 
     multiple: int
     """Height and width of x must be multiples of this many pixels."""
@@ -104,7 +111,7 @@ class Backbone(Protocol):
         ...
 
     def ortho_loss(self) -> Tensor:
-        """Orthogonality penalty of the wavelet branch's linear maps, a scalar."""
+        """Orthogonality penalty of the wavelet branch's linear maps, a scalar; 0 for models without one."""
         ...
 
     def aux_loss(self) -> Tensor:

@@ -18,13 +18,10 @@ from compressai.latent_codecs import (
 )
 from torch import Tensor
 
-from glic_pyg.models.contract import SymbolChannel
+from glic_pyg.models.contract import LATENT_STRIDE, SIDE_STRIDE, SymbolChannel
 from glic_pyg.models.float64_network import in_float64
 from glic_pyg.models.group_walk import code_groups
 from glic_pyg.models.wavefront_walk import code_wavefronts
-
-SIDE_STRIDE = 4
-"""Steps of y a step of z, along each axis."""
 
 
 @torch.no_grad()
@@ -44,7 +41,8 @@ def code_latents(
     """
     bottleneck = codec.hyper.entropy_bottleneck
     z = None if y is None else codec.hyper.h_a(y)
-    z_shape = (1, bottleneck.channels, shape[0] // SIDE_STRIDE, shape[1] // SIDE_STRIDE)
+    ratio = SIDE_STRIDE // LATENT_STRIDE
+    z_shape = (1, bottleneck.channels, shape[0] // ratio, shape[1] // ratio)
     side = in_float64(codec.hyper.h_s, channel.factorized(bottleneck, z_shape, z))
     return _WALKS[type(codec.y)](codec.y, channel, y, side)
 

@@ -8,11 +8,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from glic_pyg.models.contract import LATENT_STRIDE, Backbone
+from glic_pyg.models.contract import LATENT_STRIDE, SIDE_STRIDE, Backbone
 from glic_pyg.models.glic import GLIC
 from glic_pyg.training.contract import TrainableCodec
-
-SIDE_STRIDE = 64
 
 
 def test_fulfils_the_contracts(model: nn.Module) -> None:
