@@ -10,6 +10,7 @@ import contextlib
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import torch
@@ -53,6 +54,13 @@ def without_onednn() -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def without_native() -> Iterator[None]:
+    """Attention by torch operators instead of the C library."""
+    with mock.patch.dict("os.environ", GLIC_NATIVE="0"):
+        yield
+
+
+@contextlib.contextmanager
 def medium_precision() -> Iterator[None]:
     """float32 products in bfloat16 where the hardware offers it."""
     before = torch.get_float32_matmul_precision()
@@ -73,6 +81,7 @@ def inside_autocast() -> Iterator[None]:
 SETTINGS: dict[str, Setting] = {
     "2 threads": lambda: threads(2),
     "oneDNN off": without_onednn,
+    "attention without C": without_native,
     "matmul precision medium": medium_precision,
     "inside autocast": inside_autocast,
 }
