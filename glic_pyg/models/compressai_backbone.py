@@ -7,7 +7,7 @@ from typing import Any
 from compressai.latent_codecs import HyperpriorLatentCodec
 from torch import Tensor, nn
 
-from glic_pyg.models.contract import SymbolChannel
+from glic_pyg.models.contract import SIDE_STRIDE, SymbolChannel
 from glic_pyg.models.latent_walk import code_latents
 from glic_pyg.models.precision import at_least_float32
 
@@ -27,7 +27,7 @@ class CompressAIBackbone(nn.Module):
     Shapes: images ``(B, 3, H, W)`` in [0, 1], H and W multiples of 64; y ``(B, M, H/16, W/16)``.
     """
 
-    multiple = 64
+    multiple = SIDE_STRIDE
 
     def __init__(
         self,

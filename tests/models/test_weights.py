@@ -123,6 +123,17 @@ def test_other_files_are_refused(tmp_path: Path, path: Path) -> None:
         assert "not a weights file of this project" in refusal(other)
 
 
+def test_unknown_architectures_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "later.safetensors"
+    save_file({"a": torch.zeros(2)}, path, {"name": "glic7", "architecture": "{}", "card": "{}"})
+    assert "its architecture 'glic7' is none of glic, " in refusal(path)
+
+
+def test_files_without_a_name_hold_a_glic(tmp_path: Path, tiny: GLIC) -> None:
+    path = write(tmp_path / "old.safetensors", weights_of(tiny), architecture=TINY, card={})
+    assert weights_hash(load_weights(path)) == weights_hash(tiny)
+
+
 def test_missing_and_extra_tensors_are_refused(tmp_path: Path, tiny: GLIC) -> None:
     tensors = weights_of(tiny)
     del tensors["g_a.down.0.bias"]
