@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -13,7 +14,7 @@ from glic_pyg.models.context import space_channel_context
 from glic_pyg.models.contract import SymbolChannel
 from glic_pyg.models.latent_walk import code_latents
 from glic_pyg.models.precision import at_least_float32
-from glic_pyg.models.transforms import AnalysisTransform, SynthesisTransform
+from glic_pyg.models.transforms import AnalysisTransform, SynthesisTransform, stage_blocks
 from glic_pyg.nn import HaarDown, HaarUp
 
 
@@ -58,17 +59,19 @@ class GLIC(nn.Module):
         self.config: dict[str, Any] = {
             name: _plain(value) for name, value in locals().items() if name not in ("self", "__class__")
         }
-        transform = {
-            "gated_depth": gated_depth,
-            "gated_expansion": gated_expansion,
-            "gfa_depth": gfa_depth,
-            "gfa_expansions": tuple(gfa_expansions),
-            "heads": heads,
-            "builder": GraphBuilder(**(graph or {})),
-        }
         self.latent_channels = widths[-1]
-        self.g_a = AnalysisTransform(tuple(widths), **transform)  # type: ignore[arg-type]
-        self.g_s = SynthesisTransform(tuple(widths), **transform)  # type: ignore[arg-type]
+        blocks = partial(
+            stage_blocks,
+            widths,
+            gated_depth=gated_depth,
+            gated_expansion=gated_expansion,
+            gfa_depth=gfa_depth,
+            gfa_expansions=gfa_expansions,
+            heads=heads,
+            builder=GraphBuilder(**(graph or {})),
+        )
+        self.g_a = AnalysisTransform(widths, blocks())
+        self.g_s = SynthesisTransform(widths, blocks())
         self.latent_codec = space_channel_context(
             widths[-1],
             hyper_channels,

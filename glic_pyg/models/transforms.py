@@ -13,41 +13,22 @@ from glic_pyg.nn import GatedBlock, GFABlock, HaarDown, HaarUp
 class AnalysisTransform(nn.Module):
     """g_a: four halvings of the resolution with a Haar side branch added after each (GLIC section 1).
 
-    Stage 0 holds gated blocks, stages 1 and 2 a GFA block each, stage 3 nothing but its convolution.
     The side branch is a chain of its own: it starts at x and goes on from its own output.
 
     Args:
         widths: channels of the four stages; the last is the number of latent channels.
-        gated_depth, gated_expansion: the gated blocks of stage 0.
-        gfa_depth, gfa_expansions, heads: the GFA blocks of stages 1 and 2.
-        builder: how they build their graphs.
+        blocks: what works at the resolution of stages 0, 1 and 2, see :func:`stage_blocks`; stage 3 has
+            nothing but its convolution.
 
     Shapes: ``(B, 3, H, W)`` with H and W multiples of 16 -> ``(B, widths[3], H/16, W/16)``.
     """
 
-    def __init__(
-        self,
-        widths: Sequence[int],
-        *,
-        gated_depth: int,
-        gated_expansion: float,
-        gfa_depth: int,
-        gfa_expansions: Sequence[float],
-        heads: int,
-        builder: GraphBuilder | None = None,
-    ) -> None:
+    def __init__(self, widths: Sequence[int], blocks: Sequence[nn.Module]) -> None:
         super().__init__()
         steps = list(zip((3, *widths[:-1]), widths, strict=True))
         self.down = nn.ModuleList(nn.Conv2d(i, o, 3, stride=2, padding=1) for i, o in steps)
         self.side = nn.ModuleList(HaarDown(i, o) for i, o in steps)
-        self.blocks = nn.ModuleList(
-            [
-                _gated_stack(widths[0], gated_expansion, gated_depth),
-                GFABlock(widths[1], gfa_expansions[0], depth=gfa_depth, heads=heads, builder=builder),
-                GFABlock(widths[2], gfa_expansions[1], depth=gfa_depth, heads=heads, builder=builder),
-                nn.Identity(),
-            ]
-        )
+        self.blocks = nn.ModuleList([*blocks, nn.Identity()])
 
     def forward(self, x: Tensor) -> Tensor:
         side = x
@@ -65,29 +46,12 @@ class SynthesisTransform(nn.Module):
     Shapes: ``(B, widths[3], h, w)`` -> ``(B, 3, 16h, 16w)``, not clamped.
     """
 
-    def __init__(
-        self,
-        widths: Sequence[int],
-        *,
-        gated_depth: int,
-        gated_expansion: float,
-        gfa_depth: int,
-        gfa_expansions: Sequence[float],
-        heads: int,
-        builder: GraphBuilder | None = None,
-    ) -> None:
+    def __init__(self, widths: Sequence[int], blocks: Sequence[nn.Module]) -> None:
         super().__init__()
         steps = list(zip(widths[::-1], (*widths[-2::-1], 3), strict=True))
         self.up = nn.ModuleList(subpel(i, o) for i, o in steps)
         self.side = nn.ModuleList(HaarUp(i, o) for i, o in steps)
-        self.blocks = nn.ModuleList(
-            [
-                GFABlock(widths[2], gfa_expansions[1], depth=gfa_depth, heads=heads, builder=builder),
-                GFABlock(widths[1], gfa_expansions[0], depth=gfa_depth, heads=heads, builder=builder),
-                _gated_stack(widths[0], gated_expansion, gated_depth),
-                nn.Identity(),
-            ]
-        )
+        self.blocks = nn.ModuleList([*reversed(blocks), nn.Identity()])
 
     def forward(self, y_hat: Tensor) -> Tensor:
         x = side = y_hat
@@ -97,10 +61,29 @@ class SynthesisTransform(nn.Module):
         return x
 
 
+def stage_blocks(
+    widths: Sequence[int],
+    *,
+    gated_depth: int,
+    gated_expansion: float,
+    gfa_depth: int,
+    gfa_expansions: Sequence[float],
+    heads: int,
+    builder: GraphBuilder | None = None,
+) -> list[nn.Module]:
+    """Gated blocks for stage 0, a GFA block each for stages 1 and 2.
+
+    Args:
+        widths: channels of the stages.
+        gated_depth, gated_expansion: the gated blocks.
+        gfa_depth, gfa_expansions, heads: the GFA blocks.
+        builder: how they build their graphs.
+    """
+    gated = nn.Sequential(*(GatedBlock(widths[0], widths[0], gated_expansion) for _ in range(gated_depth)))
+    stages = zip(widths[1:3], gfa_expansions, strict=True)
+    return [gated, *(GFABlock(w, e, depth=gfa_depth, heads=heads, builder=builder) for w, e in stages)]
+
+
 def subpel(in_channels: int, out_channels: int) -> nn.Sequential:
     """3x3 convolution to four times the channels, then pixel shuffle by 2."""
     return nn.Sequential(nn.Conv2d(in_channels, 4 * out_channels, 3, padding=1), nn.PixelShuffle(2))
-
-
-def _gated_stack(width: int, expansion: float, depth: int) -> nn.Sequential:
-    return nn.Sequential(*(GatedBlock(width, width, expansion) for _ in range(depth)))

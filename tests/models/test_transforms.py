@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from glic_pyg.models.transforms import AnalysisTransform, SynthesisTransform
+from glic_pyg.models.transforms import AnalysisTransform, SynthesisTransform, stage_blocks
 
 SETTINGS: dict[str, Any] = {
     "gated_depth": 1,
@@ -20,7 +20,7 @@ WIDTHS = (4, 6, 8, 10)
 
 
 def test_analysis_stage_by_stage() -> None:
-    transform = AnalysisTransform(WIDTHS, **SETTINGS).double()
+    transform = AnalysisTransform(WIDTHS, stage_blocks(WIDTHS, **SETTINGS)).double()
     x = torch.rand(1, 3, 32, 48, dtype=torch.float64)
     side = [x]
     for branch in transform.side:
@@ -34,7 +34,7 @@ def test_analysis_stage_by_stage() -> None:
 
 
 def test_synthesis_stage_by_stage() -> None:
-    transform = SynthesisTransform(WIDTHS, **SETTINGS).double()
+    transform = SynthesisTransform(WIDTHS, stage_blocks(WIDTHS, **SETTINGS)).double()
     y_hat = torch.randn(1, 10, 2, 3, dtype=torch.float64)
     side = [y_hat]
     for branch in transform.side:
@@ -48,7 +48,10 @@ def test_synthesis_stage_by_stage() -> None:
 
 
 def test_widths_mirror_each_other() -> None:
-    analysis, synthesis = AnalysisTransform(WIDTHS, **SETTINGS), SynthesisTransform(WIDTHS, **SETTINGS)
+    analysis, synthesis = (
+        AnalysisTransform(WIDTHS, stage_blocks(WIDTHS, **SETTINGS)),
+        SynthesisTransform(WIDTHS, stage_blocks(WIDTHS, **SETTINGS)),
+    )
     assert [(d.in_channels, d.out_channels) for d in analysis.down] == [(3, 4), (4, 6), (6, 8), (8, 10)]
     assert [(u[0].in_channels, u[0].out_channels // 4) for u in synthesis.up] == [
         (10, 8),
