@@ -1,0 +1,84 @@
+"""How the model is run while it learns: in less memory, or compiled. What it computes stays the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import lightning
+from torch import nn
+from torch.utils.checkpoint import checkpoint
+
+from glic_pyg.training.errors import TrainingError
+
+BLOCKS = (
+    "GFALayer",
+    "GatedBlock",
+    "PointwiseBlock",
+    "Res",
+    "ResDown",
+    "ResUp",
+    "AttentionBlock",
+    "ResidualBlock",
+    "ResidualBottleneckBlock",
+    "ResidualBlockUpsample",
+    "ResidualBlockWithStride",
+)
+"""The blocks of all backbones that are worth it."""
+
+
+class CheckpointActivations(lightning.Callback):
+    """Activations inside blocks are not kept for the backward pass but computed anew in it.
+
+    Costs a second forward pass of these blocks, and gives the same gradients to the last bit: the blocks
+    draw no random numbers, and graphs are built outside of them. The averaged copy is left as it is.
+
+    Args:
+        blocks: names of the classes whose modules are run this way, the outermost of nested ones.
+    """
+
+    def __init__(self, blocks: Sequence[str] = BLOCKS) -> None:
+        self.blocks = tuple(blocks)
+
+    def setup(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, stage: str) -> None:
+        """Wrap the blocks, once.
+
+        Raises:
+            TrainingError: the model has none of them.
+        """
+        model: Any = pl_module.model
+        found = list(_outermost(model, self.blocks))
+        if not found:
+            raise TrainingError(
+                f"{type(model).__name__} has no block named {', '.join(self.blocks)}: name its own in blocks="
+                " or do without activation checkpointing."
+            )
+        for block in found:
+            if "forward" not in vars(block):
+                again = partial(checkpoint, use_reentrant=False, preserve_rng_state=False)
+                block.forward = partial(again, block.forward)  # type: ignore[method-assign]
+
+
+class CompileModel(lightning.Callback):
+    """Compiles the forward pass of training with ``torch.compile``; names of weights stay as they are.
+
+    Args:
+        options: arguments of ``torch.compile``, e.g. ``{"mode": "max-autotune-no-cudagraphs"}``.
+    """
+
+    def __init__(self, options: Mapping[str, Any] | None = None) -> None:
+        self.options = dict(options or {})
+
+    def setup(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, stage: str) -> None:
+        """Compile in place. The averaged copy, which sees pictures of all sizes, stays as it is."""
+        model: Any = pl_module.model
+        model.compile(**self.options)
+
+
+def _outermost(module: nn.Module, names: Sequence[str]) -> Iterator[nn.Module]:
+    if type(module).__name__ in names:
+        yield module
+    else:
+        for child in module.children():
+            yield from _outermost(child, names)
