@@ -63,12 +63,20 @@ class Stages:
         if any(value <= 0 for column in columns for value in column):
             raise ValueError("Lengths, rates, crops and batches of a staged recipe must be positive.")
         ends = list(accumulate(columns[0]))
-        starts = [round(total_steps * end / ends[-1]) for end in (0, *ends[:-1])]
-        self.stages = [Stage(*row) for row in zip(range(count), starts, *columns[1:], strict=True)]
+        self.starts = [round(total_steps * end / ends[-1]) for end in (0, *ends[:-1])]
+        self.factors = list(
+            zip(*columns[1:], strict=True)
+        )  # plain numbers, as schedulers go into checkpoints
+
+    @property
+    def stages(self) -> list[Stage]:
+        """All of them."""
+        rows = zip(self.starts, self.factors, strict=True)
+        return [Stage(number, start, *factors) for number, (start, factors) in enumerate(rows)]
 
     def at(self, step: int) -> Stage:
         """The stage of the step that follows `step` finished ones; the last one goes on after the end."""
-        return self.stages[bisect_right(self.stages, step, key=lambda stage: stage.start) - 1]
+        return self.stages[bisect_right(self.starts, step) - 1]
 
     def __call__(self, step: int) -> float:
         """Factor on the learning rate of the step that follows `step` finished ones."""

@@ -1,6 +1,9 @@
 """The staged recipe as a function of the step."""
 
+from pathlib import Path
+
 import pytest
+import torch
 
 from glic_pyg.training.stages import Stages
 
@@ -30,6 +33,14 @@ def test_stages_scale_with_the_run() -> None:
 def test_nothing_given_is_one_stage() -> None:
     stage = Stages(10).at(7)
     assert stage == (0, 0, 1, 1, 1)
+
+
+def test_a_checkpoint_can_hold_them(tmp_path: Path) -> None:
+    """Schedulers go into checkpoints, which are loaded without running any code in them."""
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+    scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, Stages(870, **PUBLISHED))
+    torch.save(scheduler.state_dict(), tmp_path / "state")
+    scheduler.load_state_dict(torch.load(tmp_path / "state", weights_only=True))
 
 
 @pytest.mark.parametrize(
