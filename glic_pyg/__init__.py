@@ -26,8 +26,8 @@ _HOMES = {
     "open_info": "glic_pyg.codec.file_info",
 }
 
+allocator.keep_freed_memory()  # before torch allocates anything
 compat.install()
-allocator.keep_freed_memory()
 
 
 def __getattr__(name: str) -> Any:

@@ -1,7 +1,7 @@
-"""Keep freed memory instead of returning it to the system after every layer.
+"""Memory that is kept and lies in large pages, instead of being given back and faulted in again.
 
-A codec allocates and frees the same tens of megabytes hundreds of times. With glibc's defaults each
-of those blocks is unmapped and faulted in again, which costs up to 40 % of the time of a transform.
+A codec allocates and frees the same tens of megabytes hundreds of times. With glibc's defaults each of those
+blocks is unmapped and faulted in again, page by page of 4 KB, which costs up to 40 % of the time of a transform.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import os
 import sys
 
 OPT_OUT = "GLIC_KEEP_ALLOCATOR"
+LARGE_PAGES = "THP_MEM_ALLOC_ENABLE"
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 _LARGEST_KEPT_BLOCK = 40 * 2**20
@@ -18,15 +19,18 @@ _LARGEST_KEPT_TOTAL = 2**27
 
 
 def keep_freed_memory() -> bool:
-    """Let glibc reuse freed blocks up to 40 MiB, and keep up to 128 MiB of them, process-wide.
+    """Let glibc reuse freed blocks up to 40 MiB, and keep up to 128 MiB of them; let torch ask for large pages.
 
-    Does nothing on other C libraries, or if the environment sets ``GLIC_KEEP_ALLOCATOR=1``.
+    Both hold for the whole process; the second only if torch has not allocated anything yet, and unless the
+    environment decides it. Does nothing on other C libraries, or if the environment sets
+    ``GLIC_KEEP_ALLOCATOR=1``.
 
     Returns:
         Whether the setting was made.
     """
     if os.environ.get(OPT_OUT) == "1" or not sys.platform.startswith("linux"):
         return False
+    os.environ.setdefault(LARGE_PAGES, "1")
     try:
         mallopt = ctypes.CDLL("libc.so.6").mallopt
     except (OSError, AttributeError):
