@@ -111,6 +111,27 @@ def test_training_gets_floats_and_names(make_module, make_data, make_trainer) ->
     assert seen.batches[0].x.dtype == torch.float32 and 0.5 < seen.batches[0].x.max() <= 1
 
 
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_resumed_run_sees_the_rest(
+    make_module, make_data, make_trainer, tmp_path: Path, workers: int
+) -> None:
+    stages = Stages(STEPS, lengths=[4, 2], crops=[0.5, 1], batches=[2, 1])
+    options = {"stages": stages, "keep": "disk", "num_workers": workers}
+    whole, first, rest = Seen(), Seen(), Seen()
+    make_trainer(STEPS, callbacks=[whole]).fit(make_module(), make_data(STEPS, stages=stages))
+    stopped = make_trainer(3, callbacks=[first])
+    stopped.fit(make_module(), make_data(STEPS, **options))
+    stopped.save_checkpoint(tmp_path / "stopped.ckpt")
+    make_trainer(STEPS, callbacks=[rest]).fit(
+        make_module(),
+        make_data(STEPS, **options),
+        ckpt_path=str(tmp_path / "stopped.ckpt"),
+        weights_only=True,
+    )
+    assert [len(first.batches), len(rest.batches)] == [3, 3]
+    assert all(map(same, whole.batches, first.batches + rest.batches))
+
+
 def test_unreadable_pictures_are_named_once(
     make_module, make_trainer, picture_folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
