@@ -81,9 +81,14 @@ class OptimizerTurn:
         return self.culprit is None
 
     def take_alone(self, loss: Tensor) -> None:
-        """Step on a loss of the weights alone: every process has the same, and it needs no scaling."""
+        """Step on a loss of the weights alone: every process has the same, and it needs no scaling.
+
+        Its gradient is taken past the hooks with which DDP waits for gradients to exchange.
+        """
         self._begin()
-        loss.backward()
+        parameters = list(self.parameters.values())
+        for parameter, gradient in zip(parameters, torch.autograd.grad(loss, parameters), strict=True):
+            parameter.grad = gradient
         self.norm = get_total_norm([p.grad for p in self.parameters.values() if p.grad is not None])
         self.optimizer.step()
 
