@@ -1,7 +1,7 @@
 """Memory that is kept and lies in large pages, instead of being given back and faulted in again.
 
 A codec allocates and frees the same tens of megabytes hundreds of times. With glibc's defaults each of those
-blocks is unmapped and faulted in again, page by page of 4 KB, which costs up to 40 % of the time of a transform.
+blocks is unmapped and faulted in again, 4 KB by 4 KB, which costs up to 40 % of the time of a transform.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _LARGEST_KEPT_TOTAL = 2**27
 
 
 def keep_freed_memory() -> bool:
-    """Let glibc reuse freed blocks up to 40 MiB, and keep up to 128 MiB of them; let torch ask for large pages.
+    """Let glibc reuse freed blocks up to 40 MiB, keep up to 128 MiB of them, and torch ask for large pages.
 
     Both hold for the whole process; the second only if torch has not allocated anything yet, and unless the
     environment decides it. Does nothing on other C libraries, or if the environment sets

@@ -8,7 +8,8 @@ from torch import Tensor, nn
 
 from glic_pyg.nn.channels_last import map_of, rows_of
 from glic_pyg.nn.depthwise import depthwise
-from glic_pyg.nn.pointwise import Pointwise, add_linear, gate, halves
+from glic_pyg.nn.gated_linear import add_gated_linear
+from glic_pyg.nn.pointwise import Pointwise, add_linear, halves
 from glic_pyg.nn.strips import by_strips
 
 NORM_EPS = 1e-6
@@ -27,7 +28,7 @@ class GatedFFN(nn.Module):
         self.project_out = Pointwise(hidden, channels, bias=False)
 
     def forward(self, residual: Tensor, rows: Tensor, out: Tensor | None = None) -> Tensor:
-        return add_linear(residual, gate(*halves(rows, self.project_in)), self.project_out, out)
+        return add_gated_linear(residual, *halves(rows, self.project_in), self.project_out, out)
 
 
 class GatedBlock(nn.Module):

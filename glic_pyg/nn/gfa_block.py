@@ -7,8 +7,9 @@ from torch import Tensor, nn
 from glic_pyg.graph import GraphBuilder, WindowGraph
 from glic_pyg.nn.channels_last import map_of, rows_of
 from glic_pyg.nn.depthwise import depthwise
+from glic_pyg.nn.gated_linear import add_gated_linear
 from glic_pyg.nn.gfa_conv import GFAConv
-from glic_pyg.nn.pointwise import Pointwise, add_linear, gate, halves
+from glic_pyg.nn.pointwise import Pointwise, add_linear, halves
 from glic_pyg.nn.strips import by_strips
 
 NORM_EPS = 1e-5
@@ -45,7 +46,7 @@ class GFALayer(nn.Module):
         hidden = halves(self.norm_ffn(rows), self.project_in)
         weights = self.depthwise.weight.chunk(2)
         u, v = (depthwise(half, weight, None, missing) for half, weight in zip(hidden, weights, strict=True))
-        return add_linear(inner, gate(u, v), self.project_out, out)
+        return add_gated_linear(inner, u, v, self.project_out, out)
 
 
 class GFABlock(nn.Module):

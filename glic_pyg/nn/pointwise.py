@@ -28,11 +28,6 @@ def halves(rows: Tensor, projection: Pointwise) -> tuple[Tensor, Tensor]:
     return F.linear(rows, first), F.linear(rows, second)
 
 
-def gate(u: Tensor, v: Tensor) -> Tensor:
-    """GELU(u) · v, with the exact GELU."""
-    return F.gelu(u) * v if torch.is_grad_enabled() else F.gelu(u).mul_(v)
-
-
 def add_linear(
     residual: Tensor, rows: Tensor, linear: nn.Linear | nn.Conv2d, out: Tensor | None = None
 ) -> Tensor:

@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from glic_pyg.nn.pointwise import Pointwise, add_linear, gate, halves
+from glic_pyg.nn.pointwise import Pointwise, add_linear, halves
 
 
 @pytest.fixture
@@ -19,17 +19,11 @@ def test_is_a_convolution(rows: torch.Tensor) -> None:
     torch.testing.assert_close(layer(rows), expected)
 
 
-def test_gate_of_the_halves(rows: torch.Tensor) -> None:
-    layer = Pointwise(24, 64, bias=False)
-    u, v = layer(rows).chunk(2, -1)
-    expected = F.gelu(u) * v
-    torch.testing.assert_close(gate(*halves(rows, layer)), expected)
-    with torch.no_grad():
-        torch.testing.assert_close(gate(*halves(rows, layer)), expected)
-
-
 def test_halves_are_contiguous(rows: torch.Tensor) -> None:
-    assert all(half.is_contiguous() for half in halves(rows, Pointwise(24, 64, bias=False)))
+    layer = Pointwise(24, 64, bias=False)
+    parts = halves(rows, layer)
+    assert all(half.is_contiguous() for half in parts)
+    torch.testing.assert_close(torch.cat(parts, -1), layer(rows))
 
 
 @pytest.mark.parametrize("bias", [True, False])
