@@ -104,7 +104,7 @@ def measure(name: str, width: int, height: int, precision: Precision) -> Case:
 
 
 def model_of(name: str) -> GLIC:
-    """A model in eval mode: of a weights file, or of a file in ``conf/model`` with random weights.
+    """A GLIC in eval mode: of a weights file, or of a file in ``conf/model`` with random weights.
 
     Raises:
         FileNotFoundError: there is neither.
@@ -112,9 +112,11 @@ def model_of(name: str) -> GLIC:
     if name.endswith(".safetensors"):
         return load_weights(name)
     path = ROOT / "conf" / "model" / f"{name}.yaml"
-    if not path.is_file():
-        known = ", ".join(sorted(p.stem for p in path.parent.glob("*.yaml")))
-        raise FileNotFoundError(f"there is no model {name}: give one of {known}, or a .safetensors file")
+    known = sorted(p.stem for p in path.parent.glob("glic*.yaml"))
+    if name not in known:
+        raise FileNotFoundError(
+            f"there is no size {name} of GLIC: give one of {', '.join(known)}, or a .safetensors file"
+        )
     torch.manual_seed(0)
     settings = yaml.safe_load(path.read_text(encoding="utf-8"))
     return GLIC(**{key: value for key, value in settings.items() if not key.startswith("_")}).eval()
