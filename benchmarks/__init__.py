@@ -1,1 +1,3 @@
-"""What ``make bench`` runs; every module has a ``main`` of its own."""
+"""What `make bench` runs, and studies."""
+
+import glic_pyg  # noqa: F401  (first: it makes compressai and lightning importable)

@@ -51,8 +51,9 @@ def model() -> GLIC:
     return GLIC(**SIZES)
 
 
-def test_transforms_as_torch_counts_them(model: GLIC) -> None:
+def test_transforms_as_torch_counts_them(model: GLIC, monkeypatch: pytest.MonkeyPatch) -> None:
     """The position bias, not in the formula, is the rest: it does not grow with the image."""
+    monkeypatch.setenv("GLIC_NATIVE", "0")  # torch does not see into the C library
     flops = glic_flops(model.config, 256, 384)
     assert flops.analysis == pytest.approx(counted(model.g_a, 1, 3, 256, 384), rel=0.015)
     assert flops.synthesis == pytest.approx(counted(model.g_s, 1, 40, 16, 24), rel=0.015)

@@ -1,0 +1,141 @@
+"""Time and memory of a training step with all its optimizers; each case in a process of its own.
+
+python -m benchmarks.training_step --models glic glic_s --callbacks default less_memory --markdown
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import hydra
+import lightning
+import torch
+from hydra.utils import instantiate
+from rich.console import Console
+from rich.table import Table
+from torch.utils.data import DataLoader
+
+from benchmarks.floor import float32_rate
+from benchmarks.flops import glic_flops
+from benchmarks.peak_memory import added_memory
+from glic_pyg.evaluation.provenance import provenance
+
+__all__ = ["main"]
+
+CONF = Path(__file__).parent.parent / "conf"
+STEPS, WARM_UP = 4, 1
+HEADER = ("model", "callbacks", "batch", "step, s", "of the floor", "memory, GB", "floor, GFLOP/s")
+LEGEND = (
+    "A step is forward, backward and every optimizer, in float32; the fastest of some. The floor is a plain "
+    "float32 matrix product of three times the FLOPs of the forward pass, measured just before in the same "
+    "process. Memory is what training adds, at its peak, to a process that has loaded the libraries."
+)
+
+
+class Stopwatch(lightning.Callback):
+    """Seconds of each training step."""
+
+    def __init__(self) -> None:
+        self.seconds: list[float] = []
+
+    def on_train_batch_start(self, *_: Any) -> None:
+        self._start = time.perf_counter()
+
+    def on_train_batch_end(self, *_: Any) -> None:
+        self.seconds.append(time.perf_counter() - self._start)
+
+
+def measure(model: str, callbacks: str, batch: int, crop: int, threads: int) -> dict[str, Any]:
+    """Train a few steps on noise and report the fastest, beside the floor."""
+    torch.set_num_threads(threads)
+    rate = float32_rate()
+    with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+        overrides = [f"model={model}", f"callbacks={callbacks}", "module.ema_decay=null", "steps=1000000"]
+        cfg = hydra.compose("train", overrides, return_hydra_config=False)
+    watch, found = Stopwatch(), {}
+
+    def train() -> None:
+        module = instantiate(cfg.module)
+        extra = cfg.callbacks.get("checkpoint_activations")
+        trainer = lightning.Trainer(
+            max_steps=STEPS,
+            accelerator="cpu",
+            callbacks=[watch, *([instantiate(extra)] if extra else [])],
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+        )
+        crops = torch.rand(STEPS * batch, 3, crop, crop)
+        trainer.fit(module, DataLoader(crops, batch_size=batch))  # type: ignore[arg-type]
+        found["config"] = module.model.config
+
+    memory = added_memory(train)
+    flops = glic_flops(found["config"], crop, crop)
+    forward = batch * (flops.analysis + flops.synthesis + flops.encode_networks)
+    seconds = min(watch.seconds[WARM_UP:])
+    return {"seconds": seconds, "ratio": seconds * rate / (3 * forward), "memory": memory, "rate": rate}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Measure every case and print a table: 0, or 1 if one failed."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.training_step", description=__doc__.splitlines()[0]
+    )
+    parser.add_argument("--models", nargs="+", default=["glic", "glic_s", "glic_xs"], help="of conf/model")
+    parser.add_argument(
+        "--callbacks", nargs="+", default=["default", "less_memory"], help="of conf/callbacks"
+    )
+    parser.add_argument("--batch", type=int, default=2)
+    parser.add_argument("--crop", type=int, default=256)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--markdown", action="store_true", help="print a table for docs/results.md")
+    parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
+    args = parser.parse_args(arguments)
+    if args.one:
+        print(json.dumps(measure(args.models[0], args.callbacks[0], args.batch, args.crop, args.threads)))
+        return 0
+    how = provenance(["python", "-m", "benchmarks.training_step", *arguments])
+    cases = [(model, callbacks) for model in args.models for callbacks in args.callbacks]
+    rows = [row for model, callbacks in cases if (row := _case(model, callbacks, args))]
+    _print(rows, markdown=args.markdown)
+    print(f"\n{LEGEND}\n\n{how}")
+    return 0 if len(rows) == len(cases) else 1
+
+
+def _case(model: str, callbacks: str, args: argparse.Namespace) -> tuple[str, ...] | None:
+    """One row, measured in a new process; a failure is printed."""
+    sizes = ["--batch", str(args.batch), "--crop", str(args.crop), "--threads", str(args.threads)]
+    command = [sys.executable, "-W", "ignore", "-m", "benchmarks.training_step", "--one", *sizes]
+    command += ["--models", model, "--callbacks", callbacks]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=CONF.parent)
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or [f"ended with code {done.returncode}"])[-1]
+        print(f"benchmarks.training_step: {model} {callbacks}: {last}", file=sys.stderr)
+        return None
+    case = json.loads(done.stdout.strip().splitlines()[-1])
+    batch = f"{args.batch}×{args.crop}×{args.crop}"
+    numbers = f"{case['seconds']:.2f}", f"{case['ratio']:.2f}×", f"{case['memory'] / 1e9:.2f}"
+    return model, callbacks, batch, *numbers, f"{case['rate'] / 1e9:.0f}"
+
+
+def _print(rows: Sequence[tuple[str, ...]], *, markdown: bool) -> None:
+    if markdown:
+        print("\n".join(f"| {' | '.join(line)} |" for line in (HEADER, ("---",) * len(HEADER), *rows)))
+        return
+    table = Table(*HEADER)
+    for row in rows:
+        table.add_row(*row)
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
