@@ -109,8 +109,13 @@ def hyper_synthesis(width: int, depth: int, expansion: float) -> nn.Sequential:
 def channel_ramp(
     in_channels: int, out_channels: int, least: int, layer: Callable[[int, int], nn.Module]
 ) -> nn.Sequential:
-    """Three layers whose widths go linearly from input to output, inner ones at least ``least``."""
+    """Three layers of the widths of :func:`ramp_widths`."""
+    widths = ramp_widths(in_channels, out_channels, least)
+    return nn.Sequential(*(layer(i, o) for i, o in pairwise(widths)))
+
+
+def ramp_widths(in_channels: int, out_channels: int, least: int) -> list[int]:
+    """Four widths that go linearly from input to output, inner ones at least ``least``."""
     step = (out_channels - in_channels) / RAMP_LAYERS
     inner = [max(least, int(in_channels + step * i)) for i in range(1, RAMP_LAYERS)]
-    widths = [in_channels, *inner, out_channels]
-    return nn.Sequential(*(layer(i, o) for i, o in pairwise(widths)))
+    return [in_channels, *inner, out_channels]

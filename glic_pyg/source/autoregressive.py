@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from glic_pyg.models.masked_context import CausalContext
+from glic_pyg.source.conv_stack import conv_stack, start_at_zero
 from glic_pyg.source.source_model import SourceModel
-from glic_pyg.source.trunk import conv_trunk, start_at_zero
 
 
 class AutoregressiveSource(SourceModel):
@@ -30,17 +30,11 @@ class AutoregressiveSource(SourceModel):
     def __init__(self, width: int = 192, patch: int = 4) -> None:
         super().__init__(patch)
         channels = self.grid.channels
-        self.trunk = conv_trunk((channels, *(int(w * width) for w in self.trunk_widths)), nn.LeakyReLU)
+        features = [int(w * width) for w in self.trunk_widths]
+        self.trunk = conv_stack((channels, *features), 3, nn.LeakyReLU)
         self.context = CausalContext(channels, 2 * width, 5, padding=2)
-        self.parameters_net = start_at_zero(
-            nn.Sequential(
-                nn.Conv2d(4 * width, 10 * width // 3, 1),
-                nn.LeakyReLU(),
-                nn.Conv2d(10 * width // 3, 8 * width // 3, 1),
-                nn.LeakyReLU(),
-                nn.Conv2d(8 * width // 3, 2 * channels, 1),
-            )
-        )
+        widths = (4 * width, 10 * width // 3, 8 * width // 3, 2 * channels)
+        self.entropy_parameters = start_at_zero(conv_stack(widths, 1, nn.LeakyReLU))
 
     def predict(self, error: Tensor, x_hat: Tensor) -> Tensor:
-        return self.parameters_net(torch.cat([self.context(error), self.trunk(x_hat)], 1))
+        return self.entropy_parameters(torch.cat([self.context(error), self.trunk(x_hat)], 1))

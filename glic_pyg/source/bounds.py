@@ -36,3 +36,20 @@ def entropy_bound(mse: float) -> float:
         mse: mean squared error on the [0, 1] scale.
     """
     return 1.5 * math.log2(2 * math.pi * math.e * (LEVELS_SQUARED * mse + 1 / 12))
+
+
+def equivalent_lmbda(lmbda: float, alpha: float) -> float:
+    r"""The lambda at which plain training has the regularized optimum, if all entropies are exact.
+
+    .. math::
+        R + \lambda D - \alpha H(X | \hat X)
+        = (1 + \alpha) \left(R + \tfrac{\lambda}{1 + \alpha} D\right) - \alpha H(X)
+
+    holds wherever the decoder is injective on the latents it meets, since then R = H(X) - H(X | X_hat). Plain
+    training at this lambda is the control that an experiment with alpha needs.
+
+    Args:
+        lmbda: price of distortion of the regularized training.
+        alpha: factor of the entropy.
+    """
+    return lmbda / (1 + alpha)

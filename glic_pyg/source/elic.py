@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from compressai.layers import sequential_channel_ramp
 from torch import nn
 
+from glic_pyg.models.context import ramp_widths
 from glic_pyg.source.channel_slices import ChannelSliceSource, CheckerboardSlice
-from glic_pyg.source.trunk import conv_trunk, start_at_zero
+from glic_pyg.source.conv_stack import conv_stack, start_at_zero
 
 
 class ELICSource(ChannelSliceSource):
@@ -33,38 +33,11 @@ class ELICSource(ChannelSliceSource):
         patch: int = 8,
     ) -> None:
         super().__init__(patch, groups)
-        self.trunk = conv_trunk((self.grid.channels, width, 3 * width // 2, 2 * width), nn.ReLU)
-        self.slices = nn.ModuleList(
-            CheckerboardSlice(
-                size,
-                _channel_context((before, *context_widths, 2 * size)) if before else None,
-                _entropy_parameters(2 * size * (1 + (before > 0)) + 2 * width, 2 * size, 2 * width),
-            )
-            for size, before in zip(self.groups, self.before, strict=True)
-        )
-
-
-def _channel_context(widths: Sequence[int]) -> nn.Sequential:
-    """Three 5x5 convolutions."""
-    first, second, third, last = widths
-    return nn.Sequential(
-        nn.Conv2d(first, second, 5, padding=2),
-        nn.ReLU(),
-        nn.Conv2d(second, third, 5, padding=2),
-        nn.ReLU(),
-        nn.Conv2d(third, last, 5, padding=2),
-    )
-
-
-def _entropy_parameters(in_channels: int, out_channels: int, least: int) -> nn.Sequential:
-    """Three 1x1 convolutions whose widths go linearly from input to output."""
-    ramp = sequential_channel_ramp(
-        in_channels,
-        out_channels,
-        min_ch=least,
-        num_layers=3,
-        make_layer=nn.Conv2d,
-        make_act=nn.ReLU,
-        kernel_size=1,
-    )
-    return start_at_zero(ramp)
+        self.trunk = conv_stack((self.grid.channels, width, 3 * width // 2, 2 * width), 3, nn.ReLU)
+        self.slices = nn.ModuleList()
+        for size, before in zip(self.groups, self.before, strict=True):
+            context = conv_stack((before, *context_widths, 2 * size), 5, nn.ReLU) if before else None
+            inputs = 2 * size * (1 + (before > 0)) + 2 * width
+            widths = ramp_widths(inputs, 2 * size, least=2 * width)
+            head = start_at_zero(conv_stack(widths, 1, nn.ReLU))
+            self.slices.append(CheckerboardSlice(size, context, head))

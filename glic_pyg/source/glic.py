@@ -9,7 +9,7 @@ from torch import nn
 from glic_pyg.models.context import channel_ramp
 from glic_pyg.nn import GatedBlock, PointwiseBlock
 from glic_pyg.source.channel_slices import ChannelSliceSource, CheckerboardSlice
-from glic_pyg.source.trunk import start_at_zero
+from glic_pyg.source.conv_stack import start_at_zero
 
 
 class GLICSource(ChannelSliceSource):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from glic_pyg.source.conv_stack import conv_stack, start_at_zero
 from glic_pyg.source.source_model import SourceModel
-from glic_pyg.source.trunk import conv_trunk, start_at_zero
 
 
 class HyperpriorSource(SourceModel):
@@ -22,7 +22,7 @@ class HyperpriorSource(SourceModel):
     def __init__(self, width: int = 192, patch: int = 4) -> None:
         super().__init__(patch)
         channels = self.grid.channels
-        self.trunk = start_at_zero(conv_trunk((channels, width, width, 2 * channels), nn.ReLU))
+        self.trunk = start_at_zero(conv_stack((channels, width, width, 2 * channels), 3, nn.ReLU))
 
     def predict(self, error: Tensor, x_hat: Tensor) -> Tensor:
         return self.trunk(x_hat)

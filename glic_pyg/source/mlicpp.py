@@ -10,9 +10,8 @@ from torch import Tensor, nn
 from glic_pyg.models.mlicpp.checkerboard import ANCHORS, OTHERS, half_of, only, weave
 from glic_pyg.models.mlicpp.global_attention import InterSliceAttention, IntraSliceAttention
 from glic_pyg.models.mlicpp.local_attention import LocalAttention
-from glic_pyg.models.mlicpp.transforms import conv_stack
 from glic_pyg.source.channel_slices import ChannelSliceSource
-from glic_pyg.source.trunk import conv_trunk, start_at_zero
+from glic_pyg.source.conv_stack import conv_stack, start_at_zero
 
 
 class MLICppSource(ChannelSliceSource):
@@ -52,7 +51,7 @@ class MLICppSource(ChannelSliceSource):
             )
         super().__init__(patch, [samples // slices] * slices)
         self.multiple = 2 * patch
-        self.trunk = conv_trunk((samples, width, 3 * width // 2, 2 * width), nn.GELU)
+        self.trunk = conv_stack((samples, width, 3 * width // 2, 2 * width), 3, nn.GELU)
         self.slices = nn.ModuleList(
             MLICppSlice(i, size, 2 * width, heads, window, channel_widths, parameter_widths)
             for i, size in enumerate(self.groups)
@@ -85,12 +84,14 @@ class MLICppSlice(nn.Module):
         given, near = features, both
         self.local = LocalAttention(channels, heads, window)
         if index > 0:
-            self.channel = conv_stack([index * channels, *channel_widths, 2 * both], 3)
+            self.channel = conv_stack((index * channels, *channel_widths, 2 * both), 3, nn.GELU)
             self.inter = InterSliceAttention(channels, index)
             self.intra = IntraSliceAttention(channels, heads)
             given, near = features + 3 * both, 2 * both
-        self.anchor_parameters = start_at_zero(conv_stack([given, *parameter_widths, both], 1))
-        self.other_parameters = start_at_zero(conv_stack([near + given, *parameter_widths, both], 1))
+        self.anchor_parameters, self.other_parameters = (
+            start_at_zero(conv_stack((inputs, *parameter_widths, both), 1, nn.GELU))
+            for inputs in (given, near + given)
+        )
 
     def forward(self, own: Tensor, before: Tensor, features: Tensor) -> Tensor:
         anchors = only(half_of(own, ANCHORS), ANCHORS)

@@ -100,19 +100,23 @@ class Regularizer(nn.Module):
         if alpha == 0:
             zero = torch.zeros((), device=x.device)
             return RegularizerTerm(zero, alpha, zero)
-        entropy, gradient = self._entropy_and_gradient(x, x_hat.detach())
-        change = ((x_hat - x_hat.detach()) * gradient).sum()  # exactly 0, but it has the gradient
-        loss = -alpha * (entropy + change)
-        cosine = nn.functional.cosine_similarity(-gradient.flatten(), (x_hat.detach() - x).flatten(), dim=0)
-        return RegularizerTerm(loss, alpha, cosine)
+        here = x_hat.detach()
+        term, gradient = self._minus_entropy(x, here)
+        change = ((x_hat - here) * gradient).sum()  # exactly 0, but it has the gradient
+        cosine = nn.functional.cosine_similarity(gradient.flatten(), (here - x).flatten(), dim=0)
+        return RegularizerTerm(alpha * (term + change), alpha, cosine)
 
-    def _entropy_and_gradient(self, x: Tensor, x_hat: Tensor) -> tuple[Tensor, Tensor]:
-        """The entropy and its gradient at x_hat. Bits are summed first, so that fp16 does not underflow."""
+    def _minus_entropy(self, x: Tensor, x_hat: Tensor) -> tuple[Tensor, Tensor]:
+        """-H_theta and its gradient at x_hat.
+
+        The sign counts: the likelihood's floor lets the gradient of bits through where it asks for fewer,
+        not where it asks for more. Bits are summed before they are divided, lest fp16 underflow.
+        """
         place = x_hat.float() if x_hat.element_size() < 4 else x_hat.clone()
         with frozen(self.model), torch.enable_grad():
-            bits = self.model(x, place.requires_grad_()).sum()
-            (gradient,) = torch.autograd.grad(bits, place)
-        return bits.detach() / _pixels(x), gradient / _pixels(x)
+            term = -self.model(x, place.requires_grad_()).sum()
+            (gradient,) = torch.autograd.grad(term, place)
+        return term.detach() / _pixels(x), gradient / _pixels(x)
 
 
 def _pixels(x: Tensor) -> int:

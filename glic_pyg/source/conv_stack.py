@@ -1,4 +1,4 @@
-"""The convolutions that turn the reconstruction into features, in the place of h_s(z_hat)."""
+"""Stacks of convolutions, and how those that end in a distribution begin."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from itertools import pairwise
 from torch import nn
 
 
-def conv_trunk(widths: Sequence[int], activation: Callable[[], nn.Module]) -> nn.Sequential:
-    """3x3 convolutions from one width to the next, with activations between them.
+def conv_stack(widths: Sequence[int], kernel: int, activation: Callable[[], nn.Module]) -> nn.Sequential:
+    """Convolutions from one width to the next that keep the resolution, with activations between them.
 
-    The latents' hyper-synthesis with its upsampling left out: x_hat has the resolution of x already.
+    As a trunk, from x_hat to features, it is the latents' hyper-synthesis with its upsampling left out: x_hat
+    has the resolution of x already.
     """
     layers: list[nn.Module] = []
     for i, o in pairwise(widths):
-        layers += [nn.Conv2d(i, o, 3, padding=1), activation()]
+        layers += [nn.Conv2d(i, o, kernel, padding=kernel // 2), activation()]
     return nn.Sequential(*layers[:-1])
 
 
