@@ -87,7 +87,7 @@ class CodecModule(TurnTaking):
     ) -> None:
         super().__init__(max_skipped)
         self.alternation = alternation or Alternation()
-        if regularizer is not None and source_optimizer is None:
+        if regularizer and source_optimizer is None:
             raise TrainingError(
                 "A regularizer needs an optimizer for its source model: set source_optimizer."
             )
@@ -100,7 +100,9 @@ class CodecModule(TurnTaking):
         entropy_in_float32(self._network)
         self.noise = SampleNoise(self._network, seed)
         self.ema = None if ema_decay is None else WeightAverage(self._network, ema_decay)
-        self.regularizer = regularizer
+        self.regularizer = regularizer or None  # no source model is {} in a configuration
+        self.is_set_up = False
+        """Whether a callback has given the model the weights it starts with."""
         self.loss = loss
         self.codec_optimizer = codec_optimizer
         self.quantile_optimizer = quantile_optimizer

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -51,8 +51,8 @@ class CheckpointActivations(lightning.Callback):
         found = list(_outermost(model, self.blocks))
         if not found:
             raise TrainingError(
-                f"{type(model).__name__} has no block named {', '.join(self.blocks)}: name its own in blocks="
-                " or do without activation checkpointing."
+                f"{type(model).__name__} has none of the blocks whose activations can be computed anew: name its "
+                "own in callbacks.checkpoint_activations.blocks, or choose callbacks=default."
             )
         for block in found:
             if "forward" not in vars(block):
@@ -64,11 +64,13 @@ class CompileModel(lightning.Callback):
     """Compiles the forward pass of training with ``torch.compile``; names of weights stay as they are.
 
     Args:
-        options: arguments of ``torch.compile``, e.g. ``{"mode": "max-autotune-no-cudagraphs"}``.
+        backend, mode, dynamic: as in ``torch.compile``.
     """
 
-    def __init__(self, options: Mapping[str, Any] | None = None) -> None:
-        self.options = dict(options or {})
+    def __init__(
+        self, backend: str = "inductor", mode: str | None = None, dynamic: bool | None = None
+    ) -> None:
+        self.options = {"backend": backend, "mode": mode, "dynamic": dynamic}
 
     def setup(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, stage: str) -> None:
         """Compile in place. The averaged copy, which sees pictures of all sizes, stays as it is."""

@@ -1,17 +1,40 @@
-"""How a run from scratch starts."""
+"""How a new run starts: from pictures, or from weights that another run has made."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import lightning
 import torch
-from torch import Tensor
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from glic_pyg.training.errors import TrainingError
+
+AVERAGE, MODEL, THETA = "ema.model.", "model.", "regularizer.model."
 
 
-class StartFromPictures(lightning.Callback):
-    """Before the first step of a new run, set the model up from some of its training crops.
+class Start(lightning.Callback):
+    """Sets the model up before the first step of a new run; a resumed run is left alone.
+
+    Of several such callbacks the first that does something is the only one.
+    """
+
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: Any) -> None:
+        """Set up, and let the average begin there."""
+        if trainer.global_step == 0 and not pl_module.is_set_up and self.set_up(trainer, pl_module):
+            pl_module.is_set_up = True
+            pl_module.restart_average()
+
+    def set_up(self, trainer: lightning.Trainer, module: Any) -> bool:
+        """Change the weights of ``module.model``; whether anything was done."""
+        raise NotImplementedError
+
+
+class StartFromPictures(Start):
+    """Set the model up from some of its training crops.
 
     Args:
         start: (model, x) with x (B, 3, H, W) in [0, 1]; changes the model's weights.
@@ -22,11 +45,75 @@ class StartFromPictures(lightning.Callback):
         self.start = start
         self.batches = batches
 
-    def on_train_start(self, trainer: lightning.Trainer, pl_module: Any) -> None:
-        """Runs only when no step has been made, so that a resumed run is left alone."""
-        if trainer.global_step:
-            return
+    def set_up(self, trainer: lightning.Trainer, module: Any) -> bool:
+        """Give the crops to ``start``."""
         loader: Any = trainer.train_dataloader
         crops = torch.cat([loader.dataset[step].x for step in range(self.batches)])
-        self.start(pl_module.model, crops.to(pl_module.device) / 255)
-        pl_module.restart_average()
+        self.start(module.model, crops.to(module.device) / 255)
+        return True
+
+
+class StartFromFile(Start):
+    """Take over weights, e.g. those of the neighbouring λ, and train them further.
+
+    From a weights file or from a checkpoint of a run, whose averaged weights are preferred. Optimizers,
+    schedules and steps start anew. If the checkpoint has a source model of the same shape as the run's,
+    theta is taken over too.
+
+    Args:
+        path: a ``.safetensors`` or ``.ckpt`` file; None does nothing.
+    """
+
+    def __init__(self, path: str | None = None) -> None:
+        self.path = None if path is None else Path(path)
+
+    def set_up(self, trainer: lightning.Trainer, module: Any) -> bool:
+        """Load the file.
+
+        Raises:
+            TrainingError: there is no such file, or its weights do not fit the model.
+        """
+        if self.path is None:
+            return False
+        found = _read(self.path)
+        problem = _difference(found[MODEL], module.model)
+        if problem:
+            raise TrainingError(f"The weights of {self.path} do not fit the model: {problem}.")
+        _copy(found[MODEL], module.model)
+        if module.regularizer is not None and not _difference(found[THETA], module.regularizer.model):
+            _copy(found[THETA], module.regularizer.model)
+        return True
+
+
+def _read(path: Path) -> dict[str, dict[str, Tensor]]:
+    """Tensors of the codec and of theta, which may be empty, each by name."""
+    if not path.is_file():
+        raise TrainingError(f"There are no weights to start from at {path}.")
+    try:
+        if path.suffix == ".safetensors":
+            return {MODEL: load_file(path), THETA: {}}
+        state = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
+    except Exception as error:
+        reason = " ".join(str(error).split())
+        raise TrainingError(f"{path} is neither a weights file nor a checkpoint: {reason}") from error
+    return {MODEL: _below(state, AVERAGE) or _below(state, MODEL), THETA: _below(state, THETA)}
+
+
+def _below(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
+
+
+def _difference(found: Mapping[str, Tensor], module: nn.Module) -> str:
+    """The first parameter that is missing or of another shape, in words; empty if all is well."""
+    for name, parameter in module.named_parameters():
+        if name not in found:
+            return f"{name} is missing"
+        if found[name].shape != parameter.shape:
+            return f"{name} has the shape {tuple(found[name].shape)}, not {tuple(parameter.shape)}"
+    return ""
+
+
+@torch.no_grad()
+def _copy(found: Mapping[str, Tensor], module: nn.Module) -> None:
+    for name, parameter in module.named_parameters():
+        parameter.copy_(found[name])

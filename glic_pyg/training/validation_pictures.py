@@ -1,0 +1,55 @@
+"""Some validation pictures among the logs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import PurePath
+from typing import Any
+
+import lightning
+import torch
+from torch import Tensor
+
+from glic_pyg.training.padding import pad_to_multiple
+from glic_pyg.training.picture_loggers import log_picture
+
+
+class ValidationPictures(lightning.Callback):
+    """Logs the first validation pictures, their reconstructions, and maps of what the model sees in them.
+
+    Args:
+        count: how many pictures.
+        maps: (model, x) → maps by name, each (3, h, w) in [0, 1], of x (1, 3, H, W) padded to the model's
+            multiple; e.g. the degrees of its graphs. None logs no maps.
+    """
+
+    def __init__(
+        self, count: int = 2, maps: Callable[[Any, Tensor], Mapping[str, Tensor]] | None = None
+    ) -> None:
+        self.count = count
+        self.maps = maps
+        self._shown: set[int] = set()
+
+    def on_validation_batch_end(
+        self,
+        trainer: lightning.Trainer,
+        pl_module: Any,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Log what belongs to one picture; the original the first time only."""
+        if batch_idx >= self.count or not trainer.is_global_zero or trainer.sanity_checking:
+            return
+        pictures = {"reconstruction": outputs["x_hat"][0]}
+        if batch_idx not in self._shown:
+            pictures["original"] = batch.x[0]
+            self._shown.add(batch_idx)
+        if self.maps is not None:
+            with pl_module.finished_model() as model, torch.autocast(batch.x.device.type, enabled=False):
+                pictures |= self.maps(model, pad_to_multiple(batch.x[:1], model.multiple))
+        name = PurePath(batch.names[0]).stem if batch.names else str(batch_idx)
+        for kind, picture in pictures.items():
+            for logger in trainer.loggers:
+                log_picture(logger, f"{name}/{kind}", picture, trainer.global_step)
