@@ -24,10 +24,8 @@ def pictures_in(shard: Path) -> Iterator[ImageFile]:
     """
     try:
         with tarfile.open(shard, "r:") as tar:
-            end = shard.stat().st_size
             for member in tar:
-                picture = PurePosixPath(member.name).suffix.lower() in SUFFIXES
-                if member.isfile() and picture and member.offset_data + member.size <= end:
+                if member.isfile() and PurePosixPath(member.name).suffix.lower() in SUFFIXES:
                     yield ImageFile(shard, member.name, member.offset_data, member.size)
     except (tarfile.TarError, OSError) as error:
         raise UnreadableImage(f"{shard}: not a whole, uncompressed tar file ({error})") from error
