@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from glic_pyg.data.catalogue import Catalogue
-from glic_pyg.data.image_file import UnreadableImage
+from glic_pyg.data.image_file import DataError, UnreadableImage
 from glic_pyg.training.batch import Batch
 from glic_pyg.training.crop_plan import CropPlan
 from glic_pyg.training.cut import cut
@@ -73,7 +73,7 @@ class MemoryStore:
         unreadable: one line for each picture that could not be decoded, with its name and the reason.
 
     Raises:
-        DataError: the pictures are larger than the memory that is free.
+        DataError: the pictures are larger than the memory that is free, or not one can be decoded.
     """
 
     def __init__(
@@ -96,6 +96,8 @@ class MemoryStore:
                 if fault is not None:
                     self.broken[number] = True
                     self.unreadable.append(fault)
+        if self.broken.all():
+            raise DataError(f"No picture can be decoded; the first: {self.unreadable[0]}")
 
     def crops(self, plan: CropPlan) -> Batch:
         """The planned crops, (B, 3, side, side) uint8 on the store's device."""

@@ -93,7 +93,8 @@ def test_a_picture_exchanged_on_the_way_is_unreadable(tmp_path: Path) -> None:
     Image.new("RGB", (20, 20)).save(tmp_path / "a.png")
     catalogue = build_catalogue(tmp_path)
     Image.new("RGB", (30, 20)).save(tmp_path / "a.png")
-    assert "changed since" in MemoryStore(catalogue).unreadable[0]
+    with pytest.raises(DataError, match=r"No picture can be decoded; the first: .*a\.png: changed since"):
+        MemoryStore(catalogue)
     with pytest.raises(DataError, match="can be decoded"):
         DiskStore(catalogue).crops(CropPlanner(catalogue, 1, 8)(0))
 
