@@ -15,6 +15,7 @@ PARENT = "GLIC_SWEEP_PROCESS"
 
 _RANKS = ("RANK", "SLURM_PROCID", "LOCAL_RANK")  # torchrun, SLURM, Lightning
 _SIZES = ("WORLD_SIZE", "SLURM_NTASKS")
+_QUIET = ("hydra.output_subdir=null", "hydra/job_logging=none", "hydra/hydra_logging=none")
 _SET_PDEATHSIG = 1  # of Linux's prctl
 
 
@@ -33,7 +34,7 @@ def arguments_of_this_process(argv: Sequence[str]) -> list[str]:
     named = any(argument.startswith(("name=", "hydra.run.dir=", "-")) for argument in arguments)
     if _first_number(_SIZES, 1) > 1 and not named:
         raise SystemExit("glic: give this run a name=..., so that all of its processes use one folder.")
-    quiet = [] if is_first_process() else ["hydra.output_subdir=null", "hydra/job_logging=none"]
+    quiet = () if is_first_process() else _QUIET
     return arguments + [argument for argument in quiet if argument not in arguments]
 
 

@@ -82,7 +82,9 @@ def _command_line(command: str, folder: Path, more: Sequence[str]) -> list[str]:
     own += [o for o in settings.overrides.task if not o.startswith("name=")]
     extra = [s.path for s in settings.runtime.config_sources if s.provider == "command-line"]
     folders = [word for path in extra for word in ("--config-dir", path)]
-    place = [f"name='{folder.parent.name}/{folder.name}'", f"hydra.run.dir='{folder}'"]
+    sweep = Path(settings.sweep.dir).absolute()
+    name = Path(sweep.name) / os.path.relpath(folder, sweep)
+    place = [f"name='{name}'", f"hydra.run.dir='{folder}'"]
     return [sys.executable, "-m", f"glic_pyg.cli.{command}", *folders, *own, *place, *more]
 
 

@@ -19,6 +19,7 @@ from glic_pyg.cli.processes import end_with_parent, is_first_process
 from glic_pyg.cli.run_folder import RunFolderError, alone_in
 from glic_pyg.cli.sweep_job import in_sweep, run_sweep_job
 from glic_pyg.codec.errors import GlicError
+from glic_pyg.training.run_record import write_run_record
 
 if TYPE_CHECKING:
     import lightning
@@ -44,26 +45,35 @@ def train(cfg: DictConfig) -> dict[str, float]:
     import lightning
     import torch
 
-    from glic_pyg.training.run_record import write_run_record
-
     output = Path(cfg.paths.output)
     checkpoint = _checkpoint(cfg.ckpt_path, output / "last.ckpt")
     if cfg.threads:
         torch.set_num_threads(cfg.threads)
-    # The averaged copy of the model stays in eval mode, which Lightning would remark on.
-    warnings.filterwarnings("ignore", message=r"Found .* module\(s\) in eval mode")
+    _quieten_lightning()
     lightning.seed_everything(cfg.seed, verbose=False)
     with alone_in(output):
         if is_first_process():
             write_run_record(output / "run.json")
-        trainer = _trainer(cfg)
         log.info("training in %s%s", output, f", from {checkpoint}" if checkpoint else "")
-        module, datamodule = instantiate(cfg.module), instantiate(cfg.data)
-        trainer.fit(module, datamodule, ckpt_path=checkpoint, weights_only=True)
-        metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        metrics = _fit(cfg, checkpoint)
         if is_first_process():
             write_metrics(output, metrics)
     return metrics
+
+
+def _fit(cfg: DictConfig, checkpoint: str | None) -> dict[str, float]:
+    trainer, module, datamodule = _trainer(cfg), instantiate(cfg.module), instantiate(cfg.data)
+    trainer.fit(module, datamodule, ckpt_path=checkpoint, weights_only=True)
+    if not trainer.callback_metrics:  # the checkpoint was the end of the run
+        trainer.validate(module, datamodule, verbose=False)
+    return {name: float(value) for name, value in trainer.callback_metrics.items()}
+
+
+def _quieten_lightning() -> None:
+    """Leave out advertisements, and remarks on what is meant to be so."""
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", message=r"Found .* module\(s\) in eval mode")  # the averaged copy
+    warnings.filterwarnings("ignore", message="`isinstance.treespec, LeafSpec.` is deprecated")
 
 
 def _checkpoint(wanted: str | None, last: Path) -> str | None:

@@ -38,7 +38,8 @@ def test_ranks(variables: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(rank, "1")
     assert not is_first_process()
     others = arguments_of_this_process(["name=a", "hydra.output_subdir=null"])
-    assert others == ["name=a", "hydra.output_subdir=null", "hydra/job_logging=none"]
+    logs = ["hydra/job_logging=none", "hydra/hydra_logging=none"]
+    assert others == ["name=a", "hydra.output_subdir=null", *logs]
 
 
 def test_several_processes_need_one_name(monkeypatch: pytest.MonkeyPatch) -> None:
