@@ -51,13 +51,13 @@ class CheckpointActivations(lightning.Callback):
         found = list(_outermost(model, self.blocks))
         if not found:
             raise TrainingError(
-                f"{type(model).__name__} has none of the blocks whose activations can be computed anew: name its "
-                "own in callbacks.checkpoint_activations.blocks, or choose callbacks=default."
+                f"{type(model).__name__} has none of the blocks whose activations may be dropped: name "
+                "its own in callbacks.checkpoint_activations.blocks, or choose callbacks=default."
             )
         for block in found:
             if "forward" not in vars(block):
                 again = partial(checkpoint, use_reentrant=False, preserve_rng_state=False)
-                block.forward = partial(again, block.forward)  # type: ignore[method-assign]
+                block.forward = partial(again, block.forward)
 
 
 class CompileModel(lightning.Callback):

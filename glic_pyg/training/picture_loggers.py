@@ -24,7 +24,7 @@ def log_picture(logger: Logger, tag: str, picture: Tensor, step: int) -> bool:
     """
     pixels = (picture.detach().clamp(0, 1) * 255).round().byte().permute(1, 2, 0).cpu().numpy()
     anything: Any = logger
-    experiment: Any = logger.experiment
+    experiment = anything.experiment
     if hasattr(experiment, "add_image"):  # TensorBoard
         experiment.add_image(tag, pixels, step, dataformats="HWC")
     elif hasattr(logger, "log_image"):  # Weights & Biases

@@ -34,7 +34,7 @@ class RunSpeed(lightning.Callback):
 
     def on_train_batch_end(
         self,
-        trainer: lightning.Trainer,
+        trainer: Any,
         pl_module: lightning.LightningModule,
         outputs: Any,
         batch: Any,
