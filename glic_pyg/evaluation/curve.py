@@ -1,0 +1,57 @@
+"""A rate-distortion curve: one codec over a data set, one point a quality."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from glic_pyg.codec.errors import GlicError
+from glic_pyg.evaluation.ms_ssim import ms_ssim_db
+
+__all__ = ["METRICS", "Curve", "CurveError", "Metric"]
+
+Metric = Literal["psnr", "ms-ssim"]
+METRICS: tuple[Metric, ...] = ("psnr", "ms-ssim")
+
+
+class CurveError(GlicError):
+    """A curve cannot be had, or not be compared with another."""
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Means over a data set at N qualities, in ascending order of rate.
+
+    Attributes:
+        name: of the codec.
+        bpp: bits a pixel, N values.
+        psnr: of 8-bit RGB, dB, N values.
+        ms_ssim: mean similarity, 0 to 1, N values; ``None`` where nobody measured it.
+        source: who measured it.
+    """
+
+    name: str
+    bpp: tuple[float, ...]
+    psnr: tuple[float, ...]
+    ms_ssim: tuple[float, ...] | None
+    source: str
+
+    def __post_init__(self) -> None:
+        lengths = {len(values) for values in (self.bpp, self.psnr, self.ms_ssim) if values is not None}
+        if len(lengths) != 1 or list(self.bpp) != sorted(self.bpp):
+            raise ValueError(f"{self.name}: a curve needs as many distortions as rates, rates ascending.")
+
+    def decibels(self, metric: Metric) -> tuple[float, ...]:
+        """The distortions in dB.
+
+        Those of MS-SSIM are of the mean similarity, not means of decibels: published tables hold no more, and
+        only like may be compared with like.
+
+        Raises:
+            CurveError: the curve has no MS-SSIM.
+        """
+        if metric == "psnr":
+            return self.psnr
+        if self.ms_ssim is None:
+            raise CurveError(f"{self.name} ({self.source}) was measured without MS-SSIM; use PSNR.")
+        return tuple(ms_ssim_db(similarity) for similarity in self.ms_ssim)
