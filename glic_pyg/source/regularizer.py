@@ -78,7 +78,7 @@ class Regularizer(nn.Module):
 
     def entropy(self, x: Tensor, x_hat: Tensor) -> Tensor:
         """H_theta(X | X_hat) in bits per pixel, 0-dimensional; see :class:`SourceModel` for the arguments."""
-        return self.model(x, x_hat).sum() / _pixels(x)
+        return self._bits(x, x_hat) / _pixels(x)
 
     def source_loss(self, x: Tensor, x_hat: Tensor) -> Tensor:
         """What theta minimises: :meth:`entropy` with x_hat detached, so that nothing reaches the codec."""
@@ -114,9 +114,20 @@ class Regularizer(nn.Module):
         """
         place = x_hat.float() if x_hat.element_size() < 4 else x_hat.clone()
         with frozen(self.model), torch.enable_grad():
-            term = -self.model(x, place.requires_grad_()).sum()
+            term = -self._bits(x, place.requires_grad_())
             (gradient,) = torch.autograd.grad(term, place)
         return term.detach() / _pixels(x), gradient / _pixels(x)
+
+    def _bits(self, x: Tensor, x_hat: Tensor) -> Tensor:
+        """Of all samples together, in the ambient precision.
+
+        Without autocast's cache of narrowed weights: a training step is one autocast region, so that theta's
+        second step on a batch would run with the weights of its first. A weight is used once a call anyway.
+        """
+        device = x.device.type
+        enabled, dtype = torch.is_autocast_enabled(device), torch.get_autocast_dtype(device)
+        with torch.autocast(device, dtype, enabled, cache_enabled=False):
+            return self.model(x, x_hat).sum()
 
 
 def _pixels(x: Tensor) -> int:

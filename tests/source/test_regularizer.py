@@ -126,6 +126,20 @@ def test_a_narrow_type_of_x_hat(x: Tensor) -> None:
     assert x_hat.grad is not None and x_hat.grad.dtype == torch.bfloat16 and x_hat.grad.any()
 
 
+def test_theta_learns_twice_inside_one_autocast_region(x: Tensor) -> None:
+    """The second step must see the weights that the first has made."""
+    regularizer = Regularizer(TINY["hyperprior"])
+    optimizer = torch.optim.SGD(regularizer.parameters(), 0.05)
+    x, losses = x.float(), []
+    with torch.autocast("cpu", torch.bfloat16):
+        for _ in range(3):
+            optimizer.zero_grad()
+            losses.append(regularizer.source_loss(x, x + 0.1))
+            losses[-1].backward()
+            optimizer.step()
+    assert losses[0] > losses[1] > losses[2]
+
+
 def test_gradient_vanishes_at_the_critical_alpha() -> None:
     """T9: with a wide Gaussian around x_hat the two pulls on x_hat cancel, and above it the other wins."""
     lmbda, sigma = 0.013, 50.0
