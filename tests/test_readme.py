@@ -36,8 +36,5 @@ def test_every_room_is_in_the_layout() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     rooms = {path.parent.name for path in (ROOT / "glic_pyg").glob("*/__init__.py")}
     rooms |= {path.parent.name for path in (ROOT / "glic_pyg").glob("*/*.py")}
-    assert rooms == set(re.findall(r"^\| `(\w+)` \| [^|]+ \| [^|]+ \|$", text, re.MULTILINE)) - {
-        "glic",
-        "glic_s",
-        "glic_xs",
-    }
+    layout = text[text.index("## Layout") : text.index("## Add a backbone")]
+    assert rooms == set(re.findall(r"^\| `(\w+)` \| [^|]+ \| [^|]+ \|$", layout, re.MULTILINE))
