@@ -97,6 +97,7 @@ class CodecModule(TurnTaking):
                 "micro_batches=1, or source_first=false."
             )
         self.model = model
+        self._network.train()  # Lightning leaves it in the mode that it is in
         entropy_in_float32(self._network)
         self.noise = SampleNoise(self._network, seed)
         self.ema = None if ema_decay is None else WeightAverage(self._network, ema_decay)

@@ -11,6 +11,9 @@ from glic_pyg.training.codec_module import CodecModule
 
 SaveWeights = Callable[[Path, Any, dict[str, Any]], object]
 
+MEASURED = ("val/bpp", "val/psnr", "val/ms_ssim", "val/ms_ssim_db", "val/loss")
+"""What the card tells of the last validation; of the codec alone, so that theta leaves no trace."""
+
 
 class ExportWeights(Callback):
     """After each validation and at the end, exports the averaged weights with a card of facts.
@@ -40,7 +43,7 @@ class ExportWeights(Callback):
         if not trainer.is_global_zero:
             return
         assert isinstance(pl_module, CodecModule)
-        measured = {k: float(v) for k, v in trainer.callback_metrics.items() if k.startswith("val/")}
+        measured = {k: float(v) for k, v in trainer.callback_metrics.items() if k in MEASURED}
         card = {**self.card, "step": trainer.global_step, **measured}
         partial = self.path.with_name("partial-" + self.path.name)
         self.path.parent.mkdir(parents=True, exist_ok=True)

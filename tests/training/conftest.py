@@ -95,9 +95,8 @@ def make_data(picture_folder: Path) -> Callable[..., ImageDataModule]:
 
     def make(steps: int, validate: bool = False, **options: Any) -> ImageDataModule:
         val_root = str(picture_folder) if validate else None
-        return ImageDataModule(
-            str(picture_folder), val_root, steps, **{"batch_size": 2, "crop": 32, "seed": 7, **options}
-        )
+        defaults = {"root": str(picture_folder), "batch_size": 2, "crop": 32, "seed": 7}
+        return ImageDataModule(val_root=val_root, steps=steps, **{**defaults, **options})
 
     return make
 
