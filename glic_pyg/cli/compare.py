@@ -19,7 +19,7 @@ from glic_pyg.codec.errors import GlicError
 
 if TYPE_CHECKING:
     from glic_pyg.codec.image_codec import ImageCodec
-    from glic_pyg.evaluation.measure import Comparison
+    from glic_pyg.evaluation.comparison import Comparison
 
 __all__ = ["main"]
 
@@ -103,7 +103,7 @@ def _pictures(paths: Sequence[str]) -> list[str]:
 def _compare_all(codec: ImageCodec, paths: Sequence[str]) -> list[Comparison]:
     """Measure one image after the other; one that fails is named and the others go on."""
     from glic_pyg.codec.picture_file import read_picture
-    from glic_pyg.evaluation.measure import compare_image
+    from glic_pyg.evaluation.comparison import compare_image
 
     console = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
     found = []
@@ -127,16 +127,13 @@ def _draw(comparisons: Sequence[Comparison], paths: Sequence[str], target: Path)
     """Draw the means of the images that were measured."""
     from glic_pyg.codec.picture_file import read_picture
     from glic_pyg.evaluation import rate_distortion as rd
-    from glic_pyg.evaluation.classical import jpeg, webp
+    from glic_pyg.evaluation.classical.pillow import JPEG, WEBP
     from glic_pyg.evaluation.summary import means
 
     measured = {comparison.image for comparison in comparisons}
     pictures = [read_picture(Path(p).read_bytes()).colour for p in paths if Path(p).stem in measured]
     print("drawing: JPEG and WebP at many qualities ...", file=sys.stderr)
-    curves = {
-        "JPEG": rd.classical_curve(pictures, jpeg, rd.JPEG_QUALITIES),
-        "WebP": rd.classical_curve(pictures, webp, rd.WEBP_QUALITIES),
-    }
+    curves = {codec.title: rd.classical_curve(pictures, codec) for codec in (JPEG, WEBP)}
     mean = means(comparisons)[0]
     ours, title = rd.RatePoint(mean.bpp, mean.psnr), f"Mean of {len(pictures)} pictures"
     write_output(target, rd.rate_figure(curves, ours, title, kind=target.suffix.removeprefix(".")))

@@ -9,7 +9,8 @@ from rich.console import Console
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from glic_pyg.evaluation.measure import Comparison, Measured
+    from glic_pyg.evaluation.comparison import Comparison
+    from glic_pyg.evaluation.measure import Measured
     from glic_pyg.evaluation.provenance import Provenance
     from glic_pyg.evaluation.summary import Mean
 

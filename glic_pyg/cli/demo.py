@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from glic_pyg.codec.image_codec import ImageCodec
     from glic_pyg.codec.picture import Picture
-    from glic_pyg.evaluation.measure import Comparison
+    from glic_pyg.evaluation.comparison import Comparison
     from glic_pyg.evaluation.provenance import Provenance
 
 __all__ = ["OUTPUTS", "main"]
@@ -112,7 +112,7 @@ def _code(codec: ImageCodec, picture: Picture, name: str, folder: Path, how: Pro
     """Write all coded files, the decoded picture and the numbers."""
     from PIL import Image
 
-    from glic_pyg.evaluation.measure import compare_image
+    from glic_pyg.evaluation.comparison import compare_image
     from glic_pyg.evaluation.summary import as_json
 
     _say("encoding, decoding; JPEG and WebP at the same bytes")
@@ -146,30 +146,27 @@ def _captioned(
     comparison: Comparison, folder: Path, picture: Picture
 ) -> dict[str, tuple[NDArray[np.uint8], str]]:
     """Pictures for the crops, read back from the files, and what to write below them."""
-    from glic_pyg.evaluation.classical import decode_classical
+    from glic_pyg.codec.picture_file import read_picture
 
     found = {"Original": (picture.colour, f"{picture.colour.nbytes:,} bytes")}
     suffixes = {"glic": "glic.png", "jpeg": "jpg", "webp": "webp"}
     for measured, title in zip(comparison.codecs, ("GLIC", "JPEG", "WebP"), strict=True):
         data = (folder / f"{comparison.image}.{suffixes[measured.codec]}").read_bytes()
         caption = f"{measured.size:,} bytes · {measured.bpp:.3f} bpp · {measured.quality.psnr:.2f} dB"
-        found[title] = (decode_classical(data, grey=picture.grey), caption)
+        found[title] = (read_picture(data).colour, caption)
     return found
 
 
 def _graph_figure(codec: ImageCodec, g_a: nn.Module, picture: Picture, comparison: Comparison) -> bytes:
     from glic_pyg.codec.padding import tensor_from_colour
     from glic_pyg.evaluation import rate_distortion as rd
-    from glic_pyg.evaluation.classical import jpeg, webp
+    from glic_pyg.evaluation.classical.pillow import JPEG, WEBP
     from glic_pyg.inspection.block_graphs import block_graphs, gfa_blocks
     from glic_pyg.inspection.figure import graph_figure
 
     x = tensor_from_colour(picture.colour, codec.model.multiple, codec.device)
     graphs = block_graphs(g_a, gfa_blocks(g_a)[-1], x)
-    curves = {
-        "JPEG": rd.classical_curve([picture.colour], jpeg, rd.JPEG_QUALITIES),
-        "WebP": rd.classical_curve([picture.colour], webp, rd.WEBP_QUALITIES),
-    }
+    curves = {codec.title: rd.classical_curve([picture.colour], codec) for codec in (JPEG, WEBP)}
     ours = rd.RatePoint(comparison.ours.bpp, comparison.ours.quality.psnr)
 
     def draw_rate(axes: Axes) -> None:

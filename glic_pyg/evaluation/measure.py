@@ -1,4 +1,4 @@
-"""A codec held against JPEG and WebP at the same bytes, from real files."""
+"""One codec at one setting on one picture, measured from a real file."""
 
 from __future__ import annotations
 
@@ -6,79 +6,39 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from glic_pyg.evaluation.classical import (
-    ClassicalFile,
-    decode_classical,
-    jpeg,
-    jpeg_at_least,
-    webp,
-    webp_nearest,
-)
-from glic_pyg.evaluation.ms_ssim import LEAST_SIDE, ms_ssim, ms_ssim_db
-from glic_pyg.evaluation.psnr import psnr
+from glic_pyg.evaluation.classical.contract import ClassicalCodec
+from glic_pyg.evaluation.peak_memory import PeakMemory
+from glic_pyg.evaluation.quality import Quality, quality_of
 from glic_pyg.evaluation.rate import bpp
 
-__all__ = ["CodecUnderTest", "Comparison", "Measured", "Quality", "compare_image", "planes", "quality_of"]
+__all__ = ["Measured", "Rung", "classical_rung", "measure_file"]
 
 Pixels = NDArray[np.uint8]
 T = TypeVar("T")
 
 
-class EncodedFile(Protocol):
-    """What encoding returns."""
-
-    @property
-    def data(self) -> bytes:
-        """The bytes of the file."""
-
-    @property
-    def estimated_bits(self) -> float | None:
-        """Bits that the model predicts for the file, if asked for."""
-
-
-class DecodedFile(Protocol):
-    """What decoding returns."""
-
-    @property
-    def array(self) -> Pixels:
-        """The picture, uint8 (H, W, 3) or (H, W)."""
-
-
-class CodecUnderTest(Protocol):
-    """What is asked of a codec; ``glic_pyg.codec.image_codec.ImageCodec`` is one."""
-
-    name: str
-
-    def encode(self, source: Pixels, *, estimate: bool = False) -> EncodedFile:
-        """Encode uint8 (H, W, 3) or (H, W)."""
-
-    def decode(self, data: bytes) -> DecodedFile:
-        """Decode what :meth:`encode` made."""
-
-
 @dataclass(frozen=True)
-class Quality:
-    """How near a reconstruction is to its original.
+class Rung:
+    """One step of a codec's ladder: the codec at one setting.
 
     Attributes:
-        psnr: dB, infinite for equal pictures.
-        ms_ssim: 0 to 1; ``None`` if the picture is too small for its 5 scales.
+        codec: ``"glic"``, ``"jpeg"``, ...
+        setting: name of the weights, or such as ``"quality 30"``.
+        suffix: of its files.
+        encode: pixels, uint8 (H, W, 3) or (H, W), to the bytes of a file.
+        decode: those bytes and the original's shape to pixels.
     """
 
-    psnr: float
-    ms_ssim: float | None
-
-    @property
-    def ms_ssim_db(self) -> float | None:
-        """MS-SSIM in decibels."""
-        return None if self.ms_ssim is None else ms_ssim_db(self.ms_ssim)
+    codec: str
+    setting: str
+    suffix: str
+    encode: Callable[[Pixels], bytes]
+    decode: Callable[[bytes, tuple[int, ...]], Pixels]
 
 
 @dataclass(frozen=True)
@@ -86,12 +46,13 @@ class Measured:
     """One file of one codec.
 
     Attributes:
-        codec: ``"glic"``, ``"jpeg"`` or ``"webp"``.
-        setting: name of the weights, or the quality.
+        codec, setting: of the rung.
         size: bytes of the file.
         bpp: bits a pixel.
         quality: against the original.
-        encode_seconds, decode_seconds: wall time in memory, without reading or writing the file.
+        encode_seconds, decode_seconds: wall time, without reading or writing the file.
+        peak_memory: bytes held at most while encoding or decoding, see
+            :class:`~glic_pyg.evaluation.peak_memory.PeakMemory`; ``None`` where the system does not tell.
     """
 
     codec: str
@@ -101,99 +62,47 @@ class Measured:
     quality: Quality
     encode_seconds: float
     decode_seconds: float
+    peak_memory: int | None = None
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """One image: ours, and the others at the same bytes.
-
-    Attributes:
-        image: name of the image.
-        width, height: in pixels.
-        estimated_bits: what our model predicted for its file; ``None`` if it does not predict.
-        codecs: ours first.
-    """
-
-    image: str
-    width: int
-    height: int
-    estimated_bits: float | None
-    codecs: tuple[Measured, ...]
-
-    @property
-    def ours(self) -> Measured:
-        """The file of the codec under test."""
-        return self.codecs[0]
+def classical_rung(codec: ClassicalCodec, setting: int) -> Rung:
+    """A classical codec at one of its settings."""
+    return Rung(
+        codec.name,
+        f"{codec.word} {setting}",
+        codec.suffix,
+        lambda pixels: codec.encode(pixels, setting),
+        codec.decode,
+    )
 
 
-def compare_image(codec: CodecUnderTest, image: str, original: Pixels, folder: Path) -> Comparison:
-    """Encode, write, read back, decode, compare; then JPEG and WebP at the bytes that were spent.
-
-    JPEG spends at least as many bytes; WebP as nearly as many as its qualities allow.
+def measure_file(rung: Rung, original: Pixels, path: Path) -> Measured:
+    """Encode, write, read back, decode, compare.
 
     Args:
-        codec: what to measure.
-        image: name; the files are called that, with the suffixes ``.glic``, ``.jpg`` and ``.webp``.
+        rung: what to measure.
         original: uint8 (H, W, 3) or (H, W).
-        folder: where the files go; ones of the same name are overwritten.
+        path: of the file, overwritten if it exists.
     """
-    encoded, encode_seconds = _timed(lambda: codec.encode(original, estimate=True))
-    data = _through_file(folder / f"{image}.glic", encoded.data)
-    decoded, decode_seconds = _timed(lambda: codec.decode(data).array)
-    seconds = (encode_seconds, decode_seconds)
-    ours = _measured("glic", codec.name, data, quality_of(decoded, original), original, seconds)
-    rivals = (
-        _classical(jpeg_at_least(original, len(data)), jpeg, original, folder / f"{image}.jpg"),
-        _classical(webp_nearest(original, len(data)), webp, original, folder / f"{image}.webp"),
+    with PeakMemory() as memory:
+        data, encode_seconds = _timed(lambda: rung.encode(original))
+        path.write_bytes(data)
+        data = path.read_bytes()
+        decoded, decode_seconds = _timed(lambda: rung.decode(data, original.shape))
+    height, width = original.shape[:2]
+    return Measured(
+        rung.codec,
+        rung.setting,
+        len(data),
+        bpp(len(data), width, height),
+        quality_of(decoded, original),
+        encode_seconds,
+        decode_seconds,
+        memory.bytes,
     )
-    height, width = original.shape[:2]
-    return Comparison(image, width, height, encoded.estimated_bits, (ours, *rivals))
-
-
-def quality_of(decoded: Pixels, original: Pixels) -> Quality:
-    """Compare 8-bit pictures of one shape, (H, W, 3) or (H, W).
-
-    Raises:
-        ValueError: their shapes differ.
-    """
-    if decoded.shape != original.shape:
-        raise ValueError(f"A picture of shape {decoded.shape} is no copy of one of shape {original.shape}.")
-    x_hat, x = planes(decoded), planes(original)
-    similarity = ms_ssim(x_hat, x).item() if min(original.shape[:2]) >= LEAST_SIDE else None
-    return Quality(psnr(x_hat, x).item(), similarity)
-
-
-def _classical(
-    made: ClassicalFile, encoder: Callable[[Pixels, int], bytes], original: Pixels, path: Path
-) -> Measured:
-    """Measure a file whose quality was found, timing one more encoding at that quality."""
-    data, encode_seconds = _timed(lambda: encoder(original, made.quality))
-    data = _through_file(path, data)
-    decoded, decode_seconds = _timed(lambda: decode_classical(data, grey=original.ndim == 2))
-    seconds = (encode_seconds, decode_seconds)
-    quality = quality_of(decoded, original)
-    return _measured(encoder.__name__, f"quality {made.quality}", data, quality, original, seconds)
-
-
-def _measured(
-    codec: str, setting: str, data: bytes, quality: Quality, original: Pixels, seconds: tuple[float, float]
-) -> Measured:
-    height, width = original.shape[:2]
-    return Measured(codec, setting, len(data), bpp(len(data), width, height), quality, *seconds)
-
-
-def _through_file(path: Path, data: bytes) -> bytes:
-    """Write a file and read it back."""
-    path.write_bytes(data)
-    return path.read_bytes()
 
 
 def _timed(work: Callable[[], T]) -> tuple[T, float]:
     start = time.perf_counter()
     result = work()
     return result, time.perf_counter() - start
-
-
-def planes(pixels: Pixels) -> Tensor:
-    """uint8 (H, W) or (H, W, 3) to float64 (1, C, H, W) in [0, 1]."""
-    return torch.from_numpy(np.atleast_3d(pixels).copy()).permute(2, 0, 1)[None].double() / 255

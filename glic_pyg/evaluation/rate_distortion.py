@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib.resources import as_file, files
 from statistics import fmean
 from typing import TYPE_CHECKING, NamedTuple
@@ -11,19 +11,17 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from glic_pyg.evaluation.classical import decode_classical
-from glic_pyg.evaluation.measure import planes
+from glic_pyg.evaluation.classical.contract import ClassicalCodec
 from glic_pyg.evaluation.psnr import psnr
+from glic_pyg.evaluation.quality import planes
 from glic_pyg.evaluation.rate import bpp
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["JPEG_QUALITIES", "WEBP_QUALITIES", "RatePoint", "classical_curve", "draw_curves", "rate_figure"]
+__all__ = ["RatePoint", "classical_curve", "draw_curves", "rate_figure"]
 
 Pixels = NDArray[np.uint8]
-JPEG_QUALITIES = (3, 6, 9, 13, 18, 25, 35, 50, 70, 85)
-WEBP_QUALITIES = (0, 4, 10, 18, 30, 45, 65, 80)
 _COLOURS = {"JPEG": "#888888", "WebP": "#0072B2"}
 _OURS = "#D55E00"
 
@@ -36,18 +34,18 @@ class RatePoint(NamedTuple):
 
 
 def classical_curve(
-    pictures: Sequence[Pixels], encoder: Callable[[Pixels, int], bytes], qualities: Sequence[int]
+    pictures: Sequence[Pixels], codec: ClassicalCodec, settings: Sequence[int] = ()
 ) -> list[RatePoint]:
-    """Mean rate and PSNR of a classical codec at each quality.
+    """Mean rate and PSNR of a classical codec at each setting.
 
     Args:
         pictures: uint8 (H, W, 3) or (H, W).
-        encoder: :func:`~glic_pyg.evaluation.classical.jpeg` or ``webp``.
-        qualities: ascending.
+        codec: whose curve it is.
+        settings: in ascending order of rate; its ladder by default.
     """
     curve = []
-    for quality in qualities:
-        points = [_point(picture, encoder(picture, quality)) for picture in pictures]
+    for setting in settings or codec.ladder:
+        points = [_point(picture, codec, setting) for picture in pictures]
         curve.append(RatePoint(fmean(p.bpp for p in points), fmean(p.psnr for p in points)))
     return curve
 
@@ -99,7 +97,8 @@ def rate_figure(
     return out.getvalue()
 
 
-def _point(original: Pixels, data: bytes) -> RatePoint:
+def _point(original: Pixels, codec: ClassicalCodec, setting: int) -> RatePoint:
     height, width = original.shape[:2]
-    decoded = decode_classical(data, grey=original.ndim == 2)
+    data = codec.encode(original, setting)
+    decoded = codec.decode(data, original.shape)
     return RatePoint(bpp(len(data), width, height), psnr(planes(decoded), planes(original)).item())

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from statistics import fmean
 
-from glic_pyg.evaluation.measure import Comparison, Measured
+from glic_pyg.evaluation.comparison import Comparison
+from glic_pyg.evaluation.measure import Measured
 from glic_pyg.evaluation.provenance import Provenance
 from glic_pyg.evaluation.rate import estimate_holds
 

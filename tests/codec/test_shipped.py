@@ -12,8 +12,9 @@ from glic_pyg.codec import library
 from glic_pyg.codec.errors import WeightsNotFound
 from glic_pyg.codec.library import check_shipped, default_name, load_shipped, shipped_names
 from glic_pyg.codec.tables import factorized_parts
-from glic_pyg.evaluation.classical import decode_classical, jpeg_at_least
-from glic_pyg.evaluation.measure import quality_of
+from glic_pyg.evaluation.classical.pillow import JPEG
+from glic_pyg.evaluation.classical.same_bytes import at_least
+from glic_pyg.evaluation.quality import quality_of
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "glic_pyg" / "weights"
@@ -60,5 +61,5 @@ def test_probability_tables_are_those_of_every_machine() -> None:
 def test_beats_jpeg(dog: np.ndarray) -> None:
     data = glic_pyg.encode(dog)
     ours = quality_of(np.asarray(glic_pyg.decode(data)), dog)
-    jpeg = decode_classical(jpeg_at_least(dog, len(data)).data, grey=False)
+    jpeg = JPEG.decode(at_least(JPEG, dog, len(data)).data, dog.shape)
     assert ours.psnr >= quality_of(jpeg, dog).psnr + 1.5

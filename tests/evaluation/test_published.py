@@ -11,7 +11,7 @@ EXACT = (-19.27, 0.244, 0.372, 0.380, 0.388, 0.448, 0.548)
 """What the package bjontegaard 1.3 makes of the points with Akima's splines, in the order of the claims."""
 
 
-@pytest.mark.parametrize(("claim", "exact"), zip(PAPER_CLAIMS, EXACT, strict=True), ids=str)
+@pytest.mark.parametrize(("claim", "exact"), list(zip(PAPER_CLAIMS, EXACT, strict=True)), ids=str)
 def test_headline(claim: PaperClaim, exact: float) -> None:
     got = reproduced(claim).value
     assert got == pytest.approx(exact, abs=0.1 if claim.kind == "BD-rate" else 0.01)

@@ -5,23 +5,22 @@ import pytest
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from glic_pyg.evaluation.classical import jpeg, webp
+from glic_pyg.evaluation.classical.pillow import JPEG, WEBP, PillowCodec
 from glic_pyg.evaluation.rate_distortion import RatePoint, classical_curve, draw_curves, rate_figure
 
 Pixels = NDArray[np.uint8]
 CURVE = [RatePoint(0.1, 28.0), RatePoint(0.3, 31.0), RatePoint(5.0, 40.0)]
 
 
-@pytest.mark.parametrize("encoder", [jpeg, webp])
-def test_a_curve_rises(picture: Pixels, encoder: object) -> None:
-    assert callable(encoder)
-    curve = classical_curve([picture], encoder, (5, 40, 90))
+@pytest.mark.parametrize("codec", [JPEG, WEBP])
+def test_a_curve_rises(picture: Pixels, codec: PillowCodec) -> None:
+    curve = classical_curve([picture], codec, (5, 40, 90))
     assert all(a.bpp < b.bpp and a.psnr < b.psnr for a, b in pairwise(curve))
 
 
 def test_a_curve_is_the_mean_over_pictures(picture: Pixels) -> None:
-    singles = [classical_curve([p], jpeg, (30,))[0] for p in (picture, picture[:24])]
-    both = classical_curve([picture, picture[:24]], jpeg, (30,))[0]
+    singles = [classical_curve([p], JPEG, (30,))[0] for p in (picture, picture[:24])]
+    both = classical_curve([picture, picture[:24]], JPEG, (30,))[0]
     assert both.bpp == pytest.approx(sum(p.bpp for p in singles) / 2)
     assert both.psnr == pytest.approx(sum(p.psnr for p in singles) / 2)
 

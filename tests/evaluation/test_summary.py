@@ -5,8 +5,10 @@ import math
 
 import pytest
 
-from glic_pyg.evaluation.measure import Comparison, Measured, Quality
+from glic_pyg.evaluation.comparison import Comparison
+from glic_pyg.evaluation.measure import Measured
 from glic_pyg.evaluation.provenance import provenance
+from glic_pyg.evaluation.quality import Quality
 from glic_pyg.evaluation.summary import as_csv, as_json, broken_estimates, means
 
 

@@ -5,11 +5,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from glic_pyg.evaluation.classical import decode_classical, jpeg, jpeg_at_least
-from glic_pyg.evaluation.measure import compare_image, planes, quality_of
+from glic_pyg.evaluation.classical.pillow import JPEG, WEBP
+from glic_pyg.evaluation.classical.same_bytes import at_least
+from glic_pyg.evaluation.comparison import compare_image, learned_rung, measure_ladder
+from glic_pyg.evaluation.measure import classical_rung
 from glic_pyg.evaluation.psnr import psnr
+from glic_pyg.evaluation.quality import planes, quality_of
 
 Pixels = NDArray[np.uint8]
+SHAPE = (48, 64, 3)
 
 
 @dataclass
@@ -29,17 +33,17 @@ class JpegInDisguise:
     name = "disguise"
 
     def encode(self, source: Pixels, *, estimate: bool = False) -> File:
-        data = jpeg(source, 40)
+        data = JPEG.encode(source, 40)
         return File(data, 8.0 * len(data) if estimate else None)
 
     def decode(self, data: bytes) -> Picture:
-        return Picture(decode_classical(data, grey=False))
+        return Picture(JPEG.decode(data, SHAPE))
 
 
 def test_ours_is_measured_from_the_file(picture: Pixels, tmp_path: Path) -> None:
     got = compare_image(JpegInDisguise(), "soft", picture, tmp_path)
     data = (tmp_path / "soft.glic").read_bytes()
-    decoded = decode_classical(data, grey=False)
+    decoded = JPEG.decode(data, SHAPE)
     assert (got.image, got.width, got.height) == ("soft", 64, 48)
     assert (got.ours.codec, got.ours.setting, got.ours.size) == ("glic", "disguise", len(data))
     assert got.ours.bpp == pytest.approx(8 * len(data) / (64 * 48))
@@ -50,10 +54,10 @@ def test_ours_is_measured_from_the_file(picture: Pixels, tmp_path: Path) -> None
 def test_the_others_spend_the_same(picture: Pixels, tmp_path: Path) -> None:
     got = compare_image(JpegInDisguise(), "soft", picture, tmp_path)
     ours, jpeg_file, webp_file = got.codecs
-    data, quality = jpeg_at_least(picture, ours.size)
+    data, quality = at_least(JPEG, picture, ours.size)
     assert (tmp_path / "soft.jpg").read_bytes() == data
     assert (jpeg_file.setting, jpeg_file.size) == (f"quality {quality}", len(data))
-    assert jpeg_file.quality == quality_of(decode_classical(data, grey=False), picture)
+    assert jpeg_file.quality == quality_of(JPEG.decode(data, SHAPE), picture)
     assert webp_file.size == (tmp_path / "soft.webp").stat().st_size
     assert abs(webp_file.size - ours.size) < 0.1 * ours.size
     assert all(m.encode_seconds > 0 and m.decode_seconds > 0 for m in got.codecs)
@@ -63,26 +67,19 @@ def test_what_lies_in_the_file_is_decoded(
     picture: Pixels, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A codec that remembered what it encoded would not notice that the file changed."""
-    other = jpeg(255 - picture, 40)
+    other = JPEG.encode(255 - picture, 40)
     monkeypatch.setattr(Path, "read_bytes", lambda self: other)
     assert compare_image(JpegInDisguise(), "soft", picture, tmp_path).ours.quality.psnr < 15
 
 
-def test_ms_ssim_where_it_is_possible(picture: Pixels, large_picture: Pixels) -> None:
-    assert quality_of(picture, picture).ms_ssim is None
-    assert quality_of(picture, picture).ms_ssim_db is None
-    large = quality_of(decode_classical(jpeg(large_picture, 30), grey=False), large_picture)
-    assert large.ms_ssim is not None and 0.5 < large.ms_ssim < 1
-
-
-def test_grey_counts_like_three_equal_channels(large_picture: Pixels) -> None:
-    grey = large_picture[:, :, 0]
-    back = decode_classical(jpeg(grey, 20), grey=True)
-    one, three = quality_of(back, grey), quality_of(np.dstack([back] * 3), np.dstack([grey] * 3))
-    assert one.psnr == pytest.approx(three.psnr)
-    assert one.ms_ssim == pytest.approx(three.ms_ssim)
-
-
-def test_another_shape_is_no_copy(picture: Pixels) -> None:
-    with pytest.raises(ValueError, match=r"shape \(48, 63, 3\) is no copy"):
-        quality_of(picture[:, 1:], picture)
+def test_a_ladder_has_a_file_for_every_rung(picture: Pixels, tmp_path: Path) -> None:
+    rungs = [learned_rung(JpegInDisguise()), *(classical_rung(WEBP, quality) for quality in (5, 80))]
+    got = measure_ladder(rungs, "soft", picture, tmp_path)
+    assert [(m.codec, m.setting) for m in got.codecs] == [
+        ("glic", "disguise"), ("webp", "quality 5"), ("webp", "quality 80"),
+    ]  # fmt: skip
+    assert got.estimated_bits is None  # nobody asked for it
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["soft.00.glic", "soft.01.webp", "soft.02.webp"]
+    assert got.codecs[1].size < got.codecs[2].size
+    assert got.codecs[1].quality.psnr < got.codecs[2].quality.psnr
+    assert got.codecs[2].quality == quality_of(WEBP.decode(WEBP.encode(picture, 80), SHAPE), picture)

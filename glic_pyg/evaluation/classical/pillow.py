@@ -1,0 +1,104 @@
+"""JPEG, WebP, JPEG 2000, AVIF and JPEG XL, as Pillow and its plugin write them."""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image, features
+
+from glic_pyg.evaluation.classical.contract import Pixels
+
+__all__ = ["AVIF", "JPEG", "JPEG_2000", "JPEG_XL", "WEBP", "PillowCodec"]
+
+
+@dataclass(frozen=True)
+class PillowCodec:
+    """A format of Pillow; see :class:`~glic_pyg.evaluation.classical.contract.ClassicalCodec`.
+
+    Attributes:
+        kind: Pillow's name of the format.
+        options: keyword arguments for saving at a setting.
+        needs: feature of Pillow, or module of a plugin, without which it cannot be written.
+        install: what brings it.
+    """
+
+    name: str
+    title: str
+    suffix: str
+    word: str
+    settings: Sequence[int]
+    ladder: Sequence[int]
+    kind: str
+    options: Callable[[int], dict[str, object]]
+    needs: str
+    install: str
+
+    def missing(self) -> str | None:
+        """What to install, if the format is not there."""
+        if self.needs in features.get_supported() or importlib.util.find_spec(self.needs):
+            return None
+        return self.install
+
+    def encode(self, pixels: Pixels, setting: int) -> bytes:
+        """Save as this format."""
+        self._register()
+        out = io.BytesIO()
+        Image.fromarray(pixels).save(out, self.kind, **self.options(setting))
+        return out.getvalue()
+
+    def decode(self, data: bytes, shape: tuple[int, ...]) -> Pixels:
+        """Read a file of any format of Pillow."""
+        self._register()
+        with Image.open(io.BytesIO(data)) as image:
+            return np.array(image.convert("L" if len(shape) == 2 else "RGB"))
+
+    def _register(self) -> None:
+        """Import the plugin, if the format is one's: that teaches it to Pillow."""
+        if self.needs not in features.features | features.codecs | features.modules:
+            importlib.import_module(self.needs)
+
+
+JPEG = PillowCodec(
+    "jpeg", "JPEG", ".jpg", "quality", range(1, 101), (3, 6, 9, 13, 18, 25, 35, 50, 70, 85),
+    "JPEG", lambda quality: {"quality": quality, "subsampling": 0, "optimize": True},
+    "jpg", "a Pillow with libjpeg",
+)  # fmt: skip
+"""Baseline, 4:4:4, with optimised Huffman tables."""
+
+WEBP = PillowCodec(
+    "webp", "WebP", ".webp", "quality", range(0, 101), (0, 4, 10, 18, 30, 45, 65, 80, 92),
+    "WEBP", lambda quality: {"quality": quality, "method": 6},
+    "webp", "a Pillow with libwebp",
+)  # fmt: skip
+"""Lossy, at the slowest and best ``method``; 4:2:0, as the format demands."""
+
+_WAVELET: dict[str, object] = {"irreversible": True, "mct": 1, "no_jp2": True}
+
+JPEG_2000 = PillowCodec(
+    "jpeg2000", "JPEG 2000", ".jp2", "ratio", range(400, 2, -1), (240, 160, 100, 64, 42, 28, 20, 14, 10),
+    "JPEG2000",
+    lambda ratio: {"quality_mode": "rates", "quality_layers": [ratio], **_WAVELET},
+    "jpg_2000", "a Pillow with OpenJPEG",
+)  # fmt: skip
+"""The 9/7 wavelet on decorrelated colours (Pillow leaves both off), one layer, a bare codestream.
+
+The setting is 24 bits a pixel over the bits spent.
+"""
+
+AVIF = PillowCodec(
+    "avif", "AVIF", ".avif", "quality", range(0, 101), (5, 15, 25, 35, 45, 55, 65, 75, 85),
+    "AVIF", lambda quality: {"quality": quality, "subsampling": "4:4:4", "speed": 4},
+    "avif", "Pillow 11.3 or newer with libavif",
+)  # fmt: skip
+"""AV1 intra, 4:4:4, speed 4 of 0 (slow) to 10."""
+
+JPEG_XL = PillowCodec(
+    "jpegxl", "JPEG XL", ".jxl", "quality", range(1, 100), (5, 12, 20, 30, 42, 55, 68, 80, 90),
+    "JXL", lambda quality: {"quality": quality, "effort": 7},
+    "pillow_jxl", "pip install 'glic-pyg[classical]' (pillow-jxl-plugin)",
+)  # fmt: skip
+"""Lossy VarDCT in XYB, effort 7."""

@@ -1,0 +1,54 @@
+import io
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image, JpegImagePlugin
+
+from glic_pyg.evaluation.classical.pillow import AVIF, JPEG, JPEG_2000, JPEG_XL, WEBP, PillowCodec
+
+Pixels = NDArray[np.uint8]
+CODECS = [JPEG, WEBP, JPEG_2000, AVIF, JPEG_XL]
+
+
+def here(codec: PillowCodec) -> PillowCodec:
+    if codec.missing():
+        pytest.skip(f"{codec.title} needs {codec.missing()}")
+    return codec
+
+
+def test_jpeg_keeps_all_colour_samples(picture: Pixels) -> None:
+    image = Image.open(io.BytesIO(JPEG.encode(picture, 50)))
+    assert image.format == "JPEG" and JpegImagePlugin.get_sampling(image) == 0  # 0 is 4:4:4
+
+
+@pytest.mark.parametrize("codec", CODECS, ids=lambda codec: codec.name)
+def test_there_and_back(codec: PillowCodec, picture: Pixels) -> None:
+    setting = here(codec).ladder[-1]
+    for original in (picture, picture[:, :, 1]):
+        back = codec.decode(codec.encode(original, setting), original.shape)
+        assert back.shape == original.shape and back.dtype == np.uint8
+        assert np.abs(back.astype(int) - original.astype(int)).mean() < 8
+
+
+@pytest.mark.parametrize("codec", CODECS, ids=lambda codec: codec.name)
+def test_settings_and_ladder_ascend_in_rate(codec: PillowCodec, large_picture: Pixels) -> None:
+    places = [list(here(codec).settings).index(setting) for setting in codec.ladder]
+    assert places == sorted(places)
+    sizes = [len(codec.encode(large_picture, setting)) for setting in codec.ladder[::4]]
+    assert sizes == sorted(sizes) and sizes[0] < sizes[-1]
+
+
+def test_jpeg_2000_decorrelates_colours(large_picture: Pixels) -> None:
+    """Pillow's default codes each colour by itself: a grey picture in RGB would cost three times as much."""
+    grey = np.dstack([large_picture[:, :, 0]] * 3)
+    back = JPEG_2000.decode(JPEG_2000.encode(grey, 20), grey.shape)
+    alone = JPEG_2000.decode(JPEG_2000.encode(grey[:, :, 0], 20), grey.shape[:2])
+    assert np.square(back - 1.0 * grey).mean() < 0.5 * np.square(alone - 1.0 * grey[:, :, 0]).mean()
+
+
+def test_what_is_missing_is_named() -> None:
+    plugin = PillowCodec(
+        "x", "X", ".x", "quality", [1], [1], "X", lambda q: {}, "no_such_plugin", "the X plugin"
+    )
+    assert plugin.missing() == "the X plugin" and JPEG.missing() is None
