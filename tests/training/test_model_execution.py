@@ -30,15 +30,20 @@ class Holder(nn.Module):
         self.model = model
 
 
+@pytest.mark.parametrize("images", [1, 2])
 @pytest.mark.parametrize("name", ["glic", "mlicpp", "attention", "elic"])
-def test_gradients_are_equal_to_the_last_bit(name: str) -> None:
+def test_gradients_are_equal(name: str, images: int) -> None:
     plain, frugal = untrained(name), untrained(name)
     CheckpointActivations().setup(None, Holder(frugal), "fit")
     CheckpointActivations().setup(None, Holder(frugal), "fit")  # of a second fit
-    x = torch.rand(1, 3, 128, 128)
+    x = torch.rand(images, 3, 128, 128)
     expected, got = gradients(plain, x), gradients(frugal, x)
     assert len(expected) > 10
-    assert states_equal(expected, got)
+    assert expected.keys() == got.keys()
+    if images == 1:
+        assert states_equal(expected, got)
+    for key, value in expected.items():
+        torch.testing.assert_close(got[key], value, rtol=1e-3, atol=1e-9 + 1e-5 * value.abs().max().item())
     assert frugal.state_dict().keys() == plain.state_dict().keys()
 
 
