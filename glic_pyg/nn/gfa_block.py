@@ -9,7 +9,7 @@ from glic_pyg.nn.channels_last import map_of, rows_of
 from glic_pyg.nn.depthwise import depthwise
 from glic_pyg.nn.gated_linear import add_gated_linear
 from glic_pyg.nn.gfa_conv import GFAConv
-from glic_pyg.nn.pointwise import Pointwise, add_linear, halves
+from glic_pyg.nn.pointwise import Pointwise, halves
 from glic_pyg.nn.strips import by_strips
 
 NORM_EPS = 1e-5
@@ -36,8 +36,8 @@ class GFALayer(nn.Module):
         self.project_out = Pointwise(hidden, channels, bias=False)
 
     def forward(self, rows: Tensor, graph: WindowGraph) -> Tensor:
-        heads = self.conv.aggregate_heads(self.norm_conv(rows).flatten(1, 2), graph)
-        rows = add_linear(rows, heads.view_as(rows), self.conv.out)
+        nodes = rows.flatten(1, 2)
+        rows = self.conv(self.norm_conv(nodes), graph, residual=nodes).view_as(rows)
         return by_strips(self._feed_forward, rows, 1, rows.shape[-1])
 
     def _feed_forward(self, rows: Tensor, missing: tuple[int, int], out: Tensor | None) -> Tensor:

@@ -11,6 +11,7 @@ from torch_geometric.nn import MessagePassing
 from torch_geometric.utils import softmax
 
 from glic_pyg.graph import WindowGraph
+from glic_pyg.nn.pointwise import add_linear
 from glic_pyg.nn.position_bias import PositionBias, table_index
 from glic_pyg.nn.window_attention import window_attention
 
@@ -36,6 +37,7 @@ class GFAConv(MessagePassing):
         plain: ``x`` (nodes, C), ``edge_index`` (2, E) sorted by target, ``edge_attr`` (E, 2) int64
         lattice offsets, ``phantom`` (nodes,) bool -> (nodes, C).
         fast: ``x`` (B, N, C), a window graph -> (B, N, C).
+        ``residual``, of the result's shape, is added to it while it is made.
 
     Raises:
         ValueError: if ``heads`` does not divide ``channels``.
@@ -60,28 +62,28 @@ class GFAConv(MessagePassing):
         graph: WindowGraph | Tensor,
         edge_attr: Tensor | None = None,
         phantom: Tensor | None = None,
+        residual: Tensor | None = None,
     ) -> Tensor:
-        return self.out(self.aggregate_heads(x, graph, edge_attr, phantom))
-
-    def aggregate_heads(
-        self,
-        x: Tensor,
-        graph: WindowGraph | Tensor,
-        edge_attr: Tensor | None = None,
-        phantom: Tensor | None = None,
-    ) -> Tensor:
-        """The heads side by side, before the last linear map; arguments as :meth:`forward`."""
-        scale = self.log_scale.clamp(max=LARGEST_LOG_SCALE).exp()
         if isinstance(graph, WindowGraph):
-            return window_attention(self.to_q(x), self.to_kv(x), scale, self._window_bias(graph), graph)
+            heads = window_attention(
+                self.to_q(x), self.to_kv(x), self._scale(), self._window_bias(graph), graph
+            )
+        else:
+            heads = self._along_edges(x, graph, edge_attr, phantom)
+        return self.out(heads) if residual is None else add_linear(residual, heads, self.out)
+
+    def _along_edges(
+        self, x: Tensor, edge_index: Tensor, edge_attr: Tensor | None, phantom: Tensor | None
+    ) -> Tensor:
+        """The heads side by side, by message passing."""
         if edge_attr is None:
             raise ValueError("a graph given as edge_index needs edge_attr: the (E, 2) lattice offsets")
         q, k, v = (t.unflatten(-1, (self.heads, -1)) for t in (self.to_q(x), *self.to_kv(x).chunk(2, dim=-1)))
-        q, k = F.normalize(q, dim=-1) * scale[:, None], F.normalize(k, dim=-1)
+        q, k = F.normalize(q, dim=-1) * self._scale()[:, None], F.normalize(k, dim=-1)
         if phantom is not None:
             k, v = (t.masked_fill(phantom[:, None, None], 0) for t in (k, v))
-        size = (len(x), len(x))
-        return self.propagate(graph, q=q, k=k, v=v, bias=self.position_bias(edge_attr), size=size).flatten(-2)
+        bias, size = self.position_bias(edge_attr), (len(x), len(x))
+        return self.propagate(edge_index, q=q, k=k, v=v, bias=bias, size=size).flatten(-2)
 
     def message(
         self, q_i: Tensor, k_j: Tensor, v_j: Tensor, bias: Tensor, index: Tensor, size_i: int
@@ -89,6 +91,10 @@ class GFAConv(MessagePassing):
         """Messages of E edges, ``(E, heads, d)``."""
         logits = (q_i * k_j).sum(-1) + bias
         return softmax(logits, index, num_nodes=size_i)[..., None] * v_j
+
+    def _scale(self) -> Tensor:
+        """``(heads,)``, what multiplies the cosines."""
+        return self.log_scale.clamp(max=LARGEST_LOG_SCALE).exp()
 
     def _window_bias(self, graph: WindowGraph) -> Tensor:
         """``(heads, q, s)``."""
