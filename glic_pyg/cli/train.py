@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import signal
 import sys
@@ -118,6 +119,11 @@ def _job(cfg: DictConfig) -> dict[str, float]:
         raise SystemExit(128 + signal.SIGTERM) from error
     except (TrainingError, FloatingPointError) as error:
         raise GlicError(str(error)) from error
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        sentence = f"the disk is full: free some of it and go on with name={cfg.name} ckpt_path=last"
+        raise GlicError(sentence) from error
 
 
 def main(argv: Sequence[str] | None = None) -> int:
