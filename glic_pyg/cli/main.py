@@ -31,6 +31,7 @@ COMMANDS = (
     Command("decode", "glic_pyg.cli.decode", "turn .glic files back into pictures"),
     Command("info", "glic_pyg.cli.info", "say what is in a .glic file"),
     Command("compare", "glic_pyg.cli.compare", "measure against JPEG and WebP at the same bytes"),
+    Command("test", "glic_pyg.cli.test", "measure a data set at every quality, beside classical codecs"),
     Command("rd", "glic_pyg.cli.rd", "curves of rate and distortion held against each other"),
     Command("demo", "glic_pyg.cli.demo", "a photograph there and back, with pictures of its graph"),
     Command("doctor", "glic_pyg.cli.doctor", "say what is installed and which code paths are in use"),

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
+
+from glic_pyg.cli.file_output import check_output, write_output
 
 if TYPE_CHECKING:
     from glic_pyg.evaluation.bjontegaard_delta import Method
@@ -22,7 +25,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="glic rd",
         description="Without a data set: the GLIC paper's headline numbers, from the published points. "
-        "With one: every published codec against an anchor.",
+        "With one, or with results of glic test: every codec against an anchor.",
         epilog="overlap: the part of what either curve covers that both cover; a delta speaks for it.",
     )
     parser.add_argument(
@@ -36,20 +39,66 @@ def _parser() -> argparse.ArgumentParser:
         default="akima",
         help="interpolation (default: akima)",
     )
+    parser.add_argument(
+        "--results", action="append", default=[], metavar="FILE", help="add the curves of a results.json"
+    )
+    parser.add_argument("-o", "--output-dir", metavar="DIR", help="draw the curves there: PNG, SVG and HTML")
+    parser.add_argument(
+        "--right", type=float, default=1.5, metavar="BPP", help="where PNG and SVG end (default: 1.5)"
+    )
+    parser.add_argument("-f", "--force", action="store_true", help="overwrite files that exist")
     return parser
 
 
 def main(argv: Sequence[str]) -> int:
     """Run the command; see ``cli.main`` for the exit codes."""
     args = _parser().parse_args(argv)
-    if args.data_set is None:
+    if args.data_set is None and not args.results:
         _print_headline(args.method)
         return 0
+    targets = _targets(args)
+    curves = _curves(args)
+    _print_deltas(curves, args)
+    if targets:
+        _draw(curves, args, targets)
+    return 0
 
+
+def _curves(args: argparse.Namespace) -> list[Curve]:
+    """Measured curves, then published ones."""
+    from glic_pyg.evaluation.measured_curves import read_curves
     from glic_pyg.evaluation.published import published_curves
 
-    _print_deltas(list(published_curves(args.data_set).values()), args)
-    return 0
+    measured = [curve for path in args.results for curve in read_curves(Path(path))]
+    published = published_curves(args.data_set).values() if args.data_set else ()
+    return [*measured, *published]
+
+
+def _targets(args: argparse.Namespace) -> list[Path]:
+    """Files to draw, found free before the work; none if nothing is to be drawn."""
+    if args.output_dir is None:
+        return []
+    folder = Path(args.output_dir)
+    folder.mkdir(parents=True, exist_ok=True)
+    name = "-".join(part for part in ("rd", args.data_set, args.metric) if part)
+    targets = [folder / f"{name}.{kind}" for kind in ("png", "svg", "html")]
+    for target in targets:
+        check_output("", str(target), args.force)
+    return targets
+
+
+def _draw(curves: Sequence[Curve], args: argparse.Namespace, targets: Sequence[Path]) -> None:
+    from glic_pyg.evaluation.curves_figure import curves_figure
+    from glic_pyg.evaluation.curves_page import curves_page
+
+    title = args.data_set or "Rate and distortion"
+    for target in targets:
+        kind = target.suffix.removeprefix(".")
+        if kind == "html":
+            write_output(target, curves_page(curves, title).encode())
+        else:
+            write_output(target, curves_figure(curves, args.metric, title, right=args.right, kind=kind))
+        print(f"  {target}")
 
 
 def _print_headline(method: Method) -> None:
@@ -73,9 +122,11 @@ def _print_headline(method: Method) -> None:
 
 def _print_deltas(curves: Sequence[Curve], args: argparse.Namespace) -> None:
     from glic_pyg.evaluation.bjontegaard_delta import bd_psnr, bd_rate
+    from glic_pyg.evaluation.curve import CurveError
 
     anchor = _anchor(curves, args.anchor)
-    title = f"{args.data_set}: against {anchor.name} in {args.metric} ({args.method})"
+    where = f"{args.data_set}: " if args.data_set else ""
+    title = f"{where}against {anchor.name} in {args.metric} ({args.method})"
     table = _table(
         title, "codec", "BD-rate", "overlap", "BD-PSNR" if args.metric == "psnr" else "gain", "source"
     )
@@ -83,7 +134,11 @@ def _print_deltas(curves: Sequence[Curve], args: argparse.Namespace) -> None:
     for curve in curves:
         if curve is anchor or (args.metric == "ms-ssim" and curve.ms_ssim is None):
             continue
-        rate, gain = bd_rate(anchor, curve, **how), bd_psnr(anchor, curve, **how)
+        try:
+            rate, gain = bd_rate(anchor, curve, **how), bd_psnr(anchor, curve, **how)
+        except CurveError as error:
+            table.add_row(curve.name, "–", "–", "–", str(error))
+            continue
         figures = (f"{rate.value:+.2f} %", f"{rate.overlap:.0%}", f"{gain.value:+.3f} dB")
         table.add_row(curve.name, *figures, curve.source)
     _show(table)

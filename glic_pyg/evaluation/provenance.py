@@ -6,13 +6,19 @@ import datetime
 import os
 import platform
 import shlex
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import torch
 
 __all__ = ["Machine", "Provenance", "provenance", "this_machine"]
+
+_PACKAGES = (
+    "glic-pyg", "torch-geometric", "compressai", "numpy", "pillow", "pillow-jxl-plugin", "imageio-ffmpeg",
+)  # fmt: skip
+"""What can change a number, beside torch and Python, which are the machine's."""
 
 
 @dataclass(frozen=True)
@@ -52,24 +58,33 @@ class Provenance:
         command: as typed in a shell.
         machine: where it ran.
         date: ISO 8601, local time.
+        versions: of installed packages that can change a number.
+        weights: SHA-256 of the weights that were measured, hex, by name.
     """
 
     command: str
     machine: Machine
     date: str
+    versions: Mapping[str, str] = field(default_factory=dict)
+    weights: Mapping[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        return f"command: {self.command}\nmachine: {self.machine}\ndate: {self.date}"
+        weights = "".join(f"\nweights: {name} {digest[:16]}" for name, digest in self.weights.items())
+        return f"command: {self.command}\nmachine: {self.machine}{weights}\ndate: {self.date}"
 
 
-def provenance(command: Sequence[str], device: str = "cpu") -> Provenance:
+def provenance(
+    command: Sequence[str], device: str = "cpu", weights: Mapping[str, str] | None = None
+) -> Provenance:
     """Describe a command that runs here and now.
 
     Args:
         command: its words.
         device: where the work runs, ``"cpu"`` or ``"cuda"``.
+        weights: SHA-256 by name, if there are any.
     """
-    return Provenance(shlex.join(command), this_machine(device), datetime.date.today().isoformat())
+    date = datetime.date.today().isoformat()
+    return Provenance(shlex.join(command), this_machine(device), date, _versions(), dict(weights or {}))
 
 
 def this_machine(device: str = "cpu") -> Machine:
@@ -97,6 +112,16 @@ def _cpu_name() -> str:
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in _PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
 
 
 def _usable_cores() -> int:

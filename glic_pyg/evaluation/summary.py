@@ -23,14 +23,17 @@ class Mean:
     """Arithmetic means of one codec over the images of a data set.
 
     Attributes:
-        codec: ``"glic"``, ``"jpeg"`` or ``"webp"``.
+        codec: ``"glic"``, ``"jpeg"``, ...
+        setting: ``None`` if it differs between the images.
         size: bytes.
         bpp, psnr: bits a pixel and dB.
         ms_ssim, ms_ssim_db: means over the images large enough; ``None`` if there is none.
         encode_seconds, decode_seconds: wall time of one image.
+        peak_memory: bytes; ``None`` where the system does not tell.
     """
 
     codec: str
+    setting: str | None
     size: float
     bpp: float
     psnr: float
@@ -38,6 +41,7 @@ class Mean:
     ms_ssim_db: float | None
     encode_seconds: float
     decode_seconds: float
+    peak_memory: float | None
 
 
 def means(comparisons: Sequence[Comparison]) -> tuple[Mean, ...]:
@@ -99,6 +103,7 @@ def _mean(measured: Sequence[Measured]) -> Mean:
     qualities = [m.quality for m in measured]
     return Mean(
         measured[0].codec,
+        measured[0].setting if len({m.setting for m in measured}) == 1 else None,
         fmean(m.size for m in measured),
         fmean(m.bpp for m in measured),
         fmean(q.psnr for q in qualities),
@@ -106,6 +111,7 @@ def _mean(measured: Sequence[Measured]) -> Mean:
         _mean_of_known([q.ms_ssim_db for q in qualities]),
         fmean(m.encode_seconds for m in measured),
         fmean(m.decode_seconds for m in measured),
+        _mean_of_known([m.peak_memory for m in measured]),
     )
 
 

@@ -1,0 +1,103 @@
+"""What ``glic test`` prints and writes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+
+from glic_pyg.cli.file_output import check_output, write_output
+
+if TYPE_CHECKING:
+    from glic_pyg.codec.image_codec import ImageCodec
+    from glic_pyg.evaluation.classical.contract import ClassicalCodec, Pixels
+    from glic_pyg.evaluation.comparison import Comparison
+    from glic_pyg.evaluation.provenance import Provenance
+
+    Sheet = tuple[Pixels, ImageCodec, Sequence[ClassicalCodec]]
+
+__all__ = ["OUTPUTS", "check_outputs", "print_means", "write_outputs"]
+
+OUTPUTS = (
+    "results.json", "results.csv", "tables.md", "curves.png", "curves.svg", "curves.html", "crops.png",
+)  # fmt: skip
+_CROP = 160
+
+
+def check_outputs(folder: Path, force: bool) -> None:
+    """Make the folder and find out before the work whether everything may be written.
+
+    Raises:
+        GlicError: something exists and ``force`` is off.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in OUTPUTS:
+        check_output("", str(folder / name), force)
+
+
+def print_means(comparisons: Sequence[Comparison], how: Provenance) -> None:
+    """Print the means of every codec and setting."""
+    from glic_pyg.evaluation.ladder_tables import HEADER, mean_rows
+
+    table = Table(title=f"Mean of {len(comparisons)} images", box=None, header_style="bold", pad_edge=False)
+    for number, title in enumerate(HEADER):
+        table.add_column(title, justify="left" if number < 2 else "right", no_wrap=True)
+    for row in mean_rows(comparisons):
+        table.add_row(*row)
+    console = Console(highlight=False)
+    console.width = max(console.width, 140 if not console.is_terminal else 0)
+    console.print(table)
+    print(how)
+
+
+def write_outputs(folder: Path, comparisons: Sequence[Comparison], how: Provenance, sheet: Sheet) -> None:
+    """Write every file of :data:`OUTPUTS`.
+
+    Args:
+        folder: where they go.
+        comparisons: what was measured, the rungs of the learned codec first.
+        how: command, machine, weights and date.
+        sheet: for the crops: a picture, the codec that says how many bytes are spent, and the others.
+    """
+    from glic_pyg.evaluation.curves_figure import curves_figure
+    from glic_pyg.evaluation.curves_page import curves_page
+    from glic_pyg.evaluation.ladder_tables import as_markdown
+    from glic_pyg.evaluation.measured_curves import curves_of
+    from glic_pyg.evaluation.summary import as_csv, as_json, means
+
+    points = [(mean.codec, mean.bpp, mean.psnr, mean.ms_ssim) for mean in means(comparisons)]
+    curves, title = curves_of(points, how.command), f"Mean of {len(comparisons)} images"
+    right = max(rate for curve in curves for rate in curve.bpp)
+    made: dict[str, str | bytes] = {
+        "results.json": as_json(comparisons, how),
+        "results.csv": as_csv(comparisons),
+        "tables.md": as_markdown(comparisons, how),
+        "curves.png": curves_figure(curves, "psnr", title, right=right, kind="png"),
+        "curves.svg": curves_figure(curves, "psnr", title, right=right, kind="svg"),
+        "curves.html": curves_page(curves, title),
+        "crops.png": _crop_sheet(*sheet),
+    }
+    for name in OUTPUTS:
+        data = made[name]
+        write_output(folder / name, data.encode() if isinstance(data, str) else data)
+        print(f"  {folder / name}")
+
+
+def _crop_sheet(original: Pixels, codec: ImageCodec, rivals: Sequence[ClassicalCodec]) -> bytes:
+    """A detail of one picture: original, ours, and every other codec at the bytes nearest to ours."""
+    from glic_pyg.evaluation.classical.same_bytes import nearest
+    from glic_pyg.evaluation.quality import quality_of
+    from glic_pyg.inspection.crops import crop_figure, detailed_corner
+
+    ours = codec.encode(original).data
+    files = {"glic": (ours, codec.decode(ours).array)}
+    for rival in rivals:
+        data = nearest(rival, original, len(ours)).data
+        files[rival.title] = (data, rival.decode(data, original.shape))
+    panels = {"Original": (original, f"{original.nbytes:,} bytes")}
+    for title, (data, decoded) in files.items():
+        panels[title] = (decoded, f"{len(data):,} bytes · {quality_of(decoded, original).psnr:.2f} dB")
+    return crop_figure(panels, detailed_corner(original, _CROP), _CROP)

@@ -1,0 +1,53 @@
+"""Rate-distortion curves as a picture."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from importlib.resources import as_file, files
+from itertools import cycle
+
+from glic_pyg.evaluation.curve import Curve, Metric
+
+__all__ = ["AXIS_TITLES", "curves_figure", "with_metric"]
+
+AXIS_TITLES: dict[Metric, str] = {"psnr": "PSNR, dB", "ms-ssim": "MS-SSIM, dB of the mean"}
+_STYLES = ("o-", "s--", "^:", "D-.")
+
+
+def curves_figure(
+    curves: Sequence[Curve], metric: Metric, title: str, *, right: float | None = None, kind: str = "png"
+) -> bytes:
+    """All curves that have the metric, with a legend in the order of the curves.
+
+    Args:
+        curves: at least one.
+        metric: the vertical axis, in dB.
+        title: above the axes.
+        right: bits a pixel where the figure ends; by default where the first curve does, and a tenth more.
+        kind: ``"png"``, ``"svg"`` or ``"pdf"``.
+
+    Returns:
+        The bytes of the picture file.
+    """
+    from matplotlib import style
+    from matplotlib.figure import Figure
+
+    shown = with_metric(curves, metric)
+    right = right or 1.1 * max(shown[0].bpp)
+    out = io.BytesIO()
+    with as_file(files("glic_pyg") / "figures.mplstyle") as look, style.context(look):
+        figure = Figure(figsize=(7.2, 4.6), layout="constrained")
+        axes = figure.add_subplot()
+        for curve, marks in zip(shown, cycle([mark for mark in _STYLES for _ in range(5)]), strict=False):
+            points = [p for p in zip(curve.bpp, curve.decibels(metric), strict=True) if p[0] <= right]
+            axes.plot([x for x, _ in points], [y for _, y in points], marks, label=curve.name, mec="white")
+        axes.set(xlim=(0, right), xlabel="bits per pixel", ylabel=AXIS_TITLES[metric], title=title)
+        axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
+        figure.savefig(out, format=kind)
+    return out.getvalue()
+
+
+def with_metric(curves: Sequence[Curve], metric: Metric) -> list[Curve]:
+    """Those curves whose codec was measured with the metric."""
+    return [curve for curve in curves if metric == "psnr" or curve.ms_ssim is not None]

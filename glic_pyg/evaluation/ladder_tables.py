@@ -1,0 +1,53 @@
+"""Tables of a ladder's measurements: means, and every image, as cells and as Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from glic_pyg.evaluation.comparison import Comparison
+from glic_pyg.evaluation.measure import Measured
+from glic_pyg.evaluation.provenance import Provenance
+from glic_pyg.evaluation.summary import Mean, means
+
+__all__ = ["HEADER", "as_markdown", "mean_rows"]
+
+Row = tuple[str, ...]
+HEADER = (
+    "codec", "setting", "bytes", "bpp", "PSNR, dB", "MS-SSIM", "MS-SSIM, dB",
+    "encode, s", "decode, s", "peak, MiB",
+)  # fmt: skip
+
+
+def mean_rows(comparisons: Sequence[Comparison]) -> list[Row]:
+    """Cells of the means, one row a codec and setting; headed by :data:`HEADER`."""
+    return [_row(mean, mean.psnr, mean.ms_ssim, mean.ms_ssim_db) for mean in means(comparisons)]
+
+
+def as_markdown(comparisons: Sequence[Comparison], how: Provenance) -> str:
+    """The means, every image's own table, and how it was measured."""
+    parts = [f"# Mean of {len(comparisons)} images\n", _table(mean_rows(comparisons))]
+    for c in comparisons:
+        rows = [_row(m, m.quality.psnr, m.quality.ms_ssim, m.quality.ms_ssim_db) for m in c.codecs]
+        parts += [f"\n## {c.image}, {c.width}×{c.height}\n", _table(rows)]
+    return "\n".join([*parts, f"\n```\n{how}\n```\n"])
+
+
+def _row(measured: Measured | Mean, psnr: float, ms_ssim: float | None, ms_ssim_db: float | None) -> Row:
+    memory = measured.peak_memory
+    return (
+        measured.codec,
+        measured.setting or "various",
+        f"{measured.size:,.0f}",
+        f"{measured.bpp:.4f}",
+        f"{psnr:.3f}",
+        "–" if ms_ssim is None else f"{ms_ssim:.5f}",
+        "–" if ms_ssim_db is None else f"{ms_ssim_db:.3f}",
+        f"{measured.encode_seconds:.2f}",
+        f"{measured.decode_seconds:.2f}",
+        "–" if memory is None else f"{memory / 2**20:,.0f}",
+    )
+
+
+def _table(rows: Sequence[Row]) -> str:
+    head = [f"| {' | '.join(HEADER)} |", f"|{'---|' * 2}{'---:|' * (len(HEADER) - 2)}"]
+    return "\n".join([*head, *(f"| {' | '.join(row)} |" for row in rows)])
