@@ -69,7 +69,7 @@ def _curves(args: argparse.Namespace) -> list[Curve]:
     from glic_pyg.evaluation.measured_curves import read_curves
     from glic_pyg.evaluation.published import published_curves
 
-    measured = [curve for path in args.results for curve in read_curves(Path(path))]
+    measured = [curve for path in args.results for curve in read_curves(Path(path), args.data_set)]
     published = published_curves(args.data_set).values() if args.data_set else ()
     return [*measured, *published]
 

@@ -40,13 +40,14 @@ def check_outputs(folder: Path, force: bool) -> None:
 
 def print_means(comparisons: Sequence[Comparison], how: Provenance) -> None:
     """Print the means of every codec and setting."""
-    from glic_pyg.evaluation.ladder_tables import HEADER, mean_rows
+    from glic_pyg.evaluation.ladder_tables import HEADER, PEAK, mean_rows
 
     table = Table(title=f"Mean of {len(comparisons)} images", box=None, header_style="bold", pad_edge=False)
     for number, title in enumerate(HEADER):
         table.add_column(title, justify="left" if number < 2 else "right", no_wrap=True)
     for row in mean_rows(comparisons):
         table.add_row(*row)
+    table.caption, table.caption_justify = PEAK, "left"
     console = Console(highlight=False)
     console.width = max(console.width, 140 if not console.is_terminal else 0)
     console.print(table)
@@ -93,7 +94,7 @@ def _crop_sheet(original: Pixels, codec: ImageCodec, rivals: Sequence[ClassicalC
     from glic_pyg.inspection.crops import crop_figure, detailed_corner
 
     ours = codec.encode(original).data
-    files = {"glic": (ours, codec.decode(ours).array)}
+    files = {codec.name: (ours, codec.decode(ours).array)}
     for rival in rivals:
         data = nearest(rival, original, len(ours)).data
         files[rival.title] = (data, rival.decode(data, original.shape))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from importlib.resources import as_file, files
-from itertools import cycle
 
 from glic_pyg.evaluation.curve import Curve, Metric
 
@@ -13,6 +12,7 @@ __all__ = ["AXIS_TITLES", "curves_figure", "with_metric"]
 
 AXIS_TITLES: dict[Metric, str] = {"psnr": "PSNR, dB", "ms-ssim": "MS-SSIM, dB of the mean"}
 _STYLES = ("o-", "s--", "^:", "D-.")
+_COLOURS = 8  # of the package's style
 
 
 def curves_figure(
@@ -39,9 +39,12 @@ def curves_figure(
     with as_file(files("glic_pyg") / "figures.mplstyle") as look, style.context(look):
         figure = Figure(figsize=(7.2, 4.6), layout="constrained")
         axes = figure.add_subplot()
-        for curve, marks in zip(shown, cycle([mark for mark in _STYLES for _ in range(5)]), strict=False):
+        for number, curve in enumerate(shown):
+            marks = _STYLES[number // _COLOURS % len(_STYLES)]
             points = [p for p in zip(curve.bpp, curve.decibels(metric), strict=True) if p[0] <= right]
-            axes.plot([x for x, _ in points], [y for _, y in points], marks, label=curve.name, mec="white")
+            rates, decibels = [x for x, _ in points], [y for _, y in points]
+            order = len(shown) - number  # the first lies on top
+            axes.plot(rates, decibels, marks, label=curve.name, mec="white", ms=5, zorder=2 + order / 100)
         axes.set(xlim=(0, right), xlabel="bits per pixel", ylabel=AXIS_TITLES[metric], title=title)
         axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
         figure.savefig(out, format=kind)

@@ -17,7 +17,7 @@ def curves_page(curves: Sequence[Curve], title: str) -> str:
     """A page that loads nothing: curves to point at, to hide, and to see by either metric.
 
     Args:
-        curves: at least one; the first ends near the right edge.
+        curves: at least one; the page opens on the rates that half of them cover.
         title: of the page.
     """
     template = (files("glic_pyg") / "evaluation" / "curves_page.html").read_text(encoding="utf-8")

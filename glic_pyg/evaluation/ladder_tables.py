@@ -9,13 +9,15 @@ from glic_pyg.evaluation.measure import Measured
 from glic_pyg.evaluation.provenance import Provenance
 from glic_pyg.evaluation.summary import Mean, means
 
-__all__ = ["HEADER", "as_markdown", "mean_rows"]
+__all__ = ["HEADER", "PEAK", "as_markdown", "mean_rows"]
 
 Row = tuple[str, ...]
 HEADER = (
     "codec", "setting", "bytes", "bpp", "PSNR, dB", "MS-SSIM", "MS-SSIM, dB",
     "encode, s", "decode, s", "peak, MiB",
 )  # fmt: skip
+
+PEAK = "peak: of the whole process, Python and torch included; of a tool its own process"
 
 
 def mean_rows(comparisons: Sequence[Comparison]) -> list[Row]:
@@ -29,7 +31,7 @@ def as_markdown(comparisons: Sequence[Comparison], how: Provenance) -> str:
     for c in comparisons:
         rows = [_row(m, m.quality.psnr, m.quality.ms_ssim, m.quality.ms_ssim_db) for m in c.codecs]
         parts += [f"\n## {c.image}, {c.width}×{c.height}\n", _table(rows)]
-    return "\n".join([*parts, f"\n```\n{how}\n```\n"])
+    return "\n".join([*parts, f"\n{PEAK}\n\n```\n{how}\n```\n"])
 
 
 def _row(measured: Measured | Mean, psnr: float, ms_ssim: float | None, ms_ssim_db: float | None) -> Row:

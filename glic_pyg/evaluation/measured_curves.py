@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from glic_pyg.evaluation.classical.all_codecs import CLASSICAL_CODECS
@@ -13,6 +14,9 @@ __all__ = ["curves_of", "read_curves"]
 
 Point = tuple[str, float, float, float | None]
 """Codec, bits a pixel, PSNR, mean similarity."""
+
+_IMAGES = {"kodak": 24, "clic-pro-valid": 41, "tecnick": 100}
+"""How many images those data sets have whose published means are over all of them."""
 
 
 def curves_of(points: Sequence[Point], source: str) -> list[Curve]:
@@ -28,25 +32,36 @@ def curves_of(points: Sequence[Point], source: str) -> list[Curve]:
     ]
 
 
-def read_curves(path: Path) -> list[Curve]:
+def read_curves(path: Path, data_set: str | None = None) -> list[Curve]:
     """The curves of a results file, named as measured.
 
+    Args:
+        path: what ``glic test`` wrote.
+        data_set: of the published curves that they will be compared with, if any.
+
     Raises:
-        CurveError: it is no results file.
+        CurveError: it is no results file, or one of fewer or more images than the data set has.
     """
     try:
-        means = json.loads(path.read_text(encoding="utf-8"))["mean"]
-        points = [(f"{mean['codec']}", mean["bpp"], mean["psnr"], mean["ms_ssim"]) for mean in means]
+        document = json.loads(path.read_text(encoding="utf-8"))
+        means, images = document["mean"], len(document["images"])
+        points = [(mean["codec"], mean["bpp"], mean["psnr"], mean["ms_ssim"]) for mean in means]
     except (ValueError, KeyError, TypeError):
         raise CurveError(f"{path} is no results file; glic test writes one as results.json.") from None
-    return curves_of(points, f"measured, {path.name}")
+    if data_set is not None and _IMAGES.get(data_set, images) != images:
+        raise CurveError(
+            f"{path} holds {images} images and {data_set} has {_IMAGES[data_set]}: their means cannot be "
+            "compared; measure the whole set, or leave the published curves out."
+        )
+    curves = curves_of(points, f"{path.name}, {images} images")
+    return [replace(curve, name=f"{curve.name} (measured)") for curve in curves]
 
 
 def _curve(codec: str, points: Sequence[Point], source: str) -> Curve:
     title = CLASSICAL_CODECS[codec].title if codec in CLASSICAL_CODECS else codec
     similarities = [similarity for *_, similarity in points if similarity is not None]
     return Curve(
-        f"{title} (measured)",
+        title,
         tuple(rate for _, rate, _, _ in points),
         tuple(psnr for _, _, psnr, _ in points),
         tuple(similarities) if len(similarities) == len(points) else None,

@@ -48,8 +48,10 @@ def test_curves_of_a_run_among_published_ones(capsys: Capture) -> None:
     assert sorted(os.listdir("figures")) == ["rd-psnr.html", "rd-psnr.png", "rd-psnr.svg"]
     assert main(arguments) == 1
     assert "exists; overwrite it with --force" in capsys.readouterr().err
-    assert main(["rd", "kodak", "--results", "out/results.json"]) == 0
-    assert "TCM-L" in capsys.readouterr().out
+    assert main(["rd", "clic2020-mobile", "--results", "out/results.json"]) == 0
+    assert "cheng2020-attn" in capsys.readouterr().out
+    assert main(["rd", "kodak", "--results", "out/results.json"]) == 1
+    assert "out/results.json holds 1 images and kodak has 24: their means" in capsys.readouterr().err
 
 
 def test_a_missing_codec_is_named_and_left_out(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
