@@ -11,7 +11,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.experimental.callback import Callback
-from omegaconf import DictConfig, open_dict, read_write
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from glic_pyg.cli.sweep_table import TABLE, as_markdown, write_plan, write_table
 
@@ -51,7 +51,10 @@ class Sweep(Callback):
 def _overrides(config: DictConfig) -> list[Override]:
     """What defines the sweep, from configuration and command line; the last setting of a key counts."""
     params = config.hydra.sweeper.get("params") or {}
-    texts = [f"{key}={value}" for key, value in params.items()] + list(config.hydra.overrides.task)
+    typed: Any = OmegaConf.to_container(
+        config.hydra.overrides.task, resolve=False
+    )  # with ${...} as it stands
+    texts = [f"{key}={value}" for key, value in params.items()] + typed
     parsed = OverridesParser.create(GlobalHydra.instance().config_loader()).parse_overrides(texts)
     return list({override.get_key_element(): override for override in parsed}.values())
 

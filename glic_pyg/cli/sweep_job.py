@@ -12,10 +12,11 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
 
 from glic_pyg.cli.job_record import JobRecord, read_metrics, read_record, write_record
 from glic_pyg.cli.processes import PARENT, is_first_process
@@ -60,8 +61,7 @@ def run_sweep_job(command: str, *more: str) -> dict[str, float]:
     Raises:
         SystemExit: the sweep was told to stop (SIGTERM, Ctrl-C); the job was given time to save.
     """
-    settings = HydraConfig.get()
-    folder, overrides = Path(settings.runtime.output_dir), list(settings.overrides.task)
+    folder, overrides = Path(HydraConfig.get().runtime.output_dir), _as_typed("task")
     before = read_record(folder)
     if before and (other := before.differences(overrides)):
         log.error("%s was made with other settings (%s); choose another name=...", folder, ", ".join(other))
@@ -78,14 +78,20 @@ def run_sweep_job(command: str, *more: str) -> dict[str, float]:
 def _command_line(command: str, folder: Path, more: Sequence[str]) -> list[str]:
     """The job as a command of its own, which a user could type as well."""
     settings = HydraConfig.get()
-    own = [o for o in settings.overrides.hydra if not o.lstrip("+~").startswith(_OF_THE_SWEEP)]
-    own += [o for o in settings.overrides.task if not o.startswith("name=")]
+    own = [o for o in _as_typed("hydra") if not o.lstrip("+~").startswith(_OF_THE_SWEEP)]
+    own += [o for o in _as_typed("task") if not o.startswith("name=")]
     extra = [s.path for s in settings.runtime.config_sources if s.provider == "command-line"]
     folders = [word for path in extra for word in ("--config-dir", path)]
     sweep = Path(settings.sweep.dir).absolute()
     name = Path(sweep.name) / os.path.relpath(folder, sweep)
     place = [f"name='{name}'", f"hydra.run.dir='{folder}'"]
     return [sys.executable, "-m", f"glic_pyg.cli.{command}", *folders, *own, *place, *more]
+
+
+def _as_typed(kind: str) -> list[str]:
+    """Overrides of the job (``"task"``), or of Hydra (``"hydra"``), with ``${...}`` as it stands."""
+    overrides: Any = OmegaConf.to_container(cast(DictConfig, HydraConfig.get().overrides), resolve=False)
+    return list(overrides[kind])
 
 
 def _run(command: Sequence[str], folder: Path, overrides: Sequence[str]) -> JobRecord:

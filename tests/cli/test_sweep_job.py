@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from glic_pyg.cli import sweep_job
+from glic_pyg.cli.job_record import read_record
 from tests.cli.stand_in_app import main
 from tests.cli.tiny_run import ENVIRONMENT
 
@@ -63,6 +64,11 @@ def test_where_it_runs_may_change(sweep: Sweep, tmp_path: Path) -> None:
     assert sweep("loss.lmbda=1") == 0
     assert sweep("loss.lmbda=1", "trainer=cpu", "threads=2") == 0
     assert calls(tmp_path) == {"s": 1}
+
+
+def test_interpolations_stay_as_they_are_typed(sweep: Sweep, tmp_path: Path) -> None:
+    assert sweep("loss.lmbda=1", "data.root=${paths.data}/x", "+hydra.job.env_set.X=${paths.data}") == 0
+    assert "data.root=${paths.data}/x" in read_record(tmp_path / "s").overrides
 
 
 def test_other_settings_are_not_mixed(sweep: Sweep, tmp_path: Path) -> None:

@@ -70,13 +70,13 @@ def test_a_sweep_of_real_runs(options: list[str], tmp_path: Path) -> None:
     done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=250)
     assert done.returncode == 1, done.stderr
     sweep = tmp_path / "runs/s"
-    rows = {row["run"]: row for row in csv.DictReader((sweep / "table.csv").open())}
+    rows = {row["run"]: row for row in csv.DictReader((sweep / "table.csv").read_text().splitlines())}
     assert {name: row["status"] for name, row in rows.items()} == {
         "loss.lmbda=0.01": "finished",
         "loss.lmbda=-1": "failed",
         "loss.lmbda=0.02": "finished",
     }
-    assert rows["loss.lmbda=-1"]["reason"] == "glic train: loss: lmbda must be positive, got -1."
+    assert rows["loss.lmbda=-1"]["reason"] == "glic train: module.loss: lmbda must be positive, got -1."
     assert float(rows["loss.lmbda=0.01"]["val/psnr"]) > 0
     assert json.loads((sweep / "loss.lmbda=0.02/card.json").read_text())["lmbda"] == 0.02
     assert "torch" in json.loads((sweep / "loss.lmbda=0.02/run.json").read_text())["packages"]

@@ -33,6 +33,7 @@ def tiny_options(folder: Path) -> list[str]:
         "data.batch_size=2",
         "data.crop=32",
         "steps=4",
+        "logger=csv",
         "trainer.accelerator=cpu",
         "trainer.val_check_interval=2",
         "trainer.log_every_n_steps=1",

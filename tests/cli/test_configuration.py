@@ -1,0 +1,106 @@
+"""Every option of every group composes, and everything in it can be made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+from torch.overrides import TorchFunctionMode
+
+from glic_pyg.cli.hydra_app import config_dir
+from tests.cli.tiny_run import CONF as TINY
+
+CONF = config_dir()
+NEEDS = {  # what must be chosen beside an option that is not for every run
+    "schedule=published": ["data.stages=${schedule}"],
+    "sweep=alphas": ["source=hyperprior_s"],
+    "trainer=gpu": ["trainer.accelerator=cpu"],
+}
+PACKAGES = {
+    "logger=default": "tensorboard",
+    "logger=tensorboard": "tensorboard",
+    "logger=mlflow": "mlflow",
+    "logger=wandb": "wandb",
+    "hydra/launcher=parallel": "hydra_plugins.hydra_joblib_launcher",
+    "hydra/launcher=slurm": "hydra_plugins.hydra_submitit_launcher",
+    "hydra/launcher=ray_cluster": "hydra_plugins.hydra_ray_launcher",
+}
+SETTINGS = {
+    "mse": "0.0017 0.0035 0.0067 0.013 0.025 0.05",
+    "ms_ssim": "2.4 4.58 8.73 16.64 31.73 60.5",
+    "ablation": "uniform entropy_rms residual_rms residual_mean sobel_mean sobel_rms local mesh",
+    "regularized": "hyperprior autoregressive attention elic mlicpp glic",
+}
+
+
+class WithoutInitialisation(TorchFunctionMode):
+    """Weights are left as they are in memory: what is made is only looked at."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if getattr(func, "__module__", None) == "torch.nn.init":
+            return (kwargs or {}).get("tensor", *args[:1])
+        return func(*args, **(kwargs or {}))
+
+
+def options() -> Iterator[str]:
+    """All of them, as overrides of ``glic train``."""
+    for path in sorted(CONF.rglob("*.yaml")):
+        group, _, option = str(path.relative_to(CONF).with_suffix("")).rpartition("/")
+        top = group.partition("/")[0]
+        if top == "experiment":
+            yield f"experiment={f'{group}/{option}'.partition('/')[2]}"
+        elif top:
+            yield f"{group}={option}"
+
+
+@pytest.fixture
+def composed(tmp_path: Path) -> Iterator[Any]:
+    """Composes a configuration as a run in tmp_path would see it."""
+
+    def make(*overrides: str) -> DictConfig:
+        here = [f"paths.runs={tmp_path}", f"hydra.searchpath=[file://{TINY}]"]
+        cfg = compose("train", [*here, *overrides], return_hydra_config=True)
+        OmegaConf.set_readonly(cfg.hydra, False)
+        cfg.hydra.runtime.output_dir = str(tmp_path)
+        HydraConfig.instance().set_config(cfg)
+        return cfg
+
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        yield make
+    GlobalHydra.instance().clear()
+
+
+@pytest.mark.parametrize("option", list(options()))
+def test_everything_can_be_made(option: str, composed: Any) -> None:
+    if option in PACKAGES:
+        pytest.importorskip(PACKAGES[option])
+    small = [] if option.startswith(("model=", "graph=", "experiment=")) else ["model=tiny"]
+    cfg = composed(option, *small, *NEEDS.get(option, []))
+    with WithoutInitialisation():
+        made = {name: instantiate(cfg[name]) for name in ("module", "data")}
+    made |= {f"callbacks.{name}": instantiate(part) for name, part in cfg.callbacks.items() if part}
+    made |= {f"logger.{name}": instantiate(part) for name, part in cfg.logger.items()}
+    made["trainer"] = instantiate(cfg.trainer)
+    assert None not in made.values()
+    made["module"].trainer = made["trainer"]
+    assert len(made["module"].configure_optimizers()[0]) >= 2 - (cfg.module.quantile_optimizer is None)
+
+
+def test_there_are_all_published_settings() -> None:
+    published = {f"experiment={group}/{name}" for group, names in SETTINGS.items() for name in names.split()}
+    assert published <= set(options())
+
+
+@pytest.mark.parametrize("sweep", ["ablation", "regularized"])
+def test_sweeps_name_every_experiment_of_their_folder(sweep: str, composed: Any) -> None:
+    listed = composed(f"sweep={sweep}").hydra.sweeper.params.experiment.replace(" ", "").split(",")
+    assert sorted(listed) == sorted(
+        f"{sweep}/{path.stem}" for path in (CONF / "experiment" / sweep).iterdir()
+    )
