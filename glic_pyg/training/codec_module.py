@@ -91,6 +91,8 @@ class CodecModule(TurnTaking):
             raise TrainingError(
                 "A regularizer needs an optimizer for its source model: set source_optimizer."
             )
+        if micro_batches < 1:
+            raise TrainingError(f"A batch is cut into 1 part or more, not micro_batches={micro_batches}.")
         if self.alternation.source_first and micro_batches > 1:
             raise TrainingError(
                 "source_first needs the whole batch's reconstruction before the codec learns: set "

@@ -137,6 +137,7 @@ def test_theta_changes_no_byte_of_the_exported_file(
     [
         ({"source_optimizer": None}, "needs an optimizer"),
         ({"alternation": Alternation(source_first=True), "micro_batches": 2}, "set micro_batches=1"),
+        ({"micro_batches": 0}, "1 part or more, not micro_batches=0"),
     ],
 )
 def test_contradictions_are_refused(make_module, regularized, options, sentence) -> None:

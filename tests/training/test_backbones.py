@@ -36,7 +36,7 @@ def one_step(make_module, make_trainer, data, name: str, **options: Any) -> tupl
 def test_a_step_in_float32_and_in_bfloat16(make_module, make_trainer, make_data, photograph, name) -> None:
     figures = []
     for precision in ("32-true", "bf16-mixed"):
-        data = make_data(1, root=photograph, batch_size=1, crop=128)
+        data = make_data(1, root=photograph, batch_size=1, crop=untrained(name).multiple)
         before = {key: value.clone() for key, value in untrained(name).state_dict().items()}
         module, seen = one_step(make_module, make_trainer, data, name, precision=precision)
         groups = parameter_groups(module.model, module.regularizer.model)
