@@ -67,7 +67,7 @@ def test_where_it_runs_may_change(sweep: Sweep, tmp_path: Path) -> None:
 
 
 def test_interpolations_are_left_to_the_job(sweep: Sweep, tmp_path: Path) -> None:
-    assert sweep("loss.lmbda=1", "data.root=${paths.data}/x", "+hydra.job.env_set.X=${paths.data}") == 0
+    assert sweep("loss.lmbda=1", "data.root=${paths.data}/x") == 0
     (override,) = [o for o in read_record(tmp_path / "s").overrides if o.startswith("data.root=")]
     assert "paths.data" in override
 
