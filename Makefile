@@ -11,10 +11,10 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv demo test bench lint clean
+.PHONY: help venv demo test bench regularizer-study lint clean
 
 help:  ## this list
-	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 15
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 27
 	@echo "  Settings: PYTHON=$(PYTHON) TORCH=$(TORCH) TORCHVISION=$(TORCHVISION) VENV=$(VENV) ARGS=(for the command)"
 
 venv: $(VENV)/.ready  ## the Python environment in .venv (the first time takes some minutes)
@@ -27,6 +27,9 @@ test: $(VENV)/.ready  ## the test suite, e.g. ARGS="-m 'not slow'"
 
 bench: $(VENV)/.ready  ## time and memory of every part
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+regularizer-study: $(VENV)/.ready  ## does the regularizer help? trains a grid of tiny codecs, writes docs/results.md
+	@$(BIN)/python -m benchmarks.regularizer_study $(ARGS)
 
 lint: $(VENV)/.ready  ## ruff and mypy
 	@status=0; \

@@ -1,0 +1,1 @@
+"""``make regularizer-study``: does the regularizer buy anything that a smaller lambda would not?"""

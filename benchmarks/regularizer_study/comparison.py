@@ -1,0 +1,120 @@
+"""BD-rates between curves of finished runs, seed by seed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from statistics import fmean
+from typing import NamedTuple
+
+from benchmarks.regularizer_study.plan import Kind
+from benchmarks.regularizer_study.results import Finished
+from glic_pyg.evaluation.bjontegaard_delta import Method, bd_rate
+from glic_pyg.evaluation.curve import Curve, CurveError
+
+__all__ = ["COMPARISONS", "Curves", "Point", "Spread", "bd_percent"]
+
+
+COMPARISONS: tuple[tuple[Kind, Kind], ...] = (
+    ("regularized", "plain"),
+    ("control", "plain"),
+    ("regularized", "control"),
+)
+
+
+class Point(NamedTuple):
+    """Mean rate and PSNR of a run on a set, in bits a pixel and dB."""
+
+    bpp: float
+    psnr: float
+
+
+class Spread(NamedTuple):
+    """One value a seed."""
+
+    values: tuple[float, ...]
+
+    def __str__(self) -> str:
+        if not self.values:
+            return "n/a"
+        if len(self.values) == 1:
+            return f"{self.values[0]:+.2f}"
+        return f"{fmean(self.values):+.2f} ({min(self.values):+.2f} … {max(self.values):+.2f})"
+
+
+def bd_percent(anchor: Sequence[Point], test: Sequence[Point], fit: Method = "akima") -> float | None:
+    """BD-rate in percent; negative is better than the anchor.
+
+    Args:
+        anchor, test: in any order.
+        fit: see :func:`glic_pyg.evaluation.bjontegaard_delta.bd_rate`.
+
+    Returns:
+        ``None`` if a curve does not rise or the two share no PSNR.
+    """
+    try:
+        return bd_rate(_curve("anchor", anchor), _curve("test", test), method=fit).value
+    except CurveError:
+        return None
+
+
+def _curve(name: str, points: Sequence[Point]) -> Curve:
+    rates, qualities = zip(*sorted(points), strict=True)
+    return Curve(name, rates, qualities, None, "regularizer study")
+
+
+class Curves:
+    """All points of a study.
+
+    Args:
+        finished: its runs; incomplete curves are left out.
+        lmbdas: that a complete curve of each codec has.
+    """
+
+    def __init__(self, finished: Iterable[Finished], lmbdas: Mapping[str, Sequence[float]]) -> None:
+        self.runs = {
+            (f.run.codec, f.run.kind, f.run.alpha, f.run.seed, f.run.lmbda): f.record for f in finished
+        }
+        self.lmbdas = lmbdas
+        self.seeds = sorted({key[3] for key in self.runs})
+
+    def curve(self, codec: str, kind: Kind, alpha: float, seed: int, name: str) -> list[Point] | None:
+        """A complete curve on the set of this name."""
+        records = [self.runs.get((codec, kind, alpha, seed, lmbda)) for lmbda in self.lmbdas[codec]]
+        if not all(record and name in record["sets"] for record in records):
+            return None
+        sets = [record["sets"][name] for record in records if record]
+        return [Point(figures["bpp"], figures["psnr"]) for figures in sets]
+
+    def bd(
+        self, codec: str, alpha: float, name: str, kind: Kind, anchor: Kind = "plain", fit: Method = "akima"
+    ) -> Spread:
+        """BD-rates of the runs of a kind against those of another, each seed against itself."""
+        values = []
+        for seed in self.seeds:
+            reference = self.curve(codec, anchor, 0.0 if anchor == "plain" else alpha, seed, name)
+            tested = self.curve(codec, kind, alpha, seed, name)
+            if reference and tested and (value := bd_percent(reference, tested, fit)) is not None:
+                values.append(value)
+        return Spread(tuple(values))
+
+    def shift(self, codec: str, alpha: float, name: str, kind: Kind) -> tuple[Spread, Spread]:
+        """What the runs of a kind change at equal λ against plain ones: rate in percent, PSNR in dB.
+
+        Means over the λ, one value a seed.
+        """
+        rates, qualities = [], []
+        for seed in self.seeds:
+            plain = self.curve(codec, "plain", 0.0, seed, name)
+            moved = self.curve(codec, kind, alpha, seed, name)
+            if plain and moved:
+                pairs = list(zip(plain, moved, strict=True))
+                rates.append(fmean(100 * (b.bpp / a.bpp - 1) for a, b in pairs))
+                qualities.append(fmean(b.psnr - a.psnr for a, b in pairs))
+        return Spread(tuple(rates)), Spread(tuple(qualities))
+
+    def means(self, codec: str, kind: Kind, alpha: float, lmbda: float, part: str) -> dict[str, float]:
+        """Means over the seeds of a part of the records: ``"training"`` or the name of a set."""
+        found = [self.runs.get((codec, kind, alpha, seed, lmbda)) for seed in self.seeds]
+        parts = [r["training"] if part == "training" else r["sets"].get(part) for r in found if r]
+        parts = [figures for figures in parts if figures]
+        return {name: fmean(p[name] for p in parts) for name in parts[0]} if parts else {}

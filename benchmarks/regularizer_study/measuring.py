@@ -1,0 +1,95 @@
+"""Rate and quality of a finished run on sets of pictures."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import fmean
+from typing import cast
+
+import torch
+from torch import Tensor
+
+from glic_pyg.codec.image_codec import ImageCodec
+from glic_pyg.data.catalogue import build_catalogue
+from glic_pyg.data.image_file import ImageFile
+from glic_pyg.evaluation.psnr import psnr
+from glic_pyg.models.contract import Backbone
+from glic_pyg.source.bounds import entropy_bound
+from glic_pyg.training.codec_module import CodecModule
+from glic_pyg.training.validation import measure_picture
+
+__all__ = ["Pictures", "estimate_and_file", "find_sets", "load_pictures", "measure"]
+
+Pictures = Mapping[str, Sequence[Tensor]]
+"""Sets by name; each picture (1, 3, H, W) in [0, 1]."""
+
+
+def find_sets(kodak: Path, ood: Path) -> tuple[dict[str, Path], list[Path]]:
+    """Folders of test pictures by the name of the set, and those that are not there.
+
+    Args:
+        kodak: the set ``"kodak"``.
+        ood: each folder in it is a set; without folders it is one itself.
+    """
+    inside = sorted(path for path in ood.iterdir() if path.is_dir()) if ood.is_dir() else []
+    wanted = {"kodak": kodak, **{path.name: path for path in inside or [ood]}}
+    return (
+        {name: path for name, path in wanted.items() if path.is_dir()},
+        [path for path in wanted.values() if not path.is_dir()],
+    )
+
+
+def load_pictures(folders: Mapping[str, Path], side: int, limit: int) -> Pictures:
+    """The centre of every picture, ``side`` pixels square or, of a smaller one, as large as it is.
+
+    Args:
+        folders: by the name of the set.
+        side: of the crop.
+        limit: most pictures of a set, evenly taken from it.
+
+    Raises:
+        DataError: a folder holds no picture.
+    """
+    return {
+        name: [_centre(file.decode(), side) for file in _evenly(build_catalogue(folder).files, limit)]
+        for name, folder in folders.items()
+    }
+
+
+def _evenly(files: Sequence[ImageFile], limit: int) -> Sequence[ImageFile]:
+    return files[:: -(-len(files) // limit)]
+
+
+def _centre(pixels: object, side: int) -> Tensor:
+    x = torch.as_tensor(pixels).permute(2, 0, 1)[None]
+    top, left = (max(0, (size - side) // 2) for size in x.shape[-2:])
+    return x[..., top : top + side, left : left + side].float() / 255
+
+
+def measure(module: CodecModule, pictures: Sequence[Tensor], entropy: bool) -> dict[str, float]:
+    """Means over pictures: estimated bpp, PSNR in dB and, where asked for, Ĥ_θ and its bound.
+
+    The bound is that of the mean squared error of x_hat clamped and rounded to 8 bits. It holds all the same:
+    a function of x_hat tells no more about x than x_hat does.
+    """
+    module.eval()
+    regularizer = module.regularizer if entropy else None
+    rows = []
+    for x in pictures:
+        figures, _ = measure_picture(module.model, x, module.loss, psnr, None, regularizer)
+        row = {name: float(value) for name, value in figures.items() if name != "loss"}
+        if "H_theta" in row:
+            row["H_bound"] = entropy_bound(10 ** (-row["psnr"] / 10))
+        rows.append(row)
+    return {name: fmean(row[name] for row in rows) for name in rows[0]}
+
+
+def estimate_and_file(module: CodecModule, x: Tensor) -> dict[str, float]:
+    """Bits that the likelihoods predict for a picture, and bits of its real ``.glic`` file."""
+    pixels = (255 * x[0]).round().byte().permute(1, 2, 0).numpy()
+    codec = ImageCodec(cast(Backbone, module.model), "study", hashlib.sha256(b"study").hexdigest())
+    encoded = codec.encode(pixels, estimate=True)
+    assert encoded.estimated_bits is not None
+    return {"estimated": encoded.estimated_bits, "file": 8.0 * len(encoded.data)}

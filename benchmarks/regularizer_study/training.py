@@ -1,0 +1,138 @@
+"""One run of the study, through the project's own LightningModule."""
+
+from __future__ import annotations
+
+import warnings
+from collections import defaultdict
+from functools import partial
+from pathlib import Path
+from statistics import fmean
+from typing import Any, cast
+
+import lightning
+import torch
+from hydra.utils import instantiate
+from torch import nn
+from torch.utils.data import DataLoader
+
+from benchmarks.regularizer_study.plan import Run, Study
+from benchmarks.regularizer_study.training_pictures import TrainingPictures
+from glic_pyg.evaluation.psnr import psnr
+from glic_pyg.source.regularizer import Regularizer
+from glic_pyg.training.codec_module import CodecModule
+from glic_pyg.training.loss import RateDistortionLoss
+from glic_pyg.training.quantile_solver import solve_quantiles
+from glic_pyg.training.schedule import WarmupHoldDecay
+
+__all__ = ["build_module", "load_weights", "save_weights", "train"]
+
+START_BATCHES = 16
+FIGURES = ("bpp", "psnr", "H_theta", "r", "cosine")
+
+
+class LastHalf(lightning.Callback):
+    """Means of what the module logs, over the second half of the run, where α is at its value."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, list[float]] = defaultdict(list)
+
+    def on_train_batch_end(self, trainer: lightning.Trainer, *_: Any) -> None:
+        """Take down this step's figures."""
+        if 2 * trainer.global_step > trainer.max_steps:
+            for name in FIGURES:
+                if f"train/{name}" in trainer.callback_metrics:
+                    self.values[name].append(float(trainer.callback_metrics[f"train/{name}"]))
+
+    def means(self) -> dict[str, float]:
+        """By name."""
+        return {name: fmean(values) for name, values in self.values.items()}
+
+
+def build_module(run: Run, study: Study) -> CodecModule:
+    """Codec, source model and how they learn, before the first step.
+
+    A base learns at a constant rate, a branch goes on and lets the rate fall. q_θ learns in the bases already
+    (α = 0 leaves the codec's training as it is, to the last bit), so no branch meets an untrained one; the
+    controls need none. The ramp is the recommended one, 5 % of the run.
+    """
+    codec = study.codecs[run.codec]
+    torch.manual_seed(run.seed)
+    base = run.kind == "base"
+    regularizer = None
+    if run.kind != "control":
+        alpha = run.alpha if run.kind == "regularized" else 0.0
+        regularizer = Regularizer(instantiate(codec["source"]), alpha, ramp=run.steps // 20, seed=run.seed)
+    adam = partial(torch.optim.Adam, lr=codec["lr"])
+    return CodecModule(
+        model=instantiate(codec["model"]),
+        loss=RateDistortionLoss(run.trained_lmbda),
+        codec_optimizer=adam,
+        quantile_optimizer=None,
+        schedule=WarmupHoldDecay(run.steps, run.steps // 10, hold=1.0 if base else 0.4, final=0.02),
+        psnr=psnr,
+        regularizer=regularizer,
+        source_optimizer=partial(torch.optim.Adam, lr=1e-3) if regularizer else None,
+        ema_decay=None,
+        solve_every=run.steps,
+        seed=run.draws,
+    )
+
+
+def train(
+    run: Run, study: Study, pictures: TrainingPictures, parent: Path | None
+) -> tuple[CodecModule, dict[str, float]]:
+    """Train a run from its parent's weights, or from scratch.
+
+    Args:
+        run: what to train.
+        study: the settings.
+        pictures: to train on.
+        parent: weights of the run's parent, see :func:`save_weights`.
+
+    Returns:
+        The trained module, its quantiles solved, and what it logged (:class:`LastHalf`).
+    """
+    module = build_module(run, study)
+    crops = pictures.crops(run)
+    if parent is not None:
+        load_weights(module, parent)
+    else:
+        x = torch.cat([crops[step].x for step in range(START_BATCHES)])
+        instantiate(study.codecs[run.codec]["start"])(module.model, x, lmbda=run.trained_lmbda)
+    figures = LastHalf()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Lightning recommends loader workers and longer runs
+        _trainer(run, figures).fit(module, DataLoader(crops, batch_size=None))
+    solve_quantiles(cast(nn.Module, module.model))
+    return module, figures.means()
+
+
+def save_weights(module: CodecModule, path: Path) -> None:
+    """Keep codec and q_θ; the file is complete or not there."""
+    partial_file = path.with_name(path.name + ".part")
+    torch.save({name: part.state_dict() for name, part in _parts(module).items()}, partial_file)
+    partial_file.replace(path)
+
+
+def load_weights(module: CodecModule, path: Path) -> None:
+    """The opposite; a q_θ in the file that the module has no use for is left there."""
+    states = torch.load(path, weights_only=True)
+    for name, part in _parts(module).items():
+        part.load_state_dict(states[name])
+
+
+def _parts(module: CodecModule) -> dict[str, nn.Module]:
+    parts = {"codec": cast(nn.Module, module.model)}
+    return parts if module.regularizer is None else {**parts, "source": module.regularizer.model}
+
+
+def _trainer(run: Run, callback: lightning.Callback) -> lightning.Trainer:
+    return lightning.Trainer(
+        accelerator="cpu",
+        max_steps=run.steps,
+        callbacks=[callback],
+        logger=False,
+        enable_checkpointing=False,
+        enable_model_summary=False,
+        enable_progress_bar=False,
+    )

@@ -1,0 +1,222 @@
+"""The study's plan, its bookkeeping and its page, on codecs that learn nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from PIL import Image
+
+from benchmarks.regularizer_study import results
+from benchmarks.regularizer_study.comparison import Curves, Point, Spread, bd_percent
+from benchmarks.regularizer_study.linear_start import linear_start
+from benchmarks.regularizer_study.measuring import find_sets
+from benchmarks.regularizer_study.plan import Run, Study, plan, read_study
+from benchmarks.regularizer_study.report import BEGIN, END, replace_section
+from benchmarks.regularizer_study.results import Finished, Results, StudyError
+from benchmarks.regularizer_study.study import HERE, main
+from benchmarks.regularizer_study.training import build_module, load_weights, save_weights
+from glic_pyg.evaluation.bjontegaard_delta import Method
+from glic_pyg.models.hyperprior import Hyperprior
+from glic_pyg.training.quantile_solver import solve_quantiles
+
+TINY: dict[str, Any] = {
+    "seeds": [0],
+    "alphas": [0.1],
+    "batch_size": 1,
+    "crop": 64,
+    "pictures": 2,
+    "side": 64,
+    "limit": 1,
+    "codecs": {
+        "tiny": {
+            "lmbdas": [0.02, 0.01, 0.005],
+            "lr": 1e-3,
+            "steps": {"base": 1, "branch": 1},
+            "start": {
+                "_target_": "benchmarks.regularizer_study.linear_start.linear_start",
+                "_partial_": True,
+            },
+            "model": {
+                "_target_": "glic_pyg.models.hyperprior.Hyperprior",
+                "channels": 4,
+                "latent_channels": 4,
+            },
+            "source": {
+                "_target_": "glic_pyg.source.hyperprior.HyperpriorSource",
+                "_partial_": True,
+                "width": 4,
+                "patch": 4,
+            },
+        }
+    },
+}
+CURVE = [Point(0.1, 27.0), Point(0.2, 29.0), Point(0.4, 31.0), Point(0.7, 33.5)]
+
+
+@pytest.fixture
+def study() -> Study:
+    return Study(**TINY)
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for number in range(2):
+        coarse = Image.fromarray(rng.integers(0, 256, (6, 6, 3), dtype=np.uint8))
+        coarse.resize((80, 72), Image.Resampling.BICUBIC).save(folder / f"{number}.png")
+    return folder
+
+
+def test_the_committed_grid() -> None:
+    study = read_study(HERE / "study.yaml")
+    runs = plan(study)
+    assert len(study.seeds) >= 2 and len(study.alphas) >= 3 and min(study.alphas) > 0
+    assert len({run.name for run in runs}) == len(runs)
+    done: set[str | None] = {None}
+    for run in runs:
+        assert run.parent in done
+        done.add(run.name)
+
+
+def test_branches_differ_in_the_loss_alone(study: Study) -> None:
+    branches = [run for run in plan(study) if run.kind != "base" and run.lmbda == 0.01]
+    assert [run.kind for run in branches] == ["plain", "regularized", "control"]
+    assert len({(run.parent, run.steps, run.seed, run.draws) for run in branches}) == 1
+    modules = [build_module(run, study) for run in branches]
+    assert [module.loss.lmbda for module in modules] == [0.01, 0.01, 0.01 / 1.1]
+    assert [module.regularizer and module.regularizer.alpha for module in modules] == [0.0, 0.1, None]
+
+
+def test_a_branch_has_its_base_s_weights(study: Study, tmp_path: Path) -> None:
+    base, _, regularized, control, *_ = plan(study)
+    made = build_module(base, study)
+    for part in (made.model, made.regularizer.model):
+        for parameter in part.parameters():
+            parameter.data.add_(1)
+    save_weights(made, tmp_path / "base.pt")
+    for run in (regularized, control):
+        module = build_module(run, study)
+        load_weights(module, tmp_path / "base.pt")
+        for name, value in module.model.state_dict().items():
+            assert torch.equal(value, made.model.state_dict()[name])
+        if module.regularizer:
+            for name, value in module.regularizer.state_dict().items():
+                assert torch.equal(value, made.regularizer.state_dict()[name])
+
+
+@pytest.mark.parametrize("fit", ["pchip", "akima"])
+def test_a_tenth_less_rate_is_ten_percent(fit: Method) -> None:
+    less = [Point(0.9 * point.bpp, point.psnr) for point in CURVE]
+    assert bd_percent(CURVE, less[::-1], fit) == pytest.approx(-10)
+
+
+@pytest.mark.parametrize(
+    "test",
+    [
+        CURVE[:1],
+        [*CURVE[:3], Point(0.7, 30.0)],
+        [Point(point.bpp, point.psnr + 20) for point in CURVE],
+    ],
+    ids=["too few", "falls", "elsewhere"],
+)
+def test_no_bd_rate_where_there_is_none(test: Sequence[Point]) -> None:
+    assert bd_percent(CURVE, test) is None
+
+
+def curves_of(rates: dict[tuple[str, int], float]) -> Curves:
+    """Curves of ``CURVE`` with all rates multiplied, by kind and seed."""
+    lmbdas = [0.04, 0.03, 0.02, 0.01]
+    finished = []
+    for (kind, seed), factor in rates.items():
+        alpha = 0.0 if kind == "plain" else 0.1
+        for lmbda, point in zip(lmbdas, CURVE, strict=True):
+            run = Run("c", seed, lmbda, kind, alpha, "base", 1)  # type: ignore[arg-type]
+            sets = {"kodak": {"bpp": factor * point.bpp, "psnr": point.psnr}}
+            finished.append(Finished(run, {"sets": sets, "training": {}}))
+    return Curves(finished, {"c": lmbdas})
+
+
+def test_the_linear_start_reconstructs_at_once() -> None:
+    torch.manual_seed(0)
+    x = torch.nn.functional.interpolate(torch.rand(2, 3, 8, 8), size=(64, 64), mode="bicubic").clamp(0, 1)
+    errors = {}
+    for lmbda in (0.0035, 0.05):
+        model = Hyperprior(16, 24)
+        linear_start(model, x, lmbda)
+        solve_quantiles(model)
+        errors[lmbda] = (model.eval()(x)["x_hat"] - x).square().mean().item()
+    assert errors[0.05] < errors[0.0035] < 0.3 * x.var().item()
+
+
+def test_each_seed_is_held_against_itself() -> None:
+    curves = curves_of(
+        {
+            ("plain", 0): 1.0,
+            ("plain", 1): 2.0,
+            ("regularized", 0): 0.9,
+            ("regularized", 1): 1.9,
+            ("control", 0): 1,
+        }
+    )
+    assert curves.bd("c", 0.1, "kodak", "regularized").values == pytest.approx((-10, -5))
+    assert curves.bd("c", 0.1, "kodak", "control").values == pytest.approx((0,), abs=1e-9)
+    assert curves.bd("c", 0.1, "kodak", "regularized", "control").values == pytest.approx((-10,))
+    assert curves.bd("c", 0.1, "science", "regularized").values == ()
+    rate, quality = curves.shift("c", 0.1, "kodak", "regularized")
+    assert rate.values == pytest.approx((-10, -5)) and quality.values == pytest.approx((0, 0))
+
+
+def test_mean_and_spread_are_written() -> None:
+    assert str(Spread((-1.0, 0.5))) == "-0.25 (-1.00 … +0.50)"
+    assert str(Spread(())) == "n/a"
+
+
+def test_the_rest_of_the_page_stays() -> None:
+    page = replace_section("# Results\n\nfirst\n", "one")
+    assert page == f"# Results\n\nfirst\n\n{BEGIN}\none\n{END}\n"
+    longer = page + "\n## Last\n"
+    assert replace_section(longer, "two") == longer.replace("one", "two")
+
+
+def test_missing_sets_are_found_out(tmp_path: Path) -> None:
+    (tmp_path / "ood" / "screen").mkdir(parents=True)
+    found, missing = find_sets(tmp_path / "kodak", tmp_path / "ood")
+    assert found == {"screen": tmp_path / "ood" / "screen"} and missing == [tmp_path / "kodak"]
+
+
+def test_records_of_other_settings_are_refused(study: Study, tmp_path: Path) -> None:
+    run = plan(study)[0]
+    (tmp_path / f"{run.name}.json").write_text(json.dumps({"settings": {"crop": 256}}))
+    with pytest.raises(StudyError, match="other settings"):
+        Results(tmp_path, study).record(run)
+
+
+@pytest.mark.slow
+def test_the_whole_command(
+    tmp_path: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump(TINY))
+    docs = tmp_path / "docs"
+    docs.mkdir()
+    (docs / "results.md").write_text("# Results\n\nmine\n")
+    arguments = [f"--data={pictures}", f"--kodak={pictures}", f"--ood={tmp_path / 'none'}"]
+    arguments += [f"--study={tmp_path / 'study.yaml'}", f"--folder={tmp_path / 'runs'}", f"--docs={docs}"]
+    assert main(arguments) == 0
+    page = (docs / "results.md").read_text()
+    assert page.startswith("# Results\n\nmine\n") and "9 of 9 runs are done" in page
+    assert (docs / "images" / "regularizer.png").read_bytes().startswith(b"\x89PNG")
+    assert "none: skipped" in capsys.readouterr().err
+    record = json.loads((tmp_path / "runs" / "tiny-s0-l0.01-regularized-a0.1.json").read_text())
+    assert record["training"]["r"] > 0 and record["sets"]["kodak"]["H_bound"] > 0
+
+    monkeypatch.setattr(results, "train", lambda *_: pytest.fail("trained again"))
+    assert main([*arguments, "--report"]) == 0 and main(arguments) == 0
