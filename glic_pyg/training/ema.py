@@ -6,6 +6,8 @@ from typing import Generic, TypeVar
 import torch
 from torch import nn
 
+from glic_pyg.training.shards import own_part
+
 Model = TypeVar("Model", bound=nn.Module)
 
 
@@ -35,8 +37,8 @@ class WeightAverage(nn.Module, Generic[Model]):
     def update(self, source: Model, step: int) -> None:
         """Move the average towards `source`, which has just finished step t = `step`."""
         decay = min(self.decay, (1 + step) / (10 + step))
-        averaged = [parameter.detach() for parameter in self.model.parameters()]
-        current = [parameter.detach() for parameter in source.parameters()]
+        averaged = own_part(parameter.detach() for parameter in self.model.parameters())
+        current = own_part(parameter.detach() for parameter in source.parameters())
         torch._foreach_lerp_(averaged, current, 1 - decay)
         for own, other in zip(self.model.buffers(), source.buffers(), strict=True):
             own.copy_(other)

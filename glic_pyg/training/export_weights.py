@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import lightning
 from lightning.pytorch.callbacks import Callback
+from torch import nn
 
 from glic_pyg.training.codec_module import CodecModule
+from glic_pyg.training.shards import whole_weights
 
 SaveWeights = Callable[[Path, Any, dict[str, Any]], object]
 
@@ -40,13 +42,15 @@ class ExportWeights(Callback):
         self._export(trainer, pl_module)
 
     def _export(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        if not trainer.is_global_zero:
-            return
         assert isinstance(pl_module, CodecModule)
+        with pl_module.finished_model() as model, whole_weights(cast(nn.Module, model)):
+            if trainer.is_global_zero:
+                self._write(trainer, model)
+
+    def _write(self, trainer: lightning.Trainer, model: Any) -> None:
         measured = {k: float(v) for k, v in trainer.callback_metrics.items() if k in MEASURED}
         card = {**self.card, "step": trainer.global_step, **measured}
         partial = self.path.with_name("partial-" + self.path.name)
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with pl_module.finished_model() as model:
-            self.save(partial, model, card)
+        self.save(partial, model, card)
         partial.replace(self.path)

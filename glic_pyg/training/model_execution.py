@@ -51,7 +51,7 @@ class CheckpointActivations(lightning.Callback):
             TrainingError: the model has none of them.
         """
         model: Any = pl_module.model
-        found = list(_outermost(model, self.blocks))
+        found = list(outermost(model, self.blocks))
         if not found:
             raise TrainingError(
                 f"{type(model).__name__} has none of the blocks whose activations may be dropped: name "
@@ -88,9 +88,9 @@ def _image_by_image(forward: Callable[..., Tensor], x: Tensor, *more: Any) -> Te
     return results[0] if len(results) == 1 else torch.cat(results)
 
 
-def _outermost(module: nn.Module, names: Sequence[str]) -> Iterator[nn.Module]:
+def outermost(module: nn.Module, names: Sequence[str]) -> Iterator[nn.Module]:
     if type(module).__name__ in names:
         yield module
     else:
         for child in module.children():
-            yield from _outermost(child, names)
+            yield from outermost(child, names)

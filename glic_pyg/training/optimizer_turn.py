@@ -9,11 +9,11 @@ from typing import Any, TypeVar
 import torch
 from lightning import LightningModule
 from torch import Tensor
-from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 from torch.optim import Optimizer
 
 from glic_pyg.training.own_scaler import OwnScaler
 from glic_pyg.training.parameter_groups import Parameters
+from glic_pyg.training.shards import clip, total_norm
 from glic_pyg.training.step_check import first_not_finite
 
 Part = TypeVar("Part")
@@ -89,7 +89,7 @@ class OptimizerTurn:
         parameters = list(self.parameters.values())
         for parameter, gradient in zip(parameters, torch.autograd.grad(loss, parameters), strict=True):
             parameter.grad = gradient
-        self.norm = get_total_norm([p.grad for p in self.parameters.values() if p.grad is not None])
+        self.norm = total_norm([p.grad for p in parameters if p.grad is not None])
         self.optimizer.step()
 
     def note(self, loss: Tensor, computed: dict[str, Tensor]) -> None:
@@ -100,11 +100,12 @@ class OptimizerTurn:
     @torch.no_grad()
     def gate(self) -> None:
         """Let the gradient through, clipped, or drop it, so that the step which follows moves nothing."""
-        self.norm = get_total_norm([p.grad for p in self.parameters.values() if p.grad is not None])
+        gradients = [p.grad for p in self.parameters.values() if p.grad is not None]
+        self.norm = total_norm(gradients)
         finite_loss = self._everywhere(bool(torch.stack(self._losses).isfinite().all()))
         if finite_loss and self._everywhere(bool(self.norm.isfinite())):
             if self.clip_norm is not None:
-                clip_grads_with_norm_(self.parameters.values(), self.clip_norm, self.norm)
+                clip(gradients, self.clip_norm, self.norm)
             return
         self.culprit = first_not_finite(self._seen, self.parameters)
         self.overflowed = finite_loss and self._loss_scale() > 1

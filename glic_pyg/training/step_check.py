@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
+from glic_pyg.training.shards import own_part
+
 log = logging.getLogger(__name__)
 
 
@@ -57,6 +59,6 @@ def first_not_finite(values: Mapping[str, Tensor], parameters: Mapping[str, nn.P
         if not torch.isfinite(value).all():
             return name
     for name, parameter in parameters.items():
-        if parameter.grad is not None and not torch.isfinite(parameter.grad).all():
+        if parameter.grad is not None and not torch.isfinite(own_part([parameter.grad])[0]).all():
             return f"the gradient of {name}"
     return "the norm of the gradient"

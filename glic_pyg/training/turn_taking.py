@@ -7,12 +7,15 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import lightning
+from lightning.pytorch.strategies import DDPStrategy
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
+from glic_pyg.training.errors import TrainingError
 from glic_pyg.training.optimizer_turn import OptimizerTurn, Part
 from glic_pyg.training.parameter_groups import Parameters
+from glic_pyg.training.shards import parameter_groups_by_kind
 from glic_pyg.training.step_check import StepCheck
 
 OptimizerFactory = Callable[[Iterable[nn.Parameter]], Optimizer]
@@ -66,12 +69,25 @@ class TurnTaking(lightning.LightningModule):
         self.turns = {}
         schedulers = []
         for name, learner in self.learners().items():
-            optimizer = learner.optimizer(learner.parameters.values())
+            optimizer = learner.optimizer(parameter_groups_by_kind(learner.parameters.values()))
             schedulers.append(LambdaLR(optimizer, learner.schedule))
             counted = not self.turns
             self.turns[name] = OptimizerTurn(self, optimizer, learner.parameters, learner.clip_norm, counted)
             self.turns[name].scaler.load_state_dict(self._scaler_states.get(name, {}))
         return [turn.optimizer for turn in self.turns.values()], schedulers
+
+    def on_fit_start(self) -> None:
+        """Refuse what would go wrong silently.
+
+        Raises:
+            TrainingError: DDP does not look for the parameters that are not in a turn. It would then wait for
+                their gradients, and not exchange the others.
+        """
+        strategy = self.trainer.strategy
+        if isinstance(strategy, DDPStrategy) and not strategy._ddp_kwargs.get("find_unused_parameters"):
+            raise TrainingError(
+                "Several processes need trainer=ddp (DDP that finds unused parameters) or trainer=fsdp."
+            )
 
     def begin_step(self, pictures: Sequence[str]) -> None:
         """A batch has come.

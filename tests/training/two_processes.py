@@ -1,0 +1,98 @@
+"""What each of two processes does for test_two_processes.py: train by a strategy, keep the whole weights."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import lightning
+import torch
+from lightning.pytorch.strategies import DDPStrategy
+from torch import nn
+
+from glic_pyg.evaluation.psnr import psnr
+from glic_pyg.source.hyperprior import HyperpriorSource
+from glic_pyg.source.regularizer import Regularizer
+from glic_pyg.training.codec_module import CodecModule
+from glic_pyg.training.data import ImageDataModule
+from glic_pyg.training.export_weights import ExportWeights
+from glic_pyg.training.last_checkpoint import LastCheckpoint
+from glic_pyg.training.loss import RateDistortionLoss
+from glic_pyg.training.schedule import StepDrop
+from glic_pyg.training.sharded_strategy import ShardedStrategy
+from tests.training.tiny_codec import TinyCodec
+
+BLOCKS = ("Conv2d", "ConvTranspose2d")
+STRATEGIES = {
+    "ddp": lambda: DDPStrategy(find_unused_parameters=True),
+    "fsdp": lambda: ShardedStrategy(BLOCKS),
+    "alone": lambda: "auto",
+}
+
+
+def train(folder: Path, name: str, strategy: str, steps: int, resume: bool = False, **options: Any) -> None:
+    """A few steps at a high rate, with validation, export and checkpoint; files go to folder/name.
+
+    Args:
+        folder: has the pictures.
+        name: of the run.
+        strategy: of STRATEGIES.
+        steps: of the run.
+        resume: go on from the run's checkpoint.
+        options: of the module.
+    """
+    torch.manual_seed(3)
+    source = {
+        "regularizer": Regularizer(partial(HyperpriorSource, width=8, patch=4), alpha=0.1),
+        "source_optimizer": partial(torch.optim.Adam, lr=1e-2),
+    }
+    module = CodecModule(
+        model=TinyCodec(),
+        loss=RateDistortionLoss(0.01),
+        codec_optimizer=partial(torch.optim.Adam, lr=1e-2),
+        quantile_optimizer=partial(torch.optim.Adam, lr=1e-2),
+        schedule=StepDrop(steps),
+        psnr=psnr,
+        ema_decay=0.9,
+        clip_norm=50.0,
+        **{**source, **options},
+    )
+    run = folder / name
+    trainer = lightning.Trainer(
+        accelerator="cpu",
+        devices=1 if strategy == "alone" else 2,
+        strategy=STRATEGIES[strategy](),
+        max_steps=steps,
+        max_epochs=-1,
+        check_val_every_n_epoch=None,
+        val_check_interval=2,
+        num_sanity_val_steps=0,
+        log_every_n_steps=1,
+        enable_checkpointing=False,
+        enable_model_summary=False,
+        enable_progress_bar=False,
+        use_distributed_sampler=False,
+        logger=False,
+        callbacks=[
+            LastCheckpoint(str(run / "last.ckpt")),
+            ExportWeights(str(run / "weights.pt"), save),
+        ],
+    )
+    pictures = str(folder / "pictures")
+    data = ImageDataModule(pictures, pictures, 6, batch_size=4, crop=32, seed=7, cache=str(folder / "cache"))
+    trainer.fit(module, data, ckpt_path=str(run / "last.ckpt") if resume else None, weights_only=True)
+
+
+def save(path: Path, model: nn.Module, card: dict[str, Any]) -> None:
+    """As models.weights.save_weights does, which knows the real backbones alone."""
+    torch.save({name: p.detach().clone() for name, p in model.named_parameters()}, path)
+
+
+def everything(place: str | Path) -> None:
+    """All that is compared; each process of two, or one alone, calls this."""
+    folder = Path(place)
+    for strategy in ("ddp", "fsdp") if torch.distributed.is_torchelastic_launched() else ("alone",):
+        train(folder, f"{strategy}-plain", strategy, 4, regularizer=None, source_optimizer=None)
+        train(folder, f"{strategy}-regularized", strategy, 4, micro_batches=2)
+        train(folder, f"{strategy}-regularized", strategy, 6, micro_batches=2, resume=True)
