@@ -68,6 +68,9 @@ class Curves:
     Args:
         finished: its runs; incomplete curves are left out.
         lmbdas: that a complete curve of each codec has.
+
+    Attributes:
+        codecs: those of which a run is finished.
     """
 
     def __init__(self, finished: Iterable[Finished], lmbdas: Mapping[str, Sequence[float]]) -> None:
@@ -75,6 +78,7 @@ class Curves:
             (f.run.codec, f.run.kind, f.run.alpha, f.run.seed, f.run.lmbda): f.record for f in finished
         }
         self.lmbdas = lmbdas
+        self.codecs = [codec for codec in lmbdas if any(key[0] == codec for key in self.runs)]
         self.seeds = sorted({key[3] for key in self.runs})
 
     def curve(self, codec: str, kind: Kind, alpha: float, seed: int, name: str) -> list[Point] | None:

@@ -33,9 +33,9 @@ def study_figure(study: Study, curves: Curves, names: Sequence[str]) -> bytes:
 
     out = io.BytesIO()
     with as_file(files("glic_pyg") / "figures.mplstyle") as look, style.context(look):
-        figure = Figure(figsize=(9, 3.3 * len(study.codecs)), layout="constrained")
-        rows = figure.subplots(len(study.codecs), 2, squeeze=False, width_ratios=(2, 3))
-        for (left, right), codec in zip(rows, study.codecs, strict=True):
+        figure = Figure(figsize=(9, 3.3 * len(curves.codecs)), layout="constrained")
+        rows = figure.subplots(len(curves.codecs), 2, squeeze=False, width_ratios=(2, 3))
+        for (left, right), codec in zip(rows, curves.codecs, strict=True):
             _curves(left, study, curves, codec, names[0])
             _bd_rates(right, study, curves, codec, names)
         figure.savefig(out, format="png")
@@ -66,4 +66,9 @@ def _bd_rates(axes: Any, study: Study, curves: Curves, codec: str, names: Sequen
                 label = None
     axes.axhline(0, color=PLAIN, lw=0.8)
     axes.set(title="BD-rate against plain training, %", xticks=range(len(names)), xticklabels=names)
-    axes.legend(fontsize=7, frameon=False, ncols=len(study.alphas), loc="best")
+    axes.set_xlim(-0.5, len(names) - 0.5)
+    axes.set_yscale("symlog", linthresh=1)
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.legend(
+        fontsize=7, frameon=False, ncols=len(study.alphas), loc="upper center", bbox_to_anchor=(0.5, -0.08)
+    )

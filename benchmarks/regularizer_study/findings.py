@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from statistics import fmean
 
 from benchmarks.regularizer_study.comparison import COMPARISONS, Curves
+from benchmarks.regularizer_study.measuring import bound_at
 from benchmarks.regularizer_study.plan import Study
 
 __all__ = ["findings"]
@@ -13,7 +14,7 @@ __all__ = ["findings"]
 
 def findings(study: Study, curves: Curves, names: Sequence[str]) -> Iterator[str]:
     """One sentence a codec, then how far q_θ and the fit can be trusted."""
-    for codec in study.codecs:
+    for codec in curves.codecs:
         gains = {
             (alpha, name): curves.bd(codec, alpha, name, "regularized", "control").values
             for alpha in study.alphas
@@ -30,7 +31,7 @@ def findings(study: Study, curves: Curves, names: Sequence[str]) -> Iterator[str
             f"every seed in {better}, worse with every seed in {worse}, undecided in "
             f"{len(known) - better - worse}; mean {mean:+.2f} %."
         )
-    yield _trained_sources(study, curves, names[0])
+    yield _trained_sources(curves, names[0])
     yield _fit_difference(study, curves, names)
 
 
@@ -38,7 +39,7 @@ def _fit_difference(study: Study, curves: Curves, names: Sequence[str]) -> str:
     """How much the fit through the points matters."""
     differences = [
         abs(a - b)
-        for codec in study.codecs
+        for codec in curves.codecs
         for alpha in study.alphas
         for name in names
         for kind, anchor in COMPARISONS
@@ -57,12 +58,13 @@ def _fit_difference(study: Study, curves: Curves, names: Sequence[str]) -> str:
     )
 
 
-def _trained_sources(study: Study, curves: Curves, name: str) -> str:
+def _trained_sources(curves: Curves, name: str) -> str:
     """Whether the source models are better than one Gaussian of constant variance."""
-    entropies = [
-        (figures["H_theta"], figures["H_bound"])
-        for record in curves.runs.values()
-        if "H_theta" in (figures := record["sets"].get(name, {}))
-    ]
-    below = sum(entropy < bound for entropy, bound in entropies)
-    return f"Ĥ_θ on {name} is below its bound in {below} of the {len(entropies)} runs that have a q_θ."
+    records = [record for record in curves.runs.values() if "H_theta" in record["training"]]
+    training = sum(r["training"]["H_theta"] < bound_at(r["training"]["psnr"]) for r in records)
+    measured = [figures for r in records if "H_theta" in (figures := r["sets"].get(name, {}))]
+    test = sum(figures["H_theta"] < figures["H_bound"] for figures in measured)
+    return (
+        f"Ĥ_θ is below its bound in {training} of {len(records)} runs on the training crops, and in {test} "
+        f"of {len(measured)} on {name}."
+    )

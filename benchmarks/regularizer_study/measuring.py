@@ -20,7 +20,7 @@ from glic_pyg.source.bounds import entropy_bound
 from glic_pyg.training.codec_module import CodecModule
 from glic_pyg.training.validation import measure_picture
 
-__all__ = ["Pictures", "estimate_and_file", "find_sets", "load_pictures", "measure"]
+__all__ = ["Pictures", "bound_at", "estimate_and_file", "find_sets", "load_pictures", "measure"]
 
 Pictures = Mapping[str, Sequence[Tensor]]
 """Sets by name; each picture (1, 3, H, W) in [0, 1]."""
@@ -68,6 +68,11 @@ def _centre(pixels: object, side: int) -> Tensor:
     return x[..., top : top + side, left : left + side].float() / 255
 
 
+def bound_at(psnr_db: float) -> float:
+    """The bound of H(X|X̂) at a PSNR in dB, in bits per pixel."""
+    return entropy_bound(10 ** (-psnr_db / 10))
+
+
 def measure(module: CodecModule, pictures: Sequence[Tensor], entropy: bool) -> dict[str, float]:
     """Means over pictures: estimated bpp, PSNR in dB and, where asked for, Ĥ_θ and its bound.
 
@@ -81,7 +86,7 @@ def measure(module: CodecModule, pictures: Sequence[Tensor], entropy: bool) -> d
         figures, _ = measure_picture(module.model, x, module.loss, psnr, None, regularizer)
         row = {name: float(value) for name, value in figures.items() if name != "loss"}
         if "H_theta" in row:
-            row["H_bound"] = entropy_bound(10 ** (-row["psnr"] / 10))
+            row["H_bound"] = bound_at(row["psnr"])
         rows.append(row)
     return {name: fmean(row[name] for row in rows) for name in rows[0]}
 

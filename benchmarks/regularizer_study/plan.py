@@ -27,7 +27,8 @@ class Study:
         pictures: how many of the training pictures are used.
         side: of the centre crops that are measured, pixels.
         limit: most test pictures of a set.
-        codecs: settings by name: ``model``, ``source``, ``lmbdas``, ``lr``, ``steps`` and ``start``.
+        codecs: settings by name: ``model``, ``source``, ``lmbdas``, ``lr``,
+            ``source_lr``, ``steps`` and ``start``.
     """
 
     seeds: Sequence[int]

@@ -71,10 +71,11 @@ def section(study: Study, curves: Curves, scale: Scale, figure: str, how: Proven
         "What changes at equal λ against plain training, mean over the λ: if the identity held exactly, the "
         "regularized run and its control would show the same change.",
         shift_table(study, curves, names[0]),
-        f"Strength and source model, on {names[0]}. r = α/α* of the training's second half (above 1 the "
-        "regularizer is stronger than the distortion's pull on the decoder, recommended: below 0.3); cosine "
-        "between its gradient and that of the squared error at x̂; Ĥ_θ(X|X̂) and its bound for a Gaussian "
-        "of constant variance: a q_θ above it is not trained.",
+        f"Strength and source model: bpp and PSNR on {names[0]}; r = α/α* (above 1 the regularizer outweighs "
+        "the distortion's pull on the decoder; recommended: below 0.3) and the cosine between its "
+        "gradient and that of the squared error at x̂, over the second half of the training; Ĥ_θ(X|X̂) and "
+        "its bound, both in bits per pixel: above the bound q_θ is worse than one Gaussian of constant "
+        "variance.",
         strength_table(study, curves, names[0]),
         *findings(study, curves, names),
         f"```\n{how}\n```",

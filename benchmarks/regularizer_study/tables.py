@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 from benchmarks.regularizer_study.comparison import COMPARISONS, Curves
+from benchmarks.regularizer_study.measuring import bound_at
 from benchmarks.regularizer_study.plan import Kind, Study
 
 __all__ = ["bd_table", "shift_table", "strength_table"]
-
-DIGITS = {"bpp": 4, "psnr": 2, "r": 2, "cosine": 2, "H_theta": 2, "H_bound": 2}
 
 
 def bd_table(study: Study, curves: Curves, names: Sequence[str]) -> str:
@@ -17,7 +16,7 @@ def bd_table(study: Study, curves: Curves, names: Sequence[str]) -> str:
     rows = (
         [codec, f"{alpha:g}", f"{kind} against {anchor}"]
         + [str(curves.bd(codec, alpha, name, kind, anchor)) for name in names]
-        for codec in study.codecs
+        for codec in curves.codecs
         for alpha in study.alphas
         for kind, anchor in COMPARISONS
     )
@@ -29,7 +28,7 @@ def shift_table(study: Study, curves: Curves, name: str) -> str:
     kinds: tuple[Kind, ...] = ("regularized", "control")
     rows = (
         [codec, f"{alpha:g}", kind, *map(str, curves.shift(codec, alpha, name, kind))]
-        for codec in study.codecs
+        for codec in curves.codecs
         for alpha in study.alphas
         for kind in kinds
     )
@@ -37,23 +36,28 @@ def shift_table(study: Study, curves: Curves, name: str) -> str:
 
 
 def strength_table(study: Study, curves: Curves, name: str) -> str:
-    """How strong the regularizer was at each λ, and how good q_θ."""
-    header = ["codec", "λ", "α", "bpp", "PSNR, dB", "r", "cosine", "Ĥ_θ, bpp", "bound, bpp"]
-    return _table(header, _strength_rows(study, curves, name), left=1)
+    """How strong the regularizer was at each λ, and how good q_θ: on the training crops and on a set."""
+    header = ["codec", "λ", "α", "bpp", "PSNR, dB", "r", "cosine"]
+    header += ["Ĥ_θ, training", "bound, training", f"Ĥ_θ, {name}", f"bound, {name}"]
+    rows = (
+        [codec, f"{lmbda:g}", f"{alpha:g}", *_strength(curves, codec, alpha, lmbda, name)]
+        for codec in curves.codecs
+        for lmbda in study.codecs[codec]["lmbdas"]
+        for alpha in (0.0, *study.alphas)
+    )
+    return _table(header, rows, left=1)
 
 
-def _strength_rows(study: Study, curves: Curves, name: str) -> Iterator[Sequence[str]]:
-    for codec in study.codecs:
-        for lmbda in study.codecs[codec]["lmbdas"]:
-            for alpha in (0.0, *study.alphas):
-                found = curves.means(codec, "regularized" if alpha else "plain", alpha, lmbda, name)
-                training = curves.means(codec, "regularized", alpha, lmbda, "training")
-                found |= {key: training[key] for key in ("r", "cosine") if key in training}
-                yield [codec, f"{lmbda:g}", f"{alpha:g}", *(_number(found, key) for key in DIGITS)]
-
-
-def _number(values: dict[str, float], name: str) -> str:
-    return f"{values[name]:.{DIGITS[name]}f}" if name in values else ""
+def _strength(curves: Curves, codec: str, alpha: float, lmbda: float, name: str) -> list[str]:
+    """The cells of a row after those that name it; empty where there is no run."""
+    kind: Kind = "regularized" if alpha else "plain"
+    test = curves.means(codec, kind, alpha, lmbda, name)
+    training = curves.means(codec, kind, alpha, lmbda, "training")
+    if not (test and training):
+        return [""] * 8
+    strength = [f"{training['r']:.2f}", f"{training['cosine']:.2f}"] if alpha else ["", ""]
+    entropies = [training["H_theta"], bound_at(training["psnr"]), test["H_theta"], test["H_bound"]]
+    return [f"{test['bpp']:.4f}", f"{test['psnr']:.2f}", *strength, *(f"{bits:.2f}" for bits in entropies)]
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[str]], left: int) -> str:

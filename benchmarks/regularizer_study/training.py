@@ -71,7 +71,7 @@ def build_module(run: Run, study: Study) -> CodecModule:
         schedule=WarmupHoldDecay(run.steps, run.steps // 10, hold=1.0 if base else 0.4, final=0.02),
         psnr=psnr,
         regularizer=regularizer,
-        source_optimizer=partial(torch.optim.Adam, lr=1e-3) if regularizer else None,
+        source_optimizer=partial(torch.optim.Adam, lr=codec["source_lr"]) if regularizer else None,
         ema_decay=None,
         solve_every=run.steps,
         seed=run.draws,

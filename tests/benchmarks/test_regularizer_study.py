@@ -38,6 +38,7 @@ TINY: dict[str, Any] = {
         "tiny": {
             "lmbdas": [0.02, 0.01, 0.005],
             "lr": 1e-3,
+            "source_lr": 1e-3,
             "steps": {"base": 1, "branch": 1},
             "start": {
                 "_target_": "benchmarks.regularizer_study.linear_start.linear_start",
