@@ -70,7 +70,7 @@ class Curves:
         lmbdas: that a complete curve of each codec has.
 
     Attributes:
-        codecs: those of which a run is finished.
+        codecs: those with runs at every λ.
     """
 
     def __init__(self, finished: Iterable[Finished], lmbdas: Mapping[str, Sequence[float]]) -> None:
@@ -78,7 +78,9 @@ class Curves:
             (f.run.codec, f.run.kind, f.run.alpha, f.run.seed, f.run.lmbda): f.record for f in finished
         }
         self.lmbdas = lmbdas
-        self.codecs = [codec for codec in lmbdas if any(key[0] == codec for key in self.runs)]
+        self.codecs = [
+            codec for codec in lmbdas if {key[4] for key in self.runs if key[0] == codec} == {*lmbdas[codec]}
+        ]
         self.seeds = sorted({key[3] for key in self.runs})
 
     def curve(self, codec: str, kind: Kind, alpha: float, seed: int, name: str) -> list[Point] | None:

@@ -14,21 +14,22 @@ __all__ = ["findings"]
 
 def findings(study: Study, curves: Curves, names: Sequence[str]) -> Iterator[str]:
     """One sentence a codec, then how far q_θ and the fit can be trusted."""
-    for codec in curves.codecs:
+    for codec in study.codecs:
         gains = {
             (alpha, name): curves.bd(codec, alpha, name, "regularized", "control").values
             for alpha in study.alphas
             for name in names
         }
-        known = {key: values for key, values in gains.items() if values}
+        known = {key: values for key, values in gains.items() if len(values) == len(curves.seeds)}
         if not known:
+            yield f"**{codec}**: not enough runs are finished to say anything."
             continue
         better = sum(max(values) < 0 for values in known.values())
         worse = sum(min(values) > 0 for values in known.values())
         mean = fmean(fmean(values) for values in known.values())
         yield (
-            f"**{codec}**, regularized against its control, {len(known)} pairs of α and set: better with "
-            f"every seed in {better}, worse with every seed in {worse}, undecided in "
+            f"**{codec}**, regularized against its control, {len(known)} pairs of α and set that have the "
+            f"curves of all seeds: better with every seed in {better}, worse with every seed in {worse}, undecided in "
             f"{len(known) - better - worse}; mean {mean:+.2f} %."
         )
     yield _trained_sources(curves, names[0])
