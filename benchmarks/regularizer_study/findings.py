@@ -29,8 +29,8 @@ def findings(study: Study, curves: Curves, names: Sequence[str]) -> Iterator[str
         mean = fmean(fmean(values) for values in known.values())
         yield (
             f"**{codec}**, regularized against its control, {len(known)} pairs of α and set that have the "
-            f"curves of all seeds: better with every seed in {better}, worse with every seed in {worse}, undecided in "
-            f"{len(known) - better - worse}; mean {mean:+.2f} %."
+            f"curves of all seeds: better with every seed in {better}, worse with every seed in {worse}, "
+            f"undecided in {len(known) - better - worse}; mean {mean:+.2f} %."
         )
     yield _trained_sources(curves, names[0])
     yield _fit_difference(study, curves, names)
