@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import lightning
 import torch
@@ -11,9 +13,12 @@ from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
 from torch.distributed.fsdp import fully_shard
 from torch.distributed.tensor import DTensor
+from torch.optim import Optimizer
+from torch.utils._pytree import tree_map
 
 from glic_pyg.training.errors import TrainingError
 from glic_pyg.training.model_execution import BLOCKS, outermost
+from glic_pyg.training.shards import spread_like, whole
 
 
 class ShardedStrategy(ModelParallelStrategy):
@@ -79,3 +84,37 @@ class ShardedStrategy(ModelParallelStrategy):
             together /= self.world_size
             parts = together.split([gradient.numel() for gradient in whole])
             torch._foreach_copy_(whole, [part.view_as(g) for part, g in zip(parts, whole, strict=True)])
+
+    def optimizer_state(self, optimizer: Optimizer) -> dict[str, Any]:
+        """The whole state, as one process would keep it."""
+        inner = getattr(optimizer, "optimizer", optimizer)
+        return tree_map(whole, inner.state_dict())
+
+    def load_checkpoint(
+        self, checkpoint_path: str | Path, weights_only: bool | None = None
+    ) -> dict[str, Any]:
+        """Take up a checkpoint, whatever strategy wrote it."""
+        checkpoint = self.checkpoint_io.load_checkpoint(checkpoint_path, weights_only=weights_only)
+        assert self.model is not None
+        own = self.model.state_dict()
+        saved: dict[str, Tensor] = checkpoint["state_dict"]
+        like = {name: spread_like(value, own.get(name, value)) for name, value in saved.items()}
+        self.model.load_state_dict(like)
+        states = checkpoint["optimizer_states"] if self.optimizers else []
+        for optimizer, state in zip(self.optimizers, states, strict=True):
+            optimizer.load_state_dict(_spread_state(state, optimizer))
+        return checkpoint
+
+
+def _spread_state(state: dict[str, Any], optimizer: Optimizer) -> dict[str, Any]:
+    """An optimizer's whole state, with the tensors of sharded parameters sharded like them."""
+    numbers = [number for group in state["param_groups"] for number in group["params"]]
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    spread = {
+        number: {
+            name: spread_like(value, parameter) if value.shape == parameter.shape else value
+            for name, value in state["state"].get(number, {}).items()
+        }
+        for number, parameter in zip(numbers, parameters, strict=True)
+    }
+    return {**state, "state": {number: values for number, values in spread.items() if values}}

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.distributed.fsdp import FSDPModule
-from torch.distributed.tensor import DTensor
+from torch.distributed.tensor import DTensor, distribute_tensor
 from torch.nn.utils import get_total_norm
 
 
@@ -18,12 +18,16 @@ def own_part(tensors: Iterable[Tensor]) -> list[Tensor]:
     return [tensor.to_local() if isinstance(tensor, DTensor) else tensor for tensor in tensors]
 
 
-def parameter_groups_by_kind(parameters: Iterable[nn.Parameter]) -> list[Any]:
-    """Optimizers take sharded and whole parameters, but not in one group: two groups if there are both."""
-    every = list(parameters)
-    sharded = [p for p in every if isinstance(p, DTensor)]
-    whole = [p for p in every if not isinstance(p, DTensor)]
-    return [{"params": sharded}, {"params": whole}] if sharded and whole else every
+def spread_like(value: Tensor, other: Tensor) -> Tensor:
+    """A whole tensor, which every process has, sharded if and as another of its shape is."""
+    if isinstance(other, DTensor):
+        return distribute_tensor(value.to(other.device), other.device_mesh, other.placements)
+    return value
+
+
+def whole(value: Any) -> Any:
+    """A tensor of which this process has a part, put together; anything else as it is."""
+    return value.full_tensor() if isinstance(value, DTensor) else value
 
 
 def total_norm(gradients: Sequence[Tensor]) -> Tensor:

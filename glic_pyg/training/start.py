@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from glic_pyg.training.errors import TrainingError
+from glic_pyg.training.shards import spread_like
 
 AVERAGE, MODEL, THETA = "ema.model.", "model.", "regularizer.model."
 
@@ -46,7 +47,16 @@ class StartFromPictures(Start):
         self.batches = batches
 
     def set_up(self, trainer: lightning.Trainer, module: Any) -> bool:
-        """Give the crops to ``start``."""
+        """Give the crops to ``start``.
+
+        Raises:
+            TrainingError: there are several processes, each of which sees crops of its own.
+        """
+        if trainer.world_size > 1:
+            raise TrainingError(
+                "A start from pictures is made by one process: take trainer.devices=1 for the first steps, "
+                "and go on with more processes and ckpt_path=last."
+            )
         loader: Any = trainer.train_dataloader
         crops = torch.cat([loader.dataset[step].x for step in range(self.batches)])
         self.start(module.model, crops.to(module.device) / 255)
@@ -116,4 +126,4 @@ def _difference(found: Mapping[str, Tensor], module: nn.Module) -> str:
 @torch.no_grad()
 def _copy(found: Mapping[str, Tensor], module: nn.Module) -> None:
     for name, parameter in module.named_parameters():
-        parameter.copy_(found[name])
+        parameter.copy_(spread_like(found[name], parameter))

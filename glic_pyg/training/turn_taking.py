@@ -15,7 +15,6 @@ from torch.optim.lr_scheduler import LambdaLR
 from glic_pyg.training.errors import TrainingError
 from glic_pyg.training.optimizer_turn import OptimizerTurn, Part
 from glic_pyg.training.parameter_groups import Parameters
-from glic_pyg.training.shards import parameter_groups_by_kind
 from glic_pyg.training.step_check import StepCheck
 
 OptimizerFactory = Callable[[Iterable[nn.Parameter]], Optimizer]
@@ -69,7 +68,7 @@ class TurnTaking(lightning.LightningModule):
         self.turns = {}
         schedulers = []
         for name, learner in self.learners().items():
-            optimizer = learner.optimizer(parameter_groups_by_kind(learner.parameters.values()))
+            optimizer = learner.optimizer(learner.parameters.values())
             schedulers.append(LambdaLR(optimizer, learner.schedule))
             counted = not self.turns
             self.turns[name] = OptimizerTurn(self, optimizer, learner.parameters, learner.clip_norm, counted)

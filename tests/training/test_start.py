@@ -17,10 +17,11 @@ from glic_pyg.training.start import StartFromFile, StartFromPictures
 from tests.training.conftest import states_equal
 
 
-def run(global_step: int) -> tuple[list[Tensor], nn.Module]:
+def run(global_step: int, world_size: int = 1) -> tuple[list[Tensor], nn.Module]:
     """Calls the callback as Lightning would; returns what the start got, and the averaged model."""
     dataset = [Batch(torch.full((2, 3, 4, 4), 51 * step, dtype=torch.uint8), ()) for step in range(5)]
-    trainer = SimpleNamespace(global_step=global_step, train_dataloader=SimpleNamespace(dataset=dataset))
+    loader = SimpleNamespace(dataset=dataset)
+    trainer = SimpleNamespace(global_step=global_step, world_size=world_size, train_dataloader=loader)
     model, average = nn.Linear(2, 2), nn.Linear(2, 2)
     module = SimpleNamespace(model=model, device="cpu", is_set_up=False)
     module.restart_average = lambda: average.load_state_dict(model.state_dict())
@@ -39,6 +40,12 @@ def test_new_run_starts_from_its_first_batches() -> None:
     assert x.shape == (6, 3, 4, 4)
     torch.testing.assert_close(x[:, 0, 0, 0], torch.tensor([0, 0, 0.2, 0.2, 0.4, 0.4]))
     assert (average.weight == 7).all()
+
+
+def test_processes_with_crops_of_their_own_do_not_start_from_them() -> None:
+    with pytest.raises(TrainingError, match="made by one process"):
+        run(global_step=0, world_size=2)
+    assert run(global_step=1, world_size=2)[0] == []
 
 
 def test_resumed_run_is_left_alone() -> None:

@@ -21,6 +21,7 @@ from glic_pyg.training.last_checkpoint import LastCheckpoint
 from glic_pyg.training.loss import RateDistortionLoss
 from glic_pyg.training.schedule import StepDrop
 from glic_pyg.training.sharded_strategy import ShardedStrategy
+from glic_pyg.training.start import StartFromFile
 from tests.training.tiny_codec import TinyCodec
 
 BLOCKS = ("Conv2d", "ConvTranspose2d")
@@ -31,15 +32,15 @@ STRATEGIES = {
 }
 
 
-def train(folder: Path, name: str, strategy: str, steps: int, resume: bool = False, **options: Any) -> None:
+def train(folder: Path, name: str, steps: int, resume: str = "", start: str = "", **options: Any) -> None:
     """A few steps at a high rate, with validation, export and checkpoint; files go to folder/name.
 
     Args:
         folder: has the pictures.
-        name: of the run.
-        strategy: of STRATEGIES.
+        name: of the run, beginning with one of STRATEGIES.
         steps: of the run.
-        resume: go on from the run's checkpoint.
+        resume: name of the run to go on from.
+        start: name of the run whose weights to begin with.
         options: of the module.
     """
     torch.manual_seed(3)
@@ -58,7 +59,7 @@ def train(folder: Path, name: str, strategy: str, steps: int, resume: bool = Fal
         clip_norm=50.0,
         **{**source, **options},
     )
-    run = folder / name
+    run, strategy = folder / name, name.partition("-")[0]
     trainer = lightning.Trainer(
         accelerator="cpu",
         devices=1 if strategy == "alone" else 2,
@@ -75,13 +76,16 @@ def train(folder: Path, name: str, strategy: str, steps: int, resume: bool = Fal
         use_distributed_sampler=False,
         logger=False,
         callbacks=[
+            StartFromFile(str(folder / start / "last.ckpt") if start else None),
             LastCheckpoint(str(run / "last.ckpt")),
             ExportWeights(str(run / "weights.pt"), save),
         ],
     )
     pictures = str(folder / "pictures")
     data = ImageDataModule(pictures, pictures, 6, batch_size=4, crop=32, seed=7, cache=str(folder / "cache"))
-    trainer.fit(module, data, ckpt_path=str(run / "last.ckpt") if resume else None, weights_only=True)
+    trainer.fit(
+        module, data, ckpt_path=str(folder / resume / "last.ckpt") if resume else None, weights_only=True
+    )
 
 
 def save(path: Path, model: nn.Module, card: dict[str, Any]) -> None:
@@ -92,7 +96,11 @@ def save(path: Path, model: nn.Module, card: dict[str, Any]) -> None:
 def everything(place: str | Path) -> None:
     """All that is compared; each process of two, or one alone, calls this."""
     folder = Path(place)
-    for strategy in ("ddp", "fsdp") if torch.distributed.is_torchelastic_launched() else ("alone",):
-        train(folder, f"{strategy}-plain", strategy, 4, regularizer=None, source_optimizer=None)
-        train(folder, f"{strategy}-regularized", strategy, 4, micro_batches=2)
-        train(folder, f"{strategy}-regularized", strategy, 6, micro_batches=2, resume=True)
+    two = torch.distributed.is_torchelastic_launched()
+    others = {"ddp": "fsdp", "fsdp": "ddp"} if two else {"alone": "alone"}
+    for strategy in others:
+        train(folder, f"{strategy}-plain", 4, regularizer=None, source_optimizer=None)
+        train(folder, f"{strategy}-half", 4, micro_batches=2)
+    for strategy, other in others.items():
+        train(folder, f"{strategy}-resumed", 6, resume=f"{other}-half", micro_batches=2)
+        train(folder, f"{strategy}-started", 2, start=f"{other}-half")
