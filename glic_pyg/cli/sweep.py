@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,15 @@ class Sweep(Callback):
     """
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
-        """Name the folders and keep the list of jobs."""
+        """Name the folders and keep the list of jobs.
+
+        Raises:
+            SystemExit: the jobs should go to a cluster that cannot be reached from here.
+        """
+        if config.hydra.launcher._target_.endswith("SlurmLauncher") and not shutil.which("srun"):
+            raise SystemExit(
+                "glic: there is no srun here; start the sweep on a machine of the cluster."
+            )
         overrides = _overrides(config)
         fixed = ",".join(f"'{o.key_or_group}'" for o in overrides if not o.is_sweep_override())
         with read_write(config), open_dict(config):

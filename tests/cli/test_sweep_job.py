@@ -14,6 +14,7 @@ import pytest
 
 from glic_pyg.cli import sweep_job
 from glic_pyg.cli.job_record import read_record
+from tests.cli import fake_slurm
 from tests.cli.stand_in_app import main
 from tests.cli.tiny_run import ENVIRONMENT
 
@@ -84,16 +85,32 @@ def test_sweeps_of_the_configuration(sweep: Sweep, tmp_path: Path) -> None:
     assert len(calls(tmp_path)) == 12 and "loss.lmbda=0.0067,seed=1" in calls(tmp_path)
 
 
-@pytest.mark.parametrize("launcher", ["parallel", "submitit_local"])
+LAUNCHERS = {
+    "parallel": ("hydra_plugins.hydra_joblib_launcher", []),
+    "submitit_local": ("hydra_plugins.hydra_submitit_launcher", []),
+    "slurm": ("hydra_plugins.hydra_submitit_launcher", ["hydra.launcher.partition=gpu"]),
+    "ray_cluster": (
+        "hydra_plugins.hydra_ray_launcher",
+        [
+            "hydra.launcher.ray.init.address=null",
+            "hydra.launcher.ray.remote.num_cpus=1",
+            "hydra.launcher.ray.remote.num_gpus=0",
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("launcher", LAUNCHERS)
 @pytest.mark.slow
 def test_launchers(launcher: str, tmp_path: Path) -> None:
-    """A worker of a launcher is another process: the stand-in has to be a module it can import."""
-    pytest.importorskip({"parallel": "joblib"}.get(launcher, "submitit"))
+    """In other processes, on a SLURM that is a stand-in as well; the job is a module they can import."""
+    plugin, more = LAUNCHERS[launcher]
+    pytest.importorskip(plugin)
     code = "import sys; from tests.cli.stand_in_app import main; main(sys.argv[1:])"
-    overrides = ["name=s", f"paths.runs={tmp_path}", "loss.lmbda=1,2,3", f"hydra/launcher={launcher}"]
+    overrides = ["name=s", f"paths.runs={tmp_path}", "loss.lmbda=1,2,3", f"hydra/launcher={launcher}", *more]
     done = subprocess.run(
         [sys.executable, "-c", code, "-m", *overrides],
-        env=ENVIRONMENT,
+        env=ENVIRONMENT | fake_slurm.install(tmp_path / "bin"),
         capture_output=True,
         text=True,
         timeout=200,
@@ -102,6 +119,11 @@ def test_launchers(launcher: str, tmp_path: Path) -> None:
     assert calls(tmp_path) == {"loss.lmbda=1": 1, "loss.lmbda=2": 1, "loss.lmbda=3": 1}
     assert "| loss.lmbda=2 | failed: glic train: it broke |" in done.stdout
     assert "| loss.lmbda=3 | finished | 0.75 |" in done.stdout
+
+
+def test_slurm_that_is_not_there(sweep: Sweep) -> None:
+    pytest.importorskip("hydra_plugins.hydra_submitit_launcher")
+    assert str(sweep("loss.lmbda=1,2", "hydra/launcher=slurm")).startswith("glic: there is no srun here;")
 
 
 def test_a_killed_job_is_named(tmp_path: Path) -> None:
