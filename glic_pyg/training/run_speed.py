@@ -20,6 +20,9 @@ class RunSpeed(lightning.Callback):
     validation not. ``memory/peak_gib`` is of the device if it is a GPU, else of the process, since it began.
     """
 
+    def __init__(self) -> None:
+        self._restart()  # a finished run is validated without having been trained
+
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Start the clock."""
         self._restart()
