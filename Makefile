@@ -22,7 +22,7 @@ venv: $(VENV)/.ready  ## the Python environment in .venv (the first time takes s
 demo: $(VENV)/.ready  ## a photograph to .glic and back, beside JPEG and WebP
 	@$(BIN)/glic demo --force $(ARGS)
 
-test: $(VENV)/.ready  ## the test suite, e.g. ARGS="-m 'not slow'"
+test: $(VENV)/.ready  ## the test suite, ARGS="-m slow" for the long ones
 	@$(BIN)/python -m pytest $(ARGS)
 
 bench: $(VENV)/.ready  ## time and memory of every part
