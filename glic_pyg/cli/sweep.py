@@ -33,9 +33,7 @@ class Sweep(Callback):
             SystemExit: the jobs should go to a cluster that cannot be reached from here.
         """
         if config.hydra.launcher._target_.endswith("SlurmLauncher") and not shutil.which("srun"):
-            raise SystemExit(
-                "glic: there is no srun here; start the sweep on a machine of the cluster."
-            )
+            raise SystemExit("glic: there is no srun here; start the sweep on a machine of the cluster.")
         overrides = _overrides(config)
         fixed = ",".join(f"'{o.key_or_group}'" for o in overrides if not o.is_sweep_override())
         with read_write(config), open_dict(config):
