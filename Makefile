@@ -55,7 +55,7 @@ $(VENV)/.ops: $(VENV)/.torch
 	@.ci/build_ops $(BIN)/python $(VENV)/ops
 	@touch $@
 
-$(VENV)/.ready: $(VENV)/.ops pyproject.toml
+$(VENV)/.ready: $(VENV)/.ops pyproject.toml $(wildcard glic_pyg/nn/native/*.[ch])
 	@echo "[3/3] glic-pyg and what else it needs"
 	@$(PIP) "torch==$(TORCH)" "torchvision==$(TORCHVISION)" --editable ".[dev]"
 	@touch $@

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from glic_pyg.graph import WindowGraph, build_graphs
 from glic_pyg.nn import GFAConv, native
+from glic_pyg.nn.attention_in_blocks import attend_backward_in_blocks, attend_in_blocks
 from glic_pyg.nn.native.compile import LEVELS, compile_all, library_path
-from glic_pyg.nn.window_attention import attend_in_blocks
 
 pytestmark = pytest.mark.skipif(not native.available(), reason="the C library is not compiled")
 
@@ -38,6 +38,25 @@ def test_equals_torch(size: tuple[int, int], heads: int, width: int, kind: str) 
     assert (attend_in_blocks(*arguments) - exact).abs().max() < 1e-5
 
 
+@pytest.mark.parametrize("kind", ["local", "mesh"])
+@pytest.mark.parametrize(
+    ("size", "heads", "width"), [((32, 48), 2, 24), ((19, 9), 3, 16), ((8, 8), 1, 40), ((16, 24), 4, 7)]
+)
+def test_gradients_equal_torch(size: tuple[int, int], heads: int, width: int, kind: str) -> None:
+    arguments = case(size, kind, heads, width)
+    grad = torch.randn_like(arguments[0])
+    exact = attend_backward_in_blocks(grad.double(), *(t.double() for t in arguments[:-1]), arguments[-1])
+    ours = native.window_attention_backward(grad, *arguments)
+    plain = attend_backward_in_blocks(grad, *arguments)
+    for name, *gradients in zip(("q", "kv", "scale", "bias"), ours, plain, exact, strict=True):
+        native_error, torch_error = (relative_error(g, gradients[-1]) for g in gradients[:-1])
+        assert native_error < max(1e-5, 2 * torch_error), name
+
+
+def relative_error(found: Tensor, exact: Tensor) -> float:
+    return float((found - exact).norm() / exact.norm())
+
+
 def test_lonely_nodes_and_zero_rows() -> None:
     q, kv, scale, bias, graph = case((16, 16), "local", 2, 8)
     mask = graph.mask.clone()
@@ -48,6 +67,11 @@ def test_lonely_nodes_and_zero_rows() -> None:
     torch.testing.assert_close(
         native.window_attention(*arguments), attend_in_blocks(*arguments), rtol=1e-4, atol=1e-5
     )
+    grad = torch.randn_like(q)
+    ours, plain = (f(grad, *arguments) for f in (native.window_attention_backward, attend_backward_in_blocks))
+    for found, expected in zip(ours, plain, strict=True):
+        assert found.isfinite().all()
+        torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
 
 
 def test_extreme_logits_stay_finite() -> None:
@@ -61,14 +85,17 @@ def test_extreme_logits_stay_finite() -> None:
 @pytest.mark.parametrize("kind", ["local", "mesh"])
 def test_threads_do_not_matter(kind: str) -> None:
     arguments, before = case((32, 48), kind, 2, 24), torch.get_num_threads()
+    grad = torch.randn_like(arguments[0])
     results = []
     try:
         for threads in (1, 2, 3):
             torch.set_num_threads(threads)
-            results.append(native.window_attention(*arguments))
+            gradients = native.window_attention_backward(grad, *arguments)
+            results.append([native.window_attention(*arguments), *gradients])
     finally:
         torch.set_num_threads(before)
-    assert torch.equal(results[0], results[1]) and torch.equal(results[0], results[2])
+    for one, two, three in zip(*results, strict=True):
+        assert torch.equal(one, two) and torch.equal(one, three)
 
 
 def test_bfloat16_is_computed_in_float32() -> None:
@@ -77,6 +104,12 @@ def test_bfloat16_is_computed_in_float32() -> None:
     exact = attend_in_blocks(*(t.bfloat16().float() for t in tensors), graph)
     assert low.dtype == torch.bfloat16
     torch.testing.assert_close(low.float(), exact, rtol=0.01, atol=1e-3)
+    grad = torch.randn_like(low)
+    gradients = native.window_attention_backward(grad, *(t.bfloat16() for t in tensors), graph)
+    exact = attend_backward_in_blocks(grad.float(), *(t.bfloat16().float() for t in tensors), graph)
+    for found, expected in zip(gradients, exact, strict=True):
+        assert found.dtype == torch.bfloat16
+        torch.testing.assert_close(found.float(), expected, rtol=0.01, atol=1e-3)
 
 
 def test_what_it_leaves_to_torch(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,14 +126,15 @@ def test_the_layer_uses_it_and_has_the_same_gradients(monkeypatch: pytest.Monkey
     torch.manual_seed(0)
     graph = build_graphs(torch.randn(1, 16, 16, 24))["mesh"]
     conv, x, calls = GFAConv(16, 2), torch.randn(1, 16 * 24, 16, requires_grad=True), []
-    inner = native.window_attention
-    monkeypatch.setattr(native, "window_attention", lambda *a: calls.append(1) or inner(*a))
+    for name in ("window_attention", "window_attention_backward"):
+        inner = getattr(native, name)
+        monkeypatch.setattr(native, name, lambda *a, n=name, f=inner: calls.append(n) or f(*a))
     results = []
     for wanted in "10":
         monkeypatch.setenv("GLIC_NATIVE", wanted)
         out = conv(x, graph)
         results.append([out, *torch.autograd.grad(out.square().sum(), [x, *conv.parameters()])])
-    assert len(calls) == 1
+    assert calls == ["window_attention", "window_attention_backward"]
     for ours, plain in zip(*results, strict=True):
         torch.testing.assert_close(ours, plain, rtol=1e-4, atol=1e-4)
 
@@ -108,7 +142,12 @@ def test_the_layer_uses_it_and_has_the_same_gradients(monkeypatch: pytest.Monkey
 def test_every_level_that_this_cpu_has(tmp_path: Path) -> None:
     """The levels below this CPU's own are what other machines run."""
     arguments = case((16, 24), "local", 2, 24)
-    expected = native.window_attention(*arguments)
+    grad = torch.randn_like(arguments[0])
+
+    def results() -> tuple[Tensor, ...]:
+        return native.window_attention(*arguments), *native.window_attention_backward(grad, *arguments)
+
+    expected = results()
     levels = list(LEVELS)
     own = torch.backends.cpu.get_cpu_capability()
     for level in levels[levels.index(own) if own in levels else -1 :]:
@@ -117,7 +156,7 @@ def test_every_level_that_this_cpu_has(tmp_path: Path) -> None:
         library = ctypes.CDLL(str(library_path(level)))
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(native, "_library", lambda library=library: library)
-            torch.testing.assert_close(native.window_attention(*arguments), expected, rtol=1e-4, atol=1e-5)
+            torch.testing.assert_close(results(), expected, rtol=1e-4, atol=1e-4)
 
 
 def test_a_missing_compiler_is_said(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""Window attention in C: the twin of :func:`glic_pyg.nn.window_attention` for inference on CPUs.
+"""Window attention in C: the twin of :mod:`glic_pyg.nn.attention_in_blocks` for CPUs, with its gradients.
 
 The library is compiled when the package is installed (see :mod:`glic_pyg.nn.native.compile`) and is optional:
 without it, or with ``GLIC_NATIVE=0``, the path of torch operators does its work.
@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -19,7 +20,7 @@ from torch import Tensor
 from glic_pyg.graph import WindowGraph
 from glic_pyg.nn.native.compile import LEVELS, library_path
 
-__all__ = ["available", "can_attend", "window_attention"]
+__all__ = ["available", "can_attend", "window_attention", "window_attention_backward"]
 
 QUERIES_AT_ONCE = 4
 CANDIDATES_AT_ONCE = 64
@@ -53,23 +54,68 @@ def window_attention(q: Tensor, kv: Tensor, scale: Tensor, bias: Tensor, graph: 
     Raises:
         MemoryError: a thread's working memory (some 200 KB) could not be had.
     """
-    library = _library()
-    assert library is not None
-    dtype = q.dtype
-    q, kv, scale, bias = (t.float().contiguous() for t in (q, kv, scale, bias))
+    tensors, cells = [t.float().contiguous() for t in (q, kv, scale, bias)], _cells(graph)
+    out = torch.empty_like(tensors[0])
+    arrays = [_pointer(t) for t in (*tensors, *cells, out)]
+    _run("window_attention", arrays, len(cells[-1]), _sizes(q, graph, len(scale)))
+    return out.view(q.shape).to(q.dtype)
+
+
+def window_attention_backward(
+    grad_out: Tensor, q: Tensor, kv: Tensor, scale: Tensor, bias: Tensor, graph: WindowGraph
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Gradients at q, kv, scale and bias, computed in float32, each in the dtype of its tensor.
+
+    The work is shared by image and head: the result does not depend on the number of threads.
+
+    Raises:
+        MemoryError: a thread's working memory (some 500 KB) could not be had.
+    """
+    tensors, cells = [t.float().contiguous() for t in (q, kv, scale, bias)], _cells(graph)
+    images, heads = len(q), len(scale)
+    grad_q, grad_kv = torch.empty_like(tensors[0]), torch.zeros_like(tensors[1])
+    grad_scale = torch.zeros(images, heads, dtype=torch.float64)
+    grad_bias = torch.zeros(images, *bias.shape)
+    grad = grad_out.float().contiguous()
+    arrays = [_pointer(t) for t in (*tensors, *cells, grad, grad_q, grad_kv, grad_scale, grad_bias)]
+    problem = ctypes.byref(_Backward(*arrays, len(cells[-1]) // images))
+    _run("window_attention_backward", [problem], images * heads, [images, *_sizes(q, graph, heads)])
+    grad_q, grad_kv = grad_q.view(q.shape).to(q.dtype), grad_kv.view(kv.shape).to(kv.dtype)
+    return grad_q, grad_kv, grad_scale.sum(0).to(scale.dtype), grad_bias.sum(0).to(bias.dtype)
+
+
+class _Backward(ctypes.Structure):
+    """``Problem`` of window_attention_backward.c."""
+
+    _fields_ = [*((f"array{i}", ctypes.c_void_p) for i in range(13)), ("per_image", ctypes.c_int64)]
+
+
+def _cells(graph: WindowGraph) -> list[Tensor]:
+    """Nodes, candidates, mask and the order of the cells: neighbours in an image share their candidates."""
     nodes, sources, mask = (t.contiguous() for t in graph.attention_rows)
-    order = sources[:, 0].argsort(stable=True)  # cells that share their candidates become neighbours
-    out = torch.empty_like(q)
-    arrays = [ctypes.c_void_p(t.data_ptr()) for t in (q, kv, scale, bias, nodes, sources, mask, order, out)]
-    heads, rows = len(scale), q.shape[0] * q.shape[1]
-    sizes = [rows, *mask.shape[1:], heads, q.shape[-1] // heads]
+    first = sources[:, 0].view(graph.batch_size, -1)
+    order = first.argsort(stable=True) + torch.arange(graph.batch_size)[:, None] * first.shape[1]
+    return [nodes, sources, mask, order.flatten()]
 
-    def attend(part: tuple[int, int]) -> int:
-        return int(library.window_attention(*arrays, *(ctypes.c_int64(n) for n in (*part, *sizes))))
 
-    if any(_in_threads(attend, len(order))):
+def _sizes(q: Tensor, graph: WindowGraph, heads: int) -> list[int]:
+    """Rows, slots and candidates of a cell, heads and their width."""
+    return [q.shape[0] * q.shape[1], *graph.mask.shape[2:], heads, q.shape[-1] // heads]
+
+
+def _pointer(tensor: Tensor) -> ctypes.c_void_p:
+    return ctypes.c_void_p(tensor.data_ptr())
+
+
+def _run(name: str, arguments: Sequence[Any], count: int, sizes: Sequence[int]) -> None:
+    """Call a function of the library for parts of its ``count`` pieces of work."""
+    function = getattr(_library(), name)
+
+    def work(part: tuple[int, int]) -> int:
+        return int(function(*arguments, *(ctypes.c_int64(n) for n in (*part, *sizes))))
+
+    if any(_in_threads(work, count)):
         raise MemoryError("no memory for attention: close other programs or use fewer threads")
-    return out.view(q.shape).to(dtype)
 
 
 def _in_threads(work: Callable[[tuple[int, int]], int], count: int) -> list[int]:

@@ -6,15 +6,17 @@ Needs nothing but Python and a C compiler (``CC``, by default ``cc``).
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
 import shlex
 import subprocess
 import sys
+from functools import lru_cache
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
-SOURCE = FOLDER / "window_attention.c"
+SOURCES = sorted(FOLDER.glob("*.c"))
 OPTIONS = ["-std=gnu11", "-O3", "-shared", "-fPIC"]
 LEVELS = {
     "AVX512": ["-march=x86-64-v4", "-mprefer-vector-width=512"],
@@ -25,8 +27,14 @@ LEVELS = {
 
 
 def library_path(level: str) -> Path:
-    """Where the library for one level lies."""
-    return FOLDER / f"window_attention-{level}.so"
+    """Where the library for one level lies; made of other sources than today's, it has another name."""
+    return FOLDER / f"native-{level}-{_digest()}.so"
+
+
+@lru_cache(maxsize=1)
+def _digest() -> str:
+    texts = [path.read_bytes() for path in [*SOURCES, *sorted(FOLDER.glob("*.h"))]]
+    return hashlib.sha256(b"".join(texts)).hexdigest()[:8]
 
 
 def compile_all() -> list[Path]:
@@ -46,15 +54,17 @@ def compile_all() -> list[Path]:
             continue
         target = library_path(level)
         partial = target.with_suffix(".part")
-        command = [*compiler, *OPTIONS, *options, str(SOURCE), "-o", str(partial), "-lm"]
+        command = [*compiler, *OPTIONS, *options, *map(str, SOURCES), "-o", str(partial), "-lm"]
         result = subprocess.run(command, capture_output=True, text=True)
         if result.returncode:
             reasons.append(result.stderr.strip())
             continue
         os.replace(partial, target)
+        for outdated in set(FOLDER.glob(f"*-{level}*.so")) - {target}:
+            outdated.unlink()
         made.append(target)
     if not made:
-        raise OSError(f"{compiler[0]} did not compile {SOURCE.name}: {' '.join(reasons)}")
+        raise OSError(f"{compiler[0]} did not compile {FOLDER.name}: {' '.join(reasons)}")
     return made
 
 
