@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from glic_pyg.evaluation.classical.pillow import JPEG, WEBP
 from glic_pyg.evaluation.classical.same_bytes import at_least, nearest
 from glic_pyg.evaluation.measure import Measured, Rung, classical_rung, measure_file
+from glic_pyg.evaluation.measurements import Measurements
 
 __all__ = ["CodecUnderTest", "Comparison", "compare_image", "learned_rung", "measure_ladder"]
 
@@ -115,13 +116,19 @@ def compare_image(codec: CodecUnderTest, image: str, original: Pixels, folder: P
     return Comparison(image, width, height, estimates[0], (ours, *theirs))
 
 
-def measure_ladder(rungs: Sequence[Rung], image: str, original: Pixels, folder: Path) -> Comparison:
-    """Measure every rung on one image; arguments as for :func:`compare_image`.
+def measure_ladder(
+    rungs: Sequence[Rung], image: str, original: Pixels, folder: Path, kept: Measurements | None = None
+) -> Comparison:
+    """Measure every rung on one image; files are named by image and number of the rung.
 
-    Files are named by image and number of the rung.
+    Args:
+        rungs: codecs at settings.
+        image, original, folder: as for :func:`compare_image`.
+        kept: what was measured before; only what is not in it is measured, and added to it.
     """
+    measure = measure_file if kept is None else kept.measured
     measured = tuple(
-        measure_file(rung, original, folder / f"{image}.{number:02}{rung.suffix}")
+        measure(rung, original, folder / f"{image}.{number:02}{rung.suffix}")
         for number, rung in enumerate(rungs)
     )
     height, width = original.shape[:2]

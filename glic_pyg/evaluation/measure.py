@@ -16,7 +16,7 @@ from glic_pyg.evaluation.peak_memory import PeakMemory
 from glic_pyg.evaluation.quality import Quality, quality_of
 from glic_pyg.evaluation.rate import bpp
 
-__all__ = ["Measured", "Rung", "classical_rung", "measure_file"]
+__all__ = ["Measured", "Pixels", "Rung", "classical_rung", "measure_file"]
 
 Pixels = NDArray[np.uint8]
 T = TypeVar("T")
@@ -32,6 +32,8 @@ class Rung:
         suffix: of its files.
         encode: pixels, uint8 (H, W, 3) or (H, W), to the bytes of a file.
         decode: those bytes and the original's shape to pixels.
+        identity: everything else that the numbers depend on, in words: versions, options, weights; ``None``
+            if that is not known.
     """
 
     codec: str
@@ -39,6 +41,7 @@ class Rung:
     suffix: str
     encode: Callable[[Pixels], bytes]
     decode: Callable[[bytes, tuple[int, ...]], Pixels]
+    identity: str | None = None
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,7 @@ def classical_rung(codec: ClassicalCodec, setting: int) -> Rung:
         codec.suffix,
         lambda pixels: codec.encode(pixels, setting),
         codec.decode,
+        f"{codec.version()}; {codec.called(setting)}",
     )
 
 

@@ -41,6 +41,12 @@ class ClassicalCodec(Protocol):
     def missing(self) -> str | None:
         """What to install before it can be used; ``None`` if nothing."""
 
+    def version(self) -> str:
+        """The program and its version, as it is installed here."""
+
+    def called(self, setting: int) -> str:
+        """How the program is called at a setting; with its version and the pixels that decides the bytes."""
+
     def encode(self, pixels: Pixels, setting: int) -> bytes:
         """The bytes of a file of uint8 (H, W, 3) RGB or (H, W) grey, with nothing but the picture in it."""
 

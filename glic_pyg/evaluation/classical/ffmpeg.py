@@ -55,6 +55,14 @@ class FfmpegCodec:
             return f"an ffmpeg with {self.encoder}, such as pip install 'glic-pyg[classical]' brings"
         return None
 
+    def version(self) -> str:
+        """That of ffmpeg, which does not tell its libraries' ones."""
+        return _version(ffmpeg() or "ffmpeg")
+
+    def called(self, setting: int) -> str:
+        """ffmpeg's options, those about files left out."""
+        return " ".join((*self._raw(), *self._encoder(setting)))
+
     def encode(self, pixels: Pixels, setting: int) -> bytes:
         """One intra frame as a raw bitstream."""
         frame = ycbcr_frame(pixels, bits=_BITS, halved=self.halved)
@@ -64,7 +72,7 @@ class FfmpegCodec:
             size = "{}x{}".format(*frame_size(pixels.shape, halved=self.halved))
             self._run(
                 [*self._raw(), "-s", size, "-i", str(source), "-frames:v", "1"],
-                ["-c:v", self.encoder, "-qp", str(setting), *self.options, "-f", self.container, str(target)],
+                [*self._encoder(setting), "-f", self.container, str(target)],
             )
             return target.read_bytes()
 
@@ -78,6 +86,9 @@ class FfmpegCodec:
 
     def _raw(self) -> list[str]:
         return ["-f", "rawvideo", "-pix_fmt", f"yuv{420 if self.halved else 444}p10le"]
+
+    def _encoder(self, setting: int) -> list[str]:
+        return ["-c:v", self.encoder, "-qp", str(setting), *self.options]
 
     def _run(self, *parts: list[str]) -> None:
         run_tool([ffmpeg() or "ffmpeg", *_QUIET, *(word for part in parts for word in part)])
@@ -111,6 +122,13 @@ def ffmpeg() -> str | None:
         except RuntimeError:  # it was installed without its binary
             pass
     return shutil.which("ffmpeg")
+
+
+@lru_cache(maxsize=4)
+def _version(program: str) -> str:
+    """The words of an ffmpeg's first line before those about its makers."""
+    said = subprocess.run([program, "-version"], capture_output=True, text=True, check=False)
+    return said.stdout.partition(" Copyright")[0].strip()
 
 
 @lru_cache(maxsize=4)

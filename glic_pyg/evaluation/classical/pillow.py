@@ -6,8 +6,10 @@ import importlib.util
 import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib import metadata
 
 import numpy as np
+import PIL
 from PIL import Image, features
 
 from glic_pyg.evaluation.classical.contract import Pixels
@@ -43,6 +45,18 @@ class PillowCodec:
             return None
         return self.install
 
+    def version(self) -> str:
+        """Pillow and the library inside it, or the plugin."""
+        if self._is_plugin():
+            plugin = metadata.packages_distributions()[self.needs][0]
+            return f"{plugin} {metadata.version(plugin)}"
+        library = "libjpeg_turbo" if self.needs == "jpg" else self.needs
+        return f"Pillow {PIL.__version__}, {library} {features.version(library)}"
+
+    def called(self, setting: int) -> str:
+        """The keyword arguments."""
+        return f"{self.kind} {self.options(setting)}"
+
     def encode(self, pixels: Pixels, setting: int) -> bytes:
         """Save as this format."""
         self._register()
@@ -58,8 +72,11 @@ class PillowCodec:
 
     def _register(self) -> None:
         """Import the plugin, if the format is one's: that teaches it to Pillow."""
-        if self.needs not in features.features | features.codecs | features.modules:
+        if self._is_plugin():
             importlib.import_module(self.needs)
+
+    def _is_plugin(self) -> bool:
+        return self.needs not in features.features | features.codecs | features.modules
 
 
 JPEG = PillowCodec(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime
 import os
+import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +19,9 @@ __all__ = ["FOLDER", "VTM", "VtmCodec"]
 FOLDER = "GLIC_VTM"
 """Environment variable: the folder of VVCSoftware_VTM, with ``bin/`` and ``cfg/encoder_intra_vtm.cfg``."""
 _BITS = 8
+_OPTIONS = (
+    "-fr", "1", "-f", "1", f"--InputBitDepth={_BITS}", "--InputChromaFormat=444", "--ConformanceWindowMode=1",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -40,6 +45,19 @@ class VtmCodec:
             return None
         return f"VTM, built by you, with {FOLDER} set to its folder"
 
+    def version(self) -> str:
+        """What the encoder says of itself, and when it was built: people change it."""
+        program = _program("Encoder")
+        if program is None or not program.is_file():
+            return "VTM"
+        said = subprocess.run([str(program)], capture_output=True, text=True, check=False)
+        first = next((line.strip() for line in said.stdout.splitlines() if line.strip()), "VTM")
+        return f"{first}, built {datetime.date.fromtimestamp(program.stat().st_mtime).isoformat()}"
+
+    def called(self, setting: int) -> str:
+        """The encoder's options, those about files left out."""
+        return " ".join(["encoder_intra_vtm.cfg", "-q", str(setting), *_OPTIONS])
+
     def encode(self, pixels: Pixels, setting: int) -> bytes:
         """One intra frame as a bitstream."""
         height, width = pixels.shape[:2]
@@ -49,8 +67,7 @@ class VtmCodec:
             run_tool([
                 str(_program("Encoder")), "-c", str(_config()), "-i", str(source), "-b", str(target),
                 "-o", os.devnull, "-q", str(setting), "-wdt", str(width), "-hgt", str(height),
-                "-fr", "1", "-f", "1", f"--InputBitDepth={_BITS}", "--InputChromaFormat=444",
-                "--ConformanceWindowMode=1",
+                *_OPTIONS,
             ])  # fmt: skip
             return target.read_bytes()
 

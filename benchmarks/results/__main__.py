@@ -1,0 +1,5 @@
+"""Entry point."""
+
+from benchmarks.results.command import main
+
+raise SystemExit(main())
