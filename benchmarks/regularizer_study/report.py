@@ -11,12 +11,7 @@ from benchmarks.regularizer_study.plan import Study
 from benchmarks.regularizer_study.tables import bd_table, shift_table, strength_table
 from glic_pyg.evaluation.provenance import Provenance
 
-__all__ = ["BEGIN", "END", "Scale", "replace_section", "section"]
-
-BEGIN, END = (
-    "<!-- regularizer-study: begin; written by make regularizer-study -->",
-    "<!-- regularizer-study: end -->",
-)
+__all__ = ["Scale", "section"]
 
 
 @dataclass(frozen=True)
@@ -34,21 +29,6 @@ class Scale:
     pictures: Mapping[str, int]
     side: int
     bits: Sequence[Mapping[str, float]]
-
-
-def replace_section(page: str, text: str) -> str:
-    """The page with its section between the markers replaced, or appended if there is none.
-
-    Args:
-        page: Markdown; everything outside the markers stays as it is.
-        text: the section, without markers.
-    """
-    whole = f"{BEGIN}\n{text}\n{END}"
-    head, begin, rest = page.partition(BEGIN)
-    _, end, tail = rest.partition(END)
-    if begin and end:
-        return head + whole + tail
-    return f"{page.rstrip()}\n\n{whole}\n"
 
 
 def section(study: Study, curves: Curves, scale: Scale, figure: str, how: Provenance) -> str:

@@ -15,11 +15,12 @@ from pathlib import Path
 import torch
 
 import glic_pyg  # noqa: F401  (first: it makes compressai importable)
+from benchmarks.marked_section import replace_section
 from benchmarks.regularizer_study.comparison import Curves
 from benchmarks.regularizer_study.figure import study_figure
 from benchmarks.regularizer_study.measuring import Pictures, find_sets, load_pictures
 from benchmarks.regularizer_study.plan import Run, Study, plan, read_study
-from benchmarks.regularizer_study.report import Scale, replace_section, section
+from benchmarks.regularizer_study.report import Scale, section
 from benchmarks.regularizer_study.results import Results, StudyError
 from benchmarks.regularizer_study.training_pictures import TrainingPictures
 from glic_pyg.cli.file_output import write_output
@@ -116,5 +117,5 @@ def _write(
     (args.docs / "images").mkdir(parents=True, exist_ok=True)
     write_output(args.docs / "images" / FIGURE, study_figure(study, curves, list(pictures)))
     before = page.read_text(encoding="utf-8") if page.is_file() else "# Results\n"
-    write_output(page, replace_section(before, text).encode())
+    write_output(page, replace_section(before, "regularizer-study", text).encode())
     print(text)

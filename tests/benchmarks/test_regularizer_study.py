@@ -18,7 +18,6 @@ from benchmarks.regularizer_study.comparison import Curves, Point, Spread, bd_pe
 from benchmarks.regularizer_study.linear_start import linear_start
 from benchmarks.regularizer_study.measuring import find_sets
 from benchmarks.regularizer_study.plan import Run, Study, plan, read_study
-from benchmarks.regularizer_study.report import BEGIN, END, replace_section
 from benchmarks.regularizer_study.results import Finished, Results, StudyError
 from benchmarks.regularizer_study.study import HERE, main
 from benchmarks.regularizer_study.training import build_module, load_weights, save_weights
@@ -179,13 +178,6 @@ def test_each_seed_is_held_against_itself() -> None:
 def test_mean_and_spread_are_written() -> None:
     assert str(Spread((-1.0, 0.5))) == "-0.25 (-1.00 … +0.50)"
     assert str(Spread(())) == "n/a"
-
-
-def test_the_rest_of_the_page_stays() -> None:
-    page = replace_section("# Results\n\nfirst\n", "one")
-    assert page == f"# Results\n\nfirst\n\n{BEGIN}\none\n{END}\n"
-    longer = page + "\n## Last\n"
-    assert replace_section(longer, "two") == longer.replace("one", "two")
 
 
 def test_missing_sets_are_found_out(tmp_path: Path) -> None:
