@@ -26,6 +26,8 @@ _PACKAGE_OF_LAUNCHER = {
     "ray": ("hydra-ray-launcher", "ray"),
 }
 """Launcher plugins by Hydra's name: the distribution, and our extra that installs it."""
+_EXTRA_OF_MODULE = {"pytorch_optimizer": "optim", "wandb": "wandb", "mlflow": "mlflow"}
+"""Modules that an option of a group needs, and our extra that installs them."""
 
 
 def explain(error: Exception, folder: Path, command: str, arguments: Sequence[str]) -> str:
@@ -89,8 +91,18 @@ def _missing_file(name: str, options: Sequence[str]) -> str:
 
 def _failed_constructor(error: InstantiationException) -> str:
     """The constructor's own complaint, with the key of the object that could not be made."""
+    for reason in _causes(error):
+        if isinstance(reason, ModuleNotFoundError) and reason.name in _EXTRA_OF_MODULE:
+            extra = _EXTRA_OF_MODULE[reason.name]
+            return f"this needs the package {reason.name}: pip install 'glic-pyg[{extra}]'."
     where = re.search(r"^full_key: (.+)$", str(error), re.MULTILINE)
     return f"{where[1]}: {_one_line(error.__cause__)}" if where else _one_line(error.__cause__)
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    while error.__cause__:
+        error = error.__cause__
+        yield error
 
 
 def _one_line(error: object) -> str:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import pytest
+from hydra.utils import instantiate
 
 from glic_pyg.cli import config_errors
 from glic_pyg.cli.hydra_app import run_hydra_app
@@ -45,9 +49,22 @@ def test_a_launcher_that_is_not_installed(package: str) -> None:
     assert said.startswith("this launcher needs the package hydra-") and "pip install 'glic-pyg[" in said
 
 
-def test_a_constructor_says_what_it_does_not_like(tmp_path) -> None:
-    from hydra.utils import instantiate
+@pytest.mark.parametrize("option", ["muon", "soap"])
+def test_an_optimizer_that_is_not_installed(
+    option: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pytorch_optimizer", None)
+    monkeypatch.delitem(sys.modules, "glic_pyg.training.muon", raising=False)
+    with pytest.raises(SystemExit) as end:
+        run_hydra_app(
+            "train", lambda cfg: instantiate(cfg.optim), [f"optim={option}", f"paths.runs={tmp_path}"]
+        )
+    assert end.value.code == (
+        "glic train: this needs the package pytorch_optimizer: pip install 'glic-pyg[optim]'."
+    )
 
+
+def test_a_constructor_says_what_it_does_not_like(tmp_path: Path) -> None:
     def build(cfg) -> None:
         instantiate(cfg.loss)
 
