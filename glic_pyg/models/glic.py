@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from glic_pyg.graph import GraphBuilder
 from glic_pyg.models.context import space_channel_context
 from glic_pyg.models.contract import SymbolChannel
+from glic_pyg.models.gain import BEST_QUALITY, Gain
 from glic_pyg.models.latent_walk import code_latents
 from glic_pyg.models.precision import at_least_float32
 from glic_pyg.models.transforms import AnalysisTransform, SynthesisTransform, stage_blocks
@@ -32,6 +33,8 @@ class GLIC(nn.Module):
         groups: channel groups of y, summing to M.
         context_expansion, context_width, parameter_width: the context networks.
         graph: settings of :class:`glic_pyg.graph.GraphBuilder` by name; ``None`` for the released model's.
+        levels: λ of the quality levels of a variable-rate model, see :class:`Gain`; ``None`` for the
+            published model of one rate.
 
     Shapes: images ``(B, 3, H, W)`` in [0, 1], H and W multiples of 128; y ``(B, M, H/16, W/16)``.
     """
@@ -54,6 +57,7 @@ class GLIC(nn.Module):
         context_width: int = 192,
         parameter_width: int = 384,
         graph: Mapping[str, Any] | None = None,
+        levels: Sequence[float] | None = None,
     ) -> None:
         super().__init__()
         self.config: dict[str, Any] = {
@@ -82,11 +86,18 @@ class GLIC(nn.Module):
             context_width=context_width,
             parameter_width=parameter_width,
         )
+        self.rates = None if levels is None else Gain(levels, widths[-1])
 
-    def forward(self, x: Tensor) -> dict[str, Any]:
-        """Code in expectation: ``{"x_hat": (B, 3, H, W), "likelihoods": {"y", "z"}}``, x_hat not clamped."""
-        latents = self.latent_codec(at_least_float32(self.g_a(x)))
-        return {"x_hat": self.g_s(latents["y_hat"]), "likelihoods": latents["likelihoods"]}
+    def forward(self, x: Tensor, quality: float | Tensor = BEST_QUALITY / 2) -> dict[str, Any]:
+        """Code in expectation: ``{"x_hat": (B, 3, H, W), "likelihoods": {"y", "z"}}``, x_hat not clamped.
+
+        A variable-rate model does it at a quality from 0 to 100, one for all or for each image, (B,).
+        """
+        y = at_least_float32(self.g_a(x))
+        latents = self.latent_codec(y if self.rates is None else self.rates.scale(y, quality))
+        y_hat = latents["y_hat"]
+        x_hat = self.g_s(y_hat if self.rates is None else self.rates.unscale(y_hat, quality))
+        return {"x_hat": x_hat, "likelihoods": latents["likelihoods"]}
 
     def code_latents(
         self, channel: SymbolChannel, y: Tensor | None = None, *, shape: tuple[int, int]

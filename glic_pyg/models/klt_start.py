@@ -37,7 +37,8 @@ def klt_start(model: GLIC, x: Tensor, lmbda: float) -> None:
     Args:
         model: a model that has not been trained.
         x: ``(B, 3, H, W)`` images in [0, 1]; the more the better, H and W multiples of 16.
-        lmbda: the rate-distortion trade-off that training will use.
+        lmbda: the rate-distortion trade-off that training will use; for a variable-rate model that of its
+            middle.
     """
     log_gain = -0.5 * math.log(18 / (math.log(2) * lmbda * 255**2)) / len(model.g_a.side)
     for branch in [*model.g_a.side, *model.g_s.side]:

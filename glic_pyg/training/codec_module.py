@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
+from glic_pyg.models.gain import rates_of
 from glic_pyg.source.regularizer import Regularizer
 from glic_pyg.training.alternation import Alternation
 from glic_pyg.training.batch import Batch
@@ -61,6 +62,7 @@ class CodecModule(TurnTaking):
         seed: seed of the noise.
         max_skipped: a step whose loss or gradient is not finite is skipped; after this many in a row the
             run ends.
+        val_qualities: at which a variable-rate model is validated.
 
     Raises:
         TrainingError: the arguments contradict each other.
@@ -84,6 +86,7 @@ class CodecModule(TurnTaking):
         solve_every: int = 100,
         seed: int = 0,
         max_skipped: int = 10,
+        val_qualities: Sequence[float] = (0, 25, 50, 75, 100),
     ) -> None:
         super().__init__(max_skipped)
         self.alternation = alternation or Alternation()
@@ -116,6 +119,7 @@ class CodecModule(TurnTaking):
         self.micro_batches = micro_batches
         self.solve_every = solve_every
         self.seed = seed
+        self.val_qualities = tuple(val_qualities)
 
     @property
     def _network(self) -> nn.Module:
@@ -172,12 +176,17 @@ class CodecModule(TurnTaking):
     def validation_step(self, batch: Batch | Tensor, batch_idx: int) -> dict[str, Any]:
         """Measure the finished model, in float32, on one whole image, (1, 3, H, W) of any size."""
         x = batch.x if isinstance(batch, Batch) else batch
+        measures = (self.loss, self.psnr, self.ms_ssim, self.regularizer)
         with self.finished_model() as model, torch.autocast(self.device.type, enabled=False):
-            figures, x_hat = measure_picture(model, x, self.loss, self.psnr, self.ms_ssim, self.regularizer)
+            for quality in (None,) if rates_of(model) is None else self.val_qualities:
+                figures, x_hat = measure_picture(model, x, *measures, quality)
+                self._log_picture(figures, "" if quality is None else f"@{quality:g}", len(x))
+        return {"x_hat": x_hat}
+
+    def _log_picture(self, figures: dict[str, Tensor], at: str, count: int) -> None:
         for name, value in figures.items():
             shown = name in ("bpp", "psnr")
-            self.log(f"val/{name}", value, prog_bar=shown, batch_size=len(x), sync_dist=True)
-        return {"x_hat": x_hat}
+            self.log(f"val/{name}{at}", value, prog_bar=shown, batch_size=count, sync_dist=True)
 
 
 def _constant(step: int) -> float:

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, cast
 import torch
 from torch import Tensor, nn
 
+from glic_pyg.models.gain import rates_of
 from glic_pyg.training.errors import TrainingError
+from glic_pyg.training.quality_draw import draw_qualities
 from glic_pyg.training.quantile_solver import solve_quantiles
 from glic_pyg.training.step_figures import StepFigures
 
@@ -26,12 +28,14 @@ class Part:
         x: crops, (b, 3, H, W).
         share: of this process's batch.
         places: of the samples in the whole batch, over all processes.
+        quality: at which to code each of them, (b,); None for a model of one rate.
         x_hat: their reconstruction, detached, once the codec has made it.
     """
 
     x: Tensor
     share: float
     places: Sequence[int]
+    quality: Tensor | None = None
     x_hat: Tensor | None = None
 
 
@@ -49,6 +53,7 @@ class CodecStep:
     def __init__(self, module: CodecModule, x: Tensor) -> None:
         self.module = module
         self.figures = StepFigures()
+        self.rates = rates_of(module.model)
         self.parts = self._cut(x)
         for model in (module.model, module.regularizer):
             if model is not None and (x.shape[-2] % model.multiple or x.shape[-1] % model.multiple):
@@ -62,10 +67,15 @@ class CodecStep:
         rank, processes = self.module.global_rank, self.module.trainer.world_size
         places = range(rank, rank + len(x) * processes, processes)
         size = -(-len(x) // self.module.micro_batches)
-        return [
+        parts = [
             Part(part, len(part) / len(x), places[number * size : (number + 1) * size])
             for number, part in enumerate(x.split(size))
         ]
+        if self.rates is not None:
+            for part in parts:
+                drawn = draw_qualities(self.module.seed, self.module.step, part.places, len(x) * processes)
+                part.quality = drawn.to(x.device)
+        return parts
 
     def run(self) -> bool:
         """All turns; whether the codec's step was taken. If not, nobody else learns from the batch either."""
@@ -79,14 +89,16 @@ class CodecStep:
     def _codec_loss(self, part: Part) -> Tensor:
         """The codec's objective on a part of the batch."""
         module = self.module
+        at = () if part.quality is None else (part.quality,)
         with module.noise.of(module.step, part.places, part.x.device):
-            out = module.model(part.x)
+            out = module.model(part.x, *at)
         x_hat: Tensor = out["x_hat"]
         part.x_hat = x_hat.detach()
         if module.alternation.source_first:
             self._learn_source([part])
         with torch.autocast(x_hat.device.type, enabled=False):
-            terms = module.loss(part.x, x_hat, out["likelihoods"], module.model.ortho_loss())
+            lmbdas = None if self.rates is None else self.rates.lmbda(*at)
+            terms = module.loss(part.x, x_hat, out["likelihoods"], module.model.ortho_loss(), lmbdas)
         self.figures.add_codec(part.share, terms)
         loss = terms.loss + self._regularizer_term(part, x_hat)
         streams = {f"the likelihood of {name}": value for name, value in out["likelihoods"].items()}

@@ -16,8 +16,11 @@ class TrainableCodec(Protocol):
     multiple: int
     """Height and width of the input must be multiples of this."""
 
-    def __call__(self, x: Tensor) -> dict[str, Any]:
-        """Map (B, 3, H, W) in [0, 1] to ``{"x_hat": same shape, "likelihoods": {stream: tensor}}``."""
+    def __call__(self, x: Tensor, *quality: Tensor) -> dict[str, Any]:
+        """Map (B, 3, H, W) in [0, 1] to ``{"x_hat": same shape, "likelihoods": {stream: tensor}}``.
+
+        A model with ``rates`` (:class:`glic_pyg.models.gain.Gain`) is told the quality of each image, (B,).
+        """
 
     def ortho_loss(self) -> Tensor:
         """Orthogonality loss, 0-dimensional; 0 for a model without such a term."""

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -25,7 +25,7 @@ class RateDistortion(NamedTuple):
     """Orthogonality loss of the Haar side branch, not yet weighted."""
 
 
-def estimated_bpp(likelihoods: Mapping[str, Tensor], pixels: int) -> Tensor:
+def estimated_bpp(likelihoods: Mapping[Any, Tensor], pixels: int) -> Tensor:
     """Information content of the latents, :math:`-\\sum \\log_2 p / \\text{pixels}`.
 
     Args:
@@ -57,6 +57,9 @@ class RateDistortionLoss(nn.Module):
             0.025, 0.05.
         ortho_weight: w.
         distortion: (x_hat, x), both (B, 3, H, W) → D, 0-dimensional; see :mod:`glic_pyg.training.distortion`.
+        balance: b, for models of many rates only: an image coded at λ' counts with the weight
+            :math:`(\lambda' / \lambda)^{-b}`, so that high rates, whose costs and gradients are larger,
+            do not drown low ones; 0 weights all alike.
     """
 
     def __init__(
@@ -64,6 +67,7 @@ class RateDistortionLoss(nn.Module):
         lmbda: float = 0.013,
         ortho_weight: float = 0.1,
         distortion: Callable[[Tensor, Tensor], Tensor] = squared_error,
+        balance: float = 0.0,
     ) -> None:
         super().__init__()
         if lmbda <= 0:
@@ -71,9 +75,15 @@ class RateDistortionLoss(nn.Module):
         self.lmbda = lmbda
         self.ortho_weight = ortho_weight
         self.distortion = distortion
+        self.balance = balance
 
     def forward(
-        self, x: Tensor, x_hat: Tensor, likelihoods: Mapping[str, Tensor], ortho: Tensor
+        self,
+        x: Tensor,
+        x_hat: Tensor,
+        likelihoods: Mapping[str, Tensor],
+        ortho: Tensor,
+        lmbdas: Tensor | None = None,
     ) -> RateDistortion:
         """Compute the terms, in float32 at least.
 
@@ -82,10 +92,28 @@ class RateDistortionLoss(nn.Module):
             x_hat: reconstructions, same shape, not clamped.
             likelihoods: see :func:`estimated_bpp`.
             ortho: orthogonality loss of the model, 0-dimensional.
+            lmbdas: λ of each image, (B,), where a model learns many rates at once.
         """
         batch, _, height, width = x.shape
         x, x_hat = in_float32(x), in_float32(x_hat)
         bpp = estimated_bpp(likelihoods, batch * height * width)
         distortion = self.distortion(x_hat, x)
-        loss = bpp + self.lmbda * distortion + self.ortho_weight * ortho
+        cost = (
+            bpp + self.lmbda * distortion
+            if lmbdas is None
+            else self._cost_of_many_rates(x, x_hat, likelihoods, lmbdas)
+        )
+        loss = cost + self.ortho_weight * ortho
         return RateDistortion(loss, bpp, F.mse_loss(x_hat.detach(), x), distortion, ortho)
+
+    def _cost_of_many_rates(
+        self, x: Tensor, x_hat: Tensor, likelihoods: Mapping[str, Tensor], lmbdas: Tensor
+    ) -> Tensor:
+        """Mean of the images' own trade-offs, each weighted by its λ."""
+        pixels = x.shape[-2] * x.shape[-1]
+        rows = zip(*(likelihood.split(1) for likelihood in likelihoods.values()), strict=True)
+        bpps = torch.stack([estimated_bpp(dict(enumerate(row)), pixels) for row in rows])
+        images = zip(x_hat.split(1), x.split(1), strict=True)
+        distortions = torch.stack([self.distortion(*pair) for pair in images])
+        weights = (lmbdas / self.lmbda) ** -self.balance
+        return (weights * (bpps + lmbdas * distortions)).mean()

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from glic_pyg.models.gain import rates_of
 from glic_pyg.source.regularizer import Regularizer
 from glic_pyg.training.contract import TrainableCodec
 from glic_pyg.training.distortion import LEAST_SIDE
@@ -22,6 +23,7 @@ def measure_picture(
     psnr: Measure,
     ms_ssim: Measure | None = None,
     regularizer: Regularizer | None = None,
+    quality: float | None = None,
 ) -> tuple[dict[str, Tensor], Tensor]:
     """Rate and quality of a picture of any size.
 
@@ -31,20 +33,23 @@ def measure_picture(
         loss: gives λ and the distortion; its orthogonality term is left out.
         psnr, ms_ssim: (x_hat, x) → (B,). MS-SSIM is left out of pictures under 161 pixels a side.
         regularizer: its H_theta of the reconstruction is measured too.
+        quality: at which a variable-rate model codes it, 0 to 100; λ is then that of the quality.
 
     Returns:
         Means by name (estimated bpp, PSNR in dB, MS-SSIM, MS-SSIM in dB, ``H_theta`` in bits per pixel,
         loss), and x_hat, (B, 3, H, W), clamped to [0, 1].
     """
     height, width = x.shape[-2:]
-    out = model(pad_to_multiple(x, model.multiple))
+    padded = pad_to_multiple(x, model.multiple)
+    at = [] if quality is None else [x.new_tensor([quality])]
+    out = model(padded, *at)
     raw = out["x_hat"][..., :height, :width].float()
     x_hat = raw.clamp(0, 1)
     bpp = estimated_bpp(out["likelihoods"], len(x) * height * width)
     figures = {
         "bpp": bpp,
         "psnr": psnr(x_hat, x).mean(),
-        "loss": bpp + loss.lmbda * loss.distortion(x_hat, x),
+        "loss": bpp + _lmbda(model, loss, *at) * loss.distortion(x_hat, x),
     }
     if ms_ssim is not None and min(height, width) >= LEAST_SIDE:
         similarity = ms_ssim(x_hat, x)
@@ -52,6 +57,12 @@ def measure_picture(
     if regularizer is not None:
         figures["H_theta"] = _entropy_of_any_size(regularizer, x, raw)
     return figures, x_hat
+
+
+def _lmbda(model: TrainableCodec, loss: RateDistortionLoss, *quality: Tensor) -> Tensor | float:
+    """The price of distortion at a quality, or of a model of one rate."""
+    rates = rates_of(model)
+    return loss.lmbda if rates is None or not quality else rates.lmbda(*quality).mean()
 
 
 def _entropy_of_any_size(regularizer: Regularizer, x: Tensor, x_hat: Tensor) -> Tensor:
