@@ -106,10 +106,9 @@ def _print_table(groups: Sequence[Sequence[Row]]) -> None:
 
 
 def _print_markdown(groups: Sequence[Sequence[Row]]) -> None:
-    print(f"| {' | '.join(_HEADER)} |\n|{'---|' * 2}{'---:|' * (len(_HEADER) - 2)}")
-    for row in (row for rows in groups for row in rows):
-        print(f"| {' | '.join(row)} |")
-    print()
+    from glic_pyg.evaluation.markdown_table import markdown_table
+
+    print(markdown_table(_HEADER, [row for rows in groups for row in rows], left=2), end="\n\n")
 
 
 def _estimates(comparisons: Sequence[Comparison]) -> str:

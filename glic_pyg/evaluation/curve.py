@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from typing import Literal
+
+import numpy as np
 
 from glic_pyg.codec.errors import GlicError
 from glic_pyg.evaluation.ms_ssim import ms_ssim_db
@@ -55,3 +58,32 @@ class Curve:
         if self.ms_ssim is None:
             raise CurveError(f"{self.name} ({self.source}) was measured without MS-SSIM; use PSNR.")
         return tuple(ms_ssim_db(similarity) for similarity in self.ms_ssim)
+
+    def front(self, metric: Metric = "psnr") -> Curve:
+        """The points that no cheaper one reaches, those without error left out.
+
+        Qualities of a codec are not always in the order of what they achieve, on drawings and text above
+        all. Nobody would choose one that costs more and looks worse, and Bjøntegaard's deltas need curves
+        that rise.
+        """
+        kept: list[int] = []
+        best = -math.inf
+        for place, value in enumerate(self.decibels(metric)):
+            if best < value < math.inf:
+                if kept and self.bpp[place] == self.bpp[kept[-1]]:
+                    kept.pop()
+                kept.append(place)
+                best = value
+        similarity = None if self.ms_ssim is None else tuple(self.ms_ssim[k] for k in kept)
+        return replace(
+            self,
+            bpp=tuple(self.bpp[k] for k in kept),
+            psnr=tuple(self.psnr[k] for k in kept),
+            ms_ssim=similarity,
+        )
+
+    def psnr_at(self, bpp: float) -> float | None:
+        """PSNR at a rate, in dB, linear in the logarithm of the rate; ``None`` outside of the curve."""
+        if not self.bpp or not self.bpp[0] <= bpp <= self.bpp[-1]:
+            return None
+        return float(np.interp(math.log(bpp), [math.log(rate) for rate in self.bpp], self.psnr))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from glic_pyg.evaluation.comparison import Comparison
+from glic_pyg.evaluation.markdown_table import markdown_table
 from glic_pyg.evaluation.measure import Measured
 from glic_pyg.evaluation.provenance import Provenance
 from glic_pyg.evaluation.summary import Mean, means
@@ -27,10 +28,10 @@ def mean_rows(comparisons: Sequence[Comparison]) -> list[Row]:
 
 def as_markdown(comparisons: Sequence[Comparison], how: Provenance) -> str:
     """The means, every image's own table, and how it was measured."""
-    parts = [f"# Mean of {len(comparisons)} images\n", _table(mean_rows(comparisons))]
+    parts = [f"# Mean of {len(comparisons)} images\n", markdown_table(HEADER, mean_rows(comparisons), left=2)]
     for c in comparisons:
         rows = [_row(m, m.quality.psnr, m.quality.ms_ssim, m.quality.ms_ssim_db) for m in c.codecs]
-        parts += [f"\n## {c.image}, {c.width}×{c.height}\n", _table(rows)]
+        parts += [f"\n## {c.image}, {c.width}×{c.height}\n", markdown_table(HEADER, rows, left=2)]
     return "\n".join([*parts, f"\n{PEAK}\n\n```\n{how}\n```\n"])
 
 
@@ -48,8 +49,3 @@ def _row(measured: Measured | Mean, psnr: float, ms_ssim: float | None, ms_ssim_
         f"{measured.decode_seconds:.2f}",
         "–" if memory is None else f"{memory / 2**20:,.0f}",
     )
-
-
-def _table(rows: Sequence[Row]) -> str:
-    head = [f"| {' | '.join(HEADER)} |", f"|{'---|' * 2}{'---:|' * (len(HEADER) - 2)}"]
-    return "\n".join([*head, *(f"| {' | '.join(row)} |" for row in rows)])
