@@ -11,13 +11,15 @@ from torch import Tensor
 
 from glic_pyg.graph.cells import Cells, local_cells, mesh_cells
 from glic_pyg.graph.complexity import Detector, Pooling, complexity_map
-from glic_pyg.graph.degree import MEAN_DEGREE, Scope, target_degrees, whole_degrees
+from glic_pyg.graph.degree import MEAN_DEGREE, Scope, flatten_towards_mean, share_budget, whole_degrees
+from glic_pyg.graph.exact_sums import exact_features, exact_scores, exact_unit_features
 from glic_pyg.graph.similarity import CellSimilarities, unit_features
 from glic_pyg.graph.threshold import Method, select
 from glic_pyg.graph.window_graph import WindowGraph
 
 Kind = Literal["local", "mesh"]
 _CELLS = {"local": local_cells, "mesh": mesh_cells}
+_REPRODUCIBLE = ("sobel", "none")
 
 
 @dataclass(frozen=True)
@@ -25,63 +27,86 @@ class GraphBuilder:
     """Settings of graph construction; the defaults are the released model's (GLIC sections 3 to 5).
 
     Attributes:
-        detector, pooling: the complexity score.
+        detector, pooling: the complexity score; with the detector ``"learned"`` the caller gives the scores
+            (:class:`glic_pyg.nn.LearnedComplexity`).
         mean_degree: budget per node.
         scope: share the budget per ``"cell"`` (released) or per ``"image"`` (paper's wording).
         method: ``"bisection"`` (released, meets the budget roughly) or ``"exact"`` (to the edge).
         kinds: the graphs to build, in the order in which layers take turns with them; one of the two alone
             is an ablation of the paper.
+        reproducible: build the same edges on every machine (:mod:`glic_pyg.graph.exact_sums`), in float64.
 
     Raises:
-        ValueError: there is no such kind, or none at all.
+        ValueError: there is no such kind, or none at all; or the detector has no reproducible form.
     """
 
-    detector: Detector = "sobel"
+    detector: Detector | Literal["learned"] = "sobel"
     pooling: Pooling = "rms"
     mean_degree: float = MEAN_DEGREE
     scope: Scope = "cell"
     method: Method = "bisection"
     kinds: Sequence[Kind] = ("local", "mesh")
+    reproducible: bool = False
 
     def __post_init__(self) -> None:
         if not self.kinds or not set(self.kinds) <= set(_CELLS):
             raise ValueError(f"a graph is one of {[*_CELLS]}, not {self.kinds!r}")
+        if self.reproducible and self.detector not in _REPRODUCIBLE:
+            raise ValueError(
+                f"the detector {self.detector!r} does not give the same bits on every machine: "
+                f"use one of {[*_REPRODUCIBLE]} for a reproducible graph"
+            )
 
-    @torch.no_grad()
-    def __call__(self, x: Tensor) -> dict[str, WindowGraph]:
+    def __call__(self, x: Tensor, complexity: Tensor | None = None) -> dict[str, WindowGraph]:
         """Build a graph of each kind, ``{"local", "mesh"}``, from a ``(B, C, H, W)`` map of any size.
 
         Half-precision maps are built in float32. The result depends on the map only: not on its
         memory layout, not on the thread count, not on the other maps of the batch. (A lowered
         ``torch.set_float32_matmul_precision`` is obeyed, and moves edges of float32 maps.)
 
+        Args:
+            x: the map; no gradient reaches it.
+            complexity: ``(B, H, W)`` scores above 0 to use instead of the detector's; their gradient flows
+                into the graphs' ``degrees``.
+
         Raises:
             ValueError: if ``x`` is not such a map, or is not finite, or a setting is unknown.
         """
         with torch.autocast(x.device.type, enabled=False):
-            x = x if x.dtype == torch.float64 else x.float()
-            complexity = complexity_map(x, self.detector, self.pooling)
-            features = [unit_features(rows) for rows in x.permute(0, 2, 3, 1).flatten(1, 2)]
+            x = exact_features(x) if self.reproducible else x if x.dtype == torch.float64 else x.float()
+            scores = self._scores(x, complexity)
+            unit = exact_unit_features if self.reproducible else unit_features
+            with torch.no_grad():
+                features = [unit(rows) for rows in x.permute(0, 2, 3, 1).flatten(1, 2)]
             shapes = [_CELLS[kind](*x.shape[2:]) for kind in self.kinds]
-            return {c.kind: self._connect(features, complexity, c.to(x.device)) for c in shapes}
+            return {c.kind: self._connect(features, scores, c.to(x.device)) for c in shapes}
 
-    def _connect(self, features: list[Tensor], complexity: Tensor, cells: Cells) -> WindowGraph:
-        degrees = self._degrees(complexity, cells)
+    def _scores(self, x: Tensor, complexity: Tensor | None) -> Tensor:
+        """What the budget is shared by, ``(B, H, W)``."""
+        if complexity is None and self.detector == "learned":
+            raise ValueError("a learned complexity is the layer's: give complexity=, or ask GFABlock.graphs")
+        if complexity is None:
+            complexity = complexity_map(x, self.detector, self.pooling)  # type: ignore[arg-type]
+        return exact_scores(complexity) if self.reproducible else flatten_towards_mean(complexity.to(x.dtype))
+
+    def _connect(self, features: list[Tensor], scores: Tensor, cells: Cells) -> WindowGraph:
+        degrees = self._degrees(scores, cells)
         mask = torch.empty(*degrees.shape, cells.candidates.shape[1], dtype=torch.bool, device=degrees.device)
         similarities = CellSimilarities(cells, features[0])
-        for rows, degree, out in zip(features, degrees, mask, strict=True):
+        for rows, degree, out in zip(features, degrees.detach(), mask, strict=True):
             for part in similarities.parts:
                 out[part] = select(similarities(rows, part), degree[part], self.method)
         if not cells.tiled:
             mask &= cells.real[:, :, None]
         return WindowGraph(cells, mask, degrees)
 
-    def _degrees(self, complexity: Tensor, cells: Cells) -> Tensor:
-        degrees = target_degrees(complexity, cells, mean_degree=self.mean_degree, scope=self.scope)
+    def _degrees(self, scores: Tensor, cells: Cells) -> Tensor:
+        degrees = share_budget(scores, cells, mean_degree=self.mean_degree, scope=self.scope)
         if self.method != "exact":
             return degrees
         limit = cells.real * cells.candidates.shape[1]
-        return whole_degrees(degrees, limit, mean_degree=self.mean_degree, scope=self.scope)
+        whole = whole_degrees(degrees.detach(), limit, mean_degree=self.mean_degree, scope=self.scope)
+        return whole + (degrees - degrees.detach())  # rounded, with the gradient of what was rounded
 
 
 def build_graphs(feature_map: Tensor, **settings: object) -> dict[str, WindowGraph]:

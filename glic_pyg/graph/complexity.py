@@ -17,8 +17,7 @@ from torch import Tensor
 Detector = Literal["sobel", "entropy", "residual", "none"]
 Pooling = Literal["rms", "mean"]
 
-BLUR_SIGMA = 0.8
-BLUR_SIDE = math.exp(-0.5 / BLUR_SIGMA**2)  # side tap of the 3-tap Gaussian over its centre tap
+BLUR_SIDE = 0.45783336177161427  # exp(-1 / (2 * 0.8^2)): side tap of the 3-tap Gaussian over its centre tap
 BLUR_SUM = 1 / (1 + 2 * BLUR_SIDE) ** 2  # what makes its 9 taps sum to 1
 ELEMENTS_AT_ONCE = 2**17  # channels are taken so many at a time that they stay in the cache
 ENTROPY_LEVELS = 8

@@ -44,8 +44,16 @@ def target_degrees(
         scope: ``"cell"`` or ``"image"``.
 
     Returns:
-        ``(B, G, q)`` in [1, s]; 0 at filler nodes.
+        ``(B, G, q)`` in [1, s]; 0 at filler nodes. Differentiable with respect to the complexity.
     """
+    scores = flatten_towards_mean(complexity, flattening)
+    return share_budget(scores, cells, mean_degree=mean_degree, scope=scope)
+
+
+def share_budget(
+    scores: Tensor, cells: Cells, *, mean_degree: float = MEAN_DEGREE, scope: Scope = "cell"
+) -> Tensor:
+    """:func:`target_degrees` from ``(B, H, W)`` scores that are flattened already."""
     if not 1 <= mean_degree <= cells.candidates.shape[1]:
         raise ValueError(
             f"a mean degree of {mean_degree} does not fit {cells.candidates.shape[1]} candidates: "
@@ -53,8 +61,7 @@ def target_degrees(
         )
     if scope not in ("cell", "image"):
         raise ValueError(f"unknown budget scope {scope!r}: use 'cell' or 'image'")
-    flat = flatten_towards_mean(complexity, flattening).flatten(1)
-    padded = torch.nn.functional.pad(flat, (0, 1))
+    padded = torch.nn.functional.pad(scores.flatten(1), (0, 1))
     score = padded[:, cells.gather_nodes]
     total, nodes = score.sum(2, keepdim=True), cells.real.sum(1, keepdim=True)
     if scope == "image":

@@ -24,14 +24,19 @@ def unit_features(nodes: Tensor) -> Tensor:
     rows = nodes.new_empty(nodes.shape[0] + 1, nodes.shape[1])
     real = rows[:-1].copy_(nodes)
     norms = torch.linalg.vector_norm(real, dim=-1, keepdim=True)
-    if not norms.isfinite().all():
-        raise ValueError(
-            f"the feature map holds NaN, infinity or values too large for {nodes.dtype}: "
-            "no graph can be built from it"
-        )
+    refuse_unusable(norms)
     real /= norms.clamp_min_(NORM_FLOOR)
     rows[-1] = 0
     return rows
+
+
+def refuse_unusable(norms: Tensor) -> None:
+    """Raise a ValueError if a norm is NaN or infinite."""
+    if not norms.isfinite().all():
+        raise ValueError(
+            f"the feature map holds NaN, infinity or values too large for {norms.dtype}: "
+            "no graph can be built from it"
+        )
 
 
 def edge_similarity(x: Tensor, edge_index: Tensor) -> Tensor:

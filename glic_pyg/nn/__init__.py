@@ -4,6 +4,7 @@ from glic_pyg.nn.gated_block import GatedBlock, PointwiseBlock
 from glic_pyg.nn.gfa_block import GFABlock, GFALayer
 from glic_pyg.nn.gfa_conv import GFAConv
 from glic_pyg.nn.haar_branch import HaarDown, HaarUp
+from glic_pyg.nn.learned_complexity import LearnedComplexity
 from glic_pyg.nn.position_bias import PositionBias
 from glic_pyg.nn.window_attention import window_attention
 
@@ -14,6 +15,7 @@ __all__ = [
     "GatedBlock",
     "HaarDown",
     "HaarUp",
+    "LearnedComplexity",
     "PointwiseBlock",
     "PositionBias",
     "window_attention",

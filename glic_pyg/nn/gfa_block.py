@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from collections.abc import Mapping
 
-from glic_pyg.graph import GraphBuilder, WindowGraph
+from torch import Tensor, nn
+from torch_geometric.data import Data
+
+from glic_pyg.graph import Builder, Graph, GraphBuilder
 from glic_pyg.nn.channels_last import map_of, rows_of
 from glic_pyg.nn.depthwise import depthwise
 from glic_pyg.nn.gated_linear import add_gated_linear
 from glic_pyg.nn.gfa_conv import GFAConv
+from glic_pyg.nn.learned_complexity import LearnedComplexity, LearnedGraph, learned_graphs
 from glic_pyg.nn.pointwise import Pointwise, halves
 from glic_pyg.nn.strips import by_strips
 
@@ -35,10 +39,20 @@ class GFALayer(nn.Module):
         self.depthwise = nn.Conv2d(2 * hidden, 2 * hidden, 3, padding=1, groups=2 * hidden, bias=False)
         self.project_out = Pointwise(hidden, channels, bias=False)
 
-    def forward(self, rows: Tensor, graph: WindowGraph) -> Tensor:
+    def forward(self, rows: Tensor, graph: Graph) -> Tensor:
         nodes = rows.flatten(1, 2)
-        rows = self.conv(self.norm_conv(nodes), graph, residual=nodes).view_as(rows)
+        rows = self._aggregate(nodes, self.norm_conv(nodes), graph).view_as(rows)
         return by_strips(self._feed_forward, rows, 1, rows.shape[-1])
+
+    def _aggregate(self, nodes: Tensor, normed: Tensor, graph: Graph) -> Tensor:
+        if isinstance(graph, Data):
+            real = ~graph.phantom
+            padded = normed.new_zeros(len(real), normed.shape[-1])
+            padded[real] = normed.flatten(0, 1)
+            found = self.conv(padded, graph.edge_index, graph.edge_attr, graph.phantom)
+            return nodes + found[real].view_as(nodes)
+        out = self.conv(normed, graph, residual=nodes)
+        return out + graph.degree_term(self.conv, normed) if isinstance(graph, LearnedGraph) else out
 
     def _feed_forward(self, rows: Tensor, missing: tuple[int, int], out: Tensor | None) -> Tensor:
         height = rows.shape[1] + sum(missing) - 2
@@ -60,7 +74,8 @@ class GFABlock(nn.Module):
         expansion: hidden width of the FFN over ``channels``.
         depth: number of layers.
         heads: attention heads.
-        builder: how graphs are built.
+        builder: how graphs are built; with the detector ``"learned"`` the block has a
+            :class:`LearnedComplexity` of its own.
 
     Shapes: ``(B, C, H, W)`` -> ``(B, C, H, W)``, any H and W.
     """
@@ -72,15 +87,24 @@ class GFABlock(nn.Module):
         *,
         depth: int = 5,
         heads: int = 8,
-        builder: GraphBuilder | None = None,
+        builder: Builder | None = None,
     ) -> None:
         super().__init__()
         self.builder = builder or GraphBuilder()
+        learned = isinstance(builder, GraphBuilder) and builder.detector == "learned"
+        self.complexity = LearnedComplexity(channels) if learned else None
         self.layers = nn.ModuleList(GFALayer(channels, expansion, heads) for _ in range(depth))
 
     def forward(self, x: Tensor) -> Tensor:
-        graphs = list(self.builder(x.detach()).values())
+        graphs = list(self.graphs(x).values())
         rows = rows_of(x)
         for index, layer in enumerate(self.layers):
             rows = layer(rows, graphs[index % len(graphs)])
         return map_of(rows)
+
+    def graphs(self, x: Tensor) -> Mapping[str, Graph]:
+        """The graphs that the block builds for its input, by kind."""
+        x = x.detach()
+        if self.complexity is None or not isinstance(self.builder, GraphBuilder):
+            return self.builder(x)
+        return learned_graphs(self.builder, x, self.complexity(x))

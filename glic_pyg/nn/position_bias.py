@@ -39,7 +39,8 @@ class PositionBias(nn.Module):
 
     def table(self) -> Tensor:
         """All entries, ``(529, heads)``."""
-        return LARGEST_BIAS * torch.sigmoid(self.mlp(self.coordinates))
+        coordinates = self.coordinates.to(next(self.mlp.parameters()).dtype)
+        return LARGEST_BIAS * torch.sigmoid(self.mlp(coordinates))
 
     def forward(self, offsets: Tensor) -> Tensor:
         """``(..., 2)`` int64 lattice offsets in -7..15 -> ``(..., heads)``."""
