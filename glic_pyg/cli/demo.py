@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     import numpy as np
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
-    from torch import nn
 
     from glic_pyg.codec.image_codec import ImageCodec
     from glic_pyg.codec.picture import Picture
     from glic_pyg.evaluation.comparison import Comparison
     from glic_pyg.evaluation.provenance import Provenance
+    from glic_pyg.inspection.block_graphs import BlockGraphs
 
 __all__ = ["OUTPUTS", "main"]
 
@@ -126,19 +126,18 @@ def _code(codec: ImageCodec, picture: Picture, name: str, folder: Path, how: Pro
 
 def _draw(codec: ImageCodec, picture: Picture, comparison: Comparison, folder: Path) -> None:
     """Write the figures; one of graphs only if the model has GFA blocks in its g_a."""
-    from torch import nn
-
-    from glic_pyg.inspection.block_graphs import gfa_blocks
     from glic_pyg.inspection.crops import crop_figure, detailed_corner
+    from glic_pyg.inspection.inspection import inspect_picture
 
     _say("drawing")
     crops = crop_figure(
         _captioned(comparison, folder, picture), detailed_corner(picture.colour, _CROP), _CROP
     )
     (folder / f"{comparison.image}.crops.png").write_bytes(crops)
-    transform = codec.model.g_a
-    if isinstance(transform, nn.Module) and gfa_blocks(transform):
-        figure = _graph_figure(codec, transform, picture, comparison)
+    seen = inspect_picture(codec.model, picture.colour, picture=comparison.image, weights=codec.name)
+    of_g_a = [block for block in seen.blocks if block.transform == "g_a"]
+    if of_g_a:
+        figure = _graph_figure(picture.colour, of_g_a[-1], comparison)
         (folder / f"{comparison.image}.graph.png").write_bytes(figure)
 
 
@@ -157,23 +156,19 @@ def _captioned(
     return found
 
 
-def _graph_figure(codec: ImageCodec, g_a: nn.Module, picture: Picture, comparison: Comparison) -> bytes:
-    from glic_pyg.codec.padding import tensor_from_colour
+def _graph_figure(photo: NDArray[np.uint8], graphs: BlockGraphs, comparison: Comparison) -> bytes:
     from glic_pyg.evaluation import rate_distortion as rd
     from glic_pyg.evaluation.classical.pillow import JPEG, WEBP
-    from glic_pyg.inspection.block_graphs import block_graphs, gfa_blocks
     from glic_pyg.inspection.figure import graph_figure
 
-    x = tensor_from_colour(picture.colour, codec.model.multiple, codec.device)
-    graphs = block_graphs(g_a, gfa_blocks(g_a)[-1], x)
-    curves = {codec.title: rd.classical_curve([picture.colour], codec) for codec in (JPEG, WEBP)}
+    curves = {codec.title: rd.classical_curve([photo], codec) for codec in (JPEG, WEBP)}
     ours = rd.RatePoint(comparison.ours.bpp, comparison.ours.quality.psnr)
 
     def draw_rate(axes: Axes) -> None:
         axes.set_title("Rate and distortion of this photograph")
         rd.draw_curves(axes, curves, ours)
 
-    return graph_figure(picture.colour, graphs, draw_more=draw_rate)
+    return graph_figure(photo, graphs, draw_more=draw_rate)
 
 
 def _say(what: str) -> None:

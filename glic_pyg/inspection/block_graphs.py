@@ -1,68 +1,64 @@
-"""The graphs that a GFA block builds while a model looks at a picture."""
+"""What a GFA block built and did with it while a model looked at one picture."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import torch
-from torch import Tensor, nn
+import numpy as np
+from numpy.typing import NDArray
 
-from glic_pyg.graph import WindowGraph
-from glic_pyg.nn import GFABlock
+from glic_pyg.inspection.graph_arrays import GraphArrays
+from glic_pyg.inspection.layer_attention import LayerAttention
 
-__all__ = ["BlockGraphs", "block_graphs", "gfa_blocks"]
+__all__ = ["BlockGraphs"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class BlockGraphs:
-    """The graphs of one block for one picture.
+    """The graphs of one block and the layers that attended along them.
 
     Attributes:
-        local, mesh: graphs of one map.
+        name: path of the block in the model, e.g. ``g_a.blocks.1``.
         stride: pixels of the padded picture a node of the map, along each axis.
+        complexity: (h, w) float32, the score of every node that shares out the budget.
+        graphs: by kind, in the order in which the layers take turns with them.
+        layers: of attention, in the order of the block; those that were asked for.
     """
 
-    local: WindowGraph
-    mesh: WindowGraph
+    name: str
     stride: int
+    complexity: NDArray[np.float32]
+    graphs: Mapping[str, GraphArrays]
+    layers: Sequence[LayerAttention]
 
     @property
     def shape(self) -> tuple[int, int]:
         """Height and width of the map in nodes."""
-        return self.local.cells.height, self.local.cells.width
+        height, width = self.complexity.shape
+        return height, width
 
+    @property
+    def transform(self) -> str:
+        """The part of the model that the block is in: ``g_a``, ``g_s``, ..."""
+        return self.name.split(".")[0]
 
-def gfa_blocks(transform: nn.Module) -> list[GFABlock]:
-    """The GFA blocks of g_a or g_s, in the order of the layers."""
-    return [module for module in transform.modules() if isinstance(module, GFABlock)]
+    @property
+    def stage(self) -> int:
+        """0 at half the picture's resolution, 1 at a quarter, 2 at an eighth (as in GLIC section 1)."""
+        return self.stride.bit_length() - 2
 
+    @property
+    def title(self) -> str:
+        """For people: ``g_a stage 1``."""
+        return f"{self.transform} stage {self.stage}"
 
-@torch.inference_mode()
-def block_graphs(g_a: nn.Module, block: GFABlock, x: Tensor) -> BlockGraphs:
-    """Run an analysis transform and keep the graphs of one of its blocks.
+    @property
+    def degree(self) -> NDArray[np.int64]:
+        """(h, w), neighbours of every node in all graphs together."""
+        return np.sum([graph.degree for graph in self.graphs.values()], axis=0)
 
-    Args:
-        g_a: the transform.
-        block: one of its blocks.
-        x: one picture, padded, (1, 3, H, W) in [0, 1].
-
-    Raises:
-        ValueError: the block is no part of ``g_a``, or ``x`` is not one picture.
-    """
-    if x.dim() != 4 or x.shape[0] != 1:
-        raise ValueError(f"graphs are shown of one picture, (1, 3, H, W), not of {tuple(x.shape)}")
-    seen: list[Tensor] = []
-
-    def keep(_module: nn.Module, inputs: tuple[Any, ...]) -> None:
-        seen.append(inputs[0])
-
-    hook = block.register_forward_pre_hook(keep)
-    try:
-        g_a(x)
-    finally:
-        hook.remove()
-    if not seen:
-        raise ValueError("the block is no part of this transform; take one of gfa_blocks(g_a)")
-    graphs = block.builder(seen[0])
-    return BlockGraphs(graphs["local"], graphs["mesh"], x.shape[2] // seen[0].shape[2])
+    def crop(self, nodes: NDArray[Any], height: int, width: int) -> NDArray[Any]:
+        """The part of an (h, w) map that lies over a photo of height x width pixels, without its padding."""
+        return nodes[: -(-height // self.stride), : -(-width // self.stride)]

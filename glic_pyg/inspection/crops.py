@@ -16,14 +16,20 @@ _PANEL = 3.0  # inches
 
 
 def crop_figure(
-    pictures: Mapping[str, tuple[Pixels, str]], corner: tuple[int, int], side: int, *, kind: str = "png"
+    pictures: Mapping[str, tuple[Pixels, str]],
+    corner: tuple[int, int],
+    side: int,
+    *,
+    columns: int | None = None,
+    kind: str = "png",
 ) -> bytes:
-    """A row of enlarged crops.
+    """Enlarged crops side by side.
 
     Args:
         pictures: pixels, uint8 (H, W, 3) or (H, W), and a caption, by title; all of one size.
         corner: row and column of the crop's first pixel.
         side: of the crop, in pixels.
+        columns: crops in a row; all by default.
         kind: ``"png"``, ``"svg"`` or ``"pdf"``.
 
     Returns:
@@ -33,12 +39,15 @@ def crop_figure(
     from matplotlib.figure import Figure
 
     row, column = corner
+    columns = min(columns or len(pictures), len(pictures))
+    rows = -(-len(pictures) // columns)
     out = io.BytesIO()
     with as_file(files("glic_pyg") / "figures.mplstyle") as look, style.context(look):
-        figure = Figure(figsize=(_PANEL * len(pictures), _PANEL + 0.6), layout="constrained")
-        for axes, (title, (pixels, caption)) in zip(
-            figure.subplots(1, len(pictures), squeeze=False)[0], pictures.items(), strict=True
-        ):
+        figure = Figure(figsize=(_PANEL * columns, (_PANEL + 0.6) * rows), layout="constrained")
+        panels = figure.subplots(rows, columns, squeeze=False).flat
+        for axes in panels[len(pictures) :]:
+            axes.set_axis_off()
+        for axes, (title, (pixels, caption)) in zip(panels, pictures.items(), strict=False):
             crop = pixels[row : row + side, column : column + side]
             axes.imshow(crop, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
             axes.set_title(title)

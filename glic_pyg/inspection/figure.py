@@ -11,14 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glic_pyg.inspection.block_graphs import BlockGraphs
-from glic_pyg.inspection.neighbourhoods import Node, degree_map, neighbours, telling_nodes
+from glic_pyg.inspection.graph_arrays import Node
+from glic_pyg.inspection.map_colours import COLOUR_MAP, limits
+from glic_pyg.inspection.telling_nodes import telling_nodes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["LOCAL_COLOUR", "MESH_COLOUR", "graph_figure"]
+__all__ = ["COLOURS", "TEXT_COLOURS", "graph_figure"]
 
-LOCAL_COLOUR, MESH_COLOUR = "#E69F00", "#56B4E9"  # orange and sky blue of Okabe and Ito
+COLOURS = {"local": "#E69F00", "mesh": "#56B4E9"}  # orange and sky blue of Okabe and Ito
+TEXT_COLOURS = {"local": "#B87A00", "mesh": "#2B86BD"}  # the same, dark enough for letters
 _DIMMED = 0.5
 _PANEL = 3.7  # inches
 
@@ -44,7 +47,7 @@ def graph_figure(
 
     height, width = photo.shape[:2]
     rgb = photo if photo.ndim == 3 else np.dstack([photo] * 3)
-    degrees = _cropped(degree_map(graphs.local) + degree_map(graphs.mesh), graphs.stride, height, width)
+    degrees = graphs.crop(graphs.degree, height, width)
     nodes = telling_nodes(degrees)
     out = io.BytesIO()
     with as_file(files("glic_pyg") / "figures.mplstyle") as look, style.context(look):
@@ -74,18 +77,18 @@ def _draw_photo(axes: Axes, rgb: Pixels, nodes: list[Node], stride: int) -> None
 
 
 def _draw_degrees(
-    axes: Axes, rgb: Pixels, degrees: NDArray[np.float64], nodes: list[Node], stride: int
+    axes: Axes, rgb: Pixels, degrees: NDArray[np.int64], nodes: list[Node], stride: int
 ) -> None:
     """The degree of every node as a colour, over the grey photo."""
     height, width = rgb.shape[:2]
     rows, columns = degrees.shape
     _show(axes, rgb)
-    limits = np.percentile(degrees, (1, 99))
+    low, high = limits(degrees)
     shown = axes.imshow(
         degrees,
-        cmap="cividis",
-        vmin=limits[0],
-        vmax=limits[1],
+        cmap=COLOUR_MAP,
+        vmin=low,
+        vmax=high,
         extent=(-0.5, columns * stride - 0.5, rows * stride - 0.5, -0.5),
         interpolation="nearest",
     )
@@ -108,20 +111,20 @@ def _draw_neighbourhood(axes: Axes, rgb: Pixels, graphs: BlockGraphs, node: Node
     _show(axes, ((0.25 * rgb + 0.75 * grey) * _DIMMED).astype(np.uint8))
     centre = _centres(np.array([node]), graphs.stride)
     counts = {}
-    for name, graph, colour in (("mesh", graphs.mesh, MESH_COLOUR), ("local", graphs.local, LOCAL_COLOUR)):
-        ends = _centres(neighbours(graph, node), graphs.stride)
-        ends = ends[(ends[:, 0] < width) & (ends[:, 1] < height)]
-        counts[name] = int(degree_map(graph)[node])
+    for kind, graph in reversed(list(graphs.graphs.items())):
+        ends = _centres(graph.neighbours(node), graphs.stride)
+        counts[kind], colour = len(ends), COLOURS[kind]
+        ends = ends[(ends >= 0).all(1) & (ends[:, 0] < width) & (ends[:, 1] < height)]
         lines = np.stack([centre.repeat(len(ends), axis=0), ends], axis=1)
         axes.add_collection(LineCollection(list(lines), colors=colour, linewidths=0.7, alpha=0.55))
         axes.scatter(ends[:, 0], ends[:, 1], s=9, color=colour, linewidths=0, zorder=3)
     _mark(axes, node, graphs.stride, str(number))
     axes.set_title(f"Node {number}", loc="left")
-    for x, name, colour in ((0.73, "local", "#B87A00"), (1.0, "mesh", "#2B86BD")):
+    for x, kind in zip((1.0, 0.73), counts, strict=False):
         axes.text(
-            x, 1.0, f"{counts[name]} {name}", transform=axes.transAxes, ha="right", va="bottom",
-            color=colour, weight="bold", fontsize=9,
-        ).set_y(1.02)  # fmt: skip
+            x, 1.02, f"{counts[kind]} {kind}", transform=axes.transAxes, ha="right", va="bottom",
+            color=TEXT_COLOURS[kind], weight="bold", fontsize=9,
+        )  # fmt: skip
 
 
 def _show(axes: Axes, rgb: Pixels) -> None:
@@ -141,11 +144,6 @@ def _mark(axes: Axes, node: Node, stride: int, label: str) -> None:
     )  # fmt: skip
 
 
-def _centres(nodes: NDArray[np.int64], stride: int) -> NDArray[np.float64]:
+def _centres(nodes: NDArray[np.integer], stride: int) -> NDArray[np.float64]:
     """Rows and columns of nodes (n, 2) to x and y of their middles in pixels (n, 2)."""
     return (nodes[:, ::-1] + 0.5) * stride - 0.5
-
-
-def _cropped(nodes: NDArray[np.float64], stride: int, height: int, width: int) -> NDArray[np.float64]:
-    """The part of a map that lies over the photo and not over its padding."""
-    return nodes[: -(-height // stride), : -(-width // stride)]

@@ -78,19 +78,28 @@ class GFAConv(MessagePassing):
         """The heads side by side, by message passing."""
         if edge_attr is None:
             raise ValueError("a graph given as edge_index needs edge_attr: the (E, 2) lattice offsets")
+        q, k, v = self.heads_of(x, phantom)
+        bias, size = self.position_bias(edge_attr), (len(x), len(x))
+        return self.propagate(edge_index, q=q, k=k, v=v, bias=bias, size=size).flatten(-2)
+
+    def heads_of(self, x: Tensor, phantom: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """Unit queries times the scale, unit keys, and values of ``(nodes, C)``, ``(nodes, heads, d)`` each."""
         q, k, v = (t.unflatten(-1, (self.heads, -1)) for t in (self.to_q(x), *self.to_kv(x).chunk(2, dim=-1)))
         q, k = F.normalize(q, dim=-1) * self._scale()[:, None], F.normalize(k, dim=-1)
         if phantom is not None:
             k, v = (t.masked_fill(phantom[:, None, None], 0) for t in (k, v))
-        bias, size = self.position_bias(edge_attr), (len(x), len(x))
-        return self.propagate(edge_index, q=q, k=k, v=v, bias=bias, size=size).flatten(-2)
+        return q, k, v
 
     def message(
         self, q_i: Tensor, k_j: Tensor, v_j: Tensor, bias: Tensor, index: Tensor, size_i: int
     ) -> Tensor:
         """Messages of E edges, ``(E, heads, d)``."""
-        logits = (q_i * k_j).sum(-1) + bias
-        return softmax(logits, index, num_nodes=size_i)[..., None] * v_j
+        return self.attention(q_i, k_j, bias, index, size_i)[..., None] * v_j
+
+    @staticmethod
+    def attention(q_i: Tensor, k_j: Tensor, bias: Tensor, index: Tensor, num_targets: int) -> Tensor:
+        """Weights of E edges, ``(E, heads)``; those of one target, ``index``, sum to 1."""
+        return softmax((q_i * k_j).sum(-1) + bias, index, num_nodes=num_targets)
 
     def _scale(self) -> Tensor:
         """``(heads,)``, what multiplies the cosines."""

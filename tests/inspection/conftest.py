@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from glic_pyg.codec.padding import tensor_from_colour
-from glic_pyg.inspection.block_graphs import BlockGraphs, block_graphs, gfa_blocks
+from glic_pyg.inspection.block_graphs import BlockGraphs
+from glic_pyg.inspection.inspection import Inspection, inspect_picture
 from glic_pyg.models.glic import GLIC
 
 
@@ -47,6 +48,12 @@ def x(photo: NDArray[np.uint8]) -> Tensor:
 
 
 @pytest.fixture(scope="session")
-def graphs(tiny_glic: GLIC, x: Tensor) -> BlockGraphs:
+def inspection(tiny_glic: GLIC, photo: NDArray[np.uint8]) -> Inspection:
+    """Of the tiny model and the photo."""
+    return inspect_picture(tiny_glic, photo, picture="noise", weights="tiny")
+
+
+@pytest.fixture(scope="session")
+def graphs(inspection: Inspection) -> BlockGraphs:
     """Of the last block of g_a: 32 x 32 nodes, 8 pixels each."""
-    return block_graphs(tiny_glic.g_a, gfa_blocks(tiny_glic.g_a)[-1], x)
+    return inspection.block("g_a stage 2")

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from glic_pyg.inspection.block_graphs import BlockGraphs
-from glic_pyg.inspection.figure import LOCAL_COLOUR, MESH_COLOUR, graph_figure
+from glic_pyg.inspection.figure import COLOURS, graph_figure
 
 Pixels = NDArray[np.uint8]
 
@@ -24,7 +24,7 @@ def pixels_of(colour: str, picture: NDArray[np.float64]) -> int:
 def test_both_kinds_of_edges_are_drawn(photo: Pixels, graphs: BlockGraphs) -> None:
     picture = shown(graph_figure(photo, graphs))
     lower = picture[picture.shape[0] // 2 :]
-    assert pixels_of(LOCAL_COLOUR, lower) > 500 and pixels_of(MESH_COLOUR, lower) > 500
+    assert pixels_of(COLOURS["local"], lower) > 500 and pixels_of(COLOURS["mesh"], lower) > 500
 
 
 def test_another_panel(photo: Pixels, graphs: BlockGraphs) -> None:

@@ -1,40 +1,18 @@
-"""A window graph of one map as plain arrays: degrees, neighbours, nodes worth a look."""
+"""Nodes worth a look."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from glic_pyg.graph import WindowGraph
+from glic_pyg.inspection.graph_arrays import Node
 
-__all__ = ["degree_map", "neighbours", "telling_nodes"]
-
-Node = tuple[int, int]
+__all__ = ["telling_nodes"]
 
 
-def degree_map(graph: WindowGraph) -> NDArray[np.float64]:
-    """Number of neighbours of every node, (height, width); phantoms count, see ``graph.attention_rows``."""
-    _, _, mask = graph.attention_rows
-    cells = graph.cells
-    counts = np.zeros(cells.num_real)
-    counts[cells.nodes[cells.real].cpu().numpy()] = mask.sum(-1)[cells.real].double().cpu().numpy()
-    return counts.reshape(cells.height, cells.width)
-
-
-def neighbours(graph: WindowGraph, node: Node) -> NDArray[np.int64]:
-    """Row and column of every real neighbour of a node, (n, 2).
-
-    Args:
-        graph: of one map.
-        node: row and column.
-    """
-    cells, (_, _, mask) = graph.cells, graph.attention_rows
-    cell, slot = (cells.nodes == node[0] * cells.width + node[1]).nonzero()[0].tolist()
-    sources = cells.candidates[cell][mask[cell, slot]]
-    return cells.positions[sources[sources < cells.num_real]].cpu().numpy()
-
-
-def telling_nodes(degrees: NDArray[np.float64], *, margin: float = 0.1, apart: float = 0.25) -> list[Node]:
+def telling_nodes(degrees: NDArray[Any], *, margin: float = 0.1, apart: float = 0.25) -> list[Node]:
     """Three nodes: one with very many neighbours, one with a usual number, one with few.
 
     Those with the 99.5th percentile of the degree, the median and the 2nd percentile, nearest to it.

@@ -1,0 +1,115 @@
+"""What is seen of a picture is what the model does with it."""
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from glic_pyg.codec.image_codec import ImageCodec
+from glic_pyg.codec.padding import colour_from_tensor
+from glic_pyg.evaluation.psnr import psnr
+from glic_pyg.graph import build_graphs, complexity_map
+from glic_pyg.inspection.inspection import Inspection, inspect_picture
+from glic_pyg.inspection.observer import gfa_blocks, observed
+from glic_pyg.models.glic import GLIC
+from glic_pyg.models.weights import weights_hash
+from tests.contracts.backbones import untrained
+
+Pixels = NDArray[np.uint8]
+
+
+def test_blocks_of_both_transforms(inspection: Inspection) -> None:
+    assert [block.title for block in inspection.blocks] == [
+        "g_a stage 1", "g_a stage 2", "g_s stage 2", "g_s stage 1"
+    ]  # fmt: skip
+    assert [block.stride for block in inspection.blocks] == [4, 8, 8, 4]
+    assert [block.shape for block in inspection.blocks] == [(64, 64), (32, 32), (32, 32), (64, 64)]
+    for block in inspection.blocks:
+        assert [(layer.number, layer.graph.kind) for layer in block.layers] == [(0, "local"), (1, "mesh")]
+
+
+def test_graphs_are_those_that_the_builder_makes_of_the_blocks_input(
+    inspection: Inspection, tiny_glic: GLIC, x: Tensor
+) -> None:
+    g_a, block = tiny_glic.g_a, inspection.block("g_a.blocks.1")
+    with torch.no_grad():
+        features = g_a.down[1](g_a.blocks[0](g_a.down[0](x)) + g_a.side[0](x))
+    np.testing.assert_allclose(block.complexity, complexity_map(features)[0], rtol=1e-5)
+    for kind, graph in build_graphs(features).items():
+        assert np.array_equal(block.graphs[kind].edge_index, graph.edge_index(attended=True))
+
+
+def test_layers_read_what_went_through_the_block(inspection: Inspection, tiny_glic: GLIC, x: Tensor) -> None:
+    g_a, block = tiny_glic.g_a, inspection.block("g_a stage 1")
+    with torch.no_grad():
+        features = g_a.down[1](g_a.blocks[0](g_a.down[0](x)) + g_a.side[0](x))
+        normed = g_a.blocks[1].layers[0].norm_conv(features.permute(0, 2, 3, 1).flatten(1, 2))
+    torch.testing.assert_close(block.layers[0].rows, normed[0])
+    assert block.layers[1].rows.shape == normed[0].shape
+    assert not torch.allclose(block.layers[1].rows, normed[0])
+
+
+def test_watching_changes_nothing_and_leaves_nothing_behind(tiny_glic: GLIC, x: Tensor) -> None:
+    with torch.no_grad():
+        alone = tiny_glic.g_a(x)
+        with observed(tiny_glic, x.shape[2]):
+            watched = tiny_glic.g_a(x)
+    assert torch.equal(alone, watched)
+    assert not any(m._forward_pre_hooks or m._forward_hooks for m in tiny_glic.modules())
+
+
+def test_only_the_layers_asked_for_are_kept(tiny_glic: GLIC, photo: Pixels) -> None:
+    seen = inspect_picture(tiny_glic, photo, layers=[1])
+    assert [[layer.number for layer in block.layers] for block in seen.blocks] == [[1]] * 4
+    assert all(set(block.graphs) == {"local", "mesh"} for block in seen.blocks)
+
+
+def test_one_picture_at_a_time(tiny_glic: GLIC, x: Tensor) -> None:
+    with torch.no_grad(), pytest.raises(ValueError, match="one map"), observed(tiny_glic, x.shape[2]):
+        tiny_glic.g_a(x.repeat(2, 1, 1, 1))
+    assert not any(m._forward_pre_hooks or m._forward_hooks for m in tiny_glic.modules())
+
+
+def test_bits_are_the_codecs_estimate(inspection: Inspection, tiny_glic: GLIC, photo: Pixels) -> None:
+    codec = ImageCodec(tiny_glic, "tiny", weights_hash(tiny_glic))
+    estimate = codec.encode(photo, estimate=True).estimated_bits
+    assert inspection.bits.total == pytest.approx(estimate, rel=5e-3)
+
+
+def test_decoded_is_the_models_reconstruction(
+    inspection: Inspection, tiny_glic: GLIC, photo: Pixels, x: Tensor
+) -> None:
+    with torch.no_grad():
+        x_hat = tiny_glic(x)["x_hat"]
+    assert np.array_equal(inspection.decoded, colour_from_tensor(x_hat, 200, 130, grey=False))
+    expected = psnr(x[..., :130, :200], x_hat[..., :130, :200])
+    mse = inspection.error_map.mean(dtype=np.float64)
+    assert 10 * np.log10(255**2 / mse) == pytest.approx(float(expected), abs=1e-3)
+
+
+def test_a_grey_photo(tiny_glic: GLIC, photo: Pixels) -> None:
+    seen = inspect_picture(tiny_glic, photo[:, :, 0], layers=())
+    assert seen.photo.shape == (130, 200, 3) == seen.decoded.shape
+
+
+def test_a_model_without_graphs(photo: Pixels) -> None:
+    seen = inspect_picture(untrained("hyperprior"), photo)
+    assert not seen.blocks and seen.bits.total > 0 and seen.error_map.shape == (130, 200)
+
+
+def test_bfloat16_moves_edges(inspection: Inspection, tiny_glic: GLIC, photo: Pixels) -> None:
+    low = inspect_picture(tiny_glic, photo, precision="bf16")
+    ours, theirs = (seen.block("g_s stage 1").graphs["mesh"].source for seen in (inspection, low))
+    assert ours.shape != theirs.shape or (ours != theirs).any()
+    layer = low.blocks[0].layers[0]
+    np.testing.assert_allclose(np.add.reduceat(layer.weights(), layer.graph.first[:-1]), 1, rtol=1e-5)
+
+
+def test_an_unknown_block_names_those_there_are(inspection: Inspection) -> None:
+    with pytest.raises(KeyError, match="g_a stage 1, g_a stage 2"):
+        inspection.block("g_b")
+
+
+def test_blocks_by_path_in_order(tiny_glic: GLIC) -> None:
+    assert list(gfa_blocks(tiny_glic)) == ["g_a.blocks.1", "g_a.blocks.2", "g_s.blocks.0", "g_s.blocks.1"]
