@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
-from compressai.entropy_models import EntropyBottleneck
+from compressai.entropy_models import EntropyBottleneck, GaussianConditional
 from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional as F
 
 from glic_pyg.models.contract import SymbolChannel
+from glic_pyg.models.gain import Gain
 
 
 class TinyBackbone(nn.Module):
     """A hyperprior with one context step: the second half of y is predicted from the first.
 
-    y is (B, 8, H/16, W/16), z is (B, 4, H/64, W/64).
+    y is (B, 8, H/16, W/16), z is (B, 4, H/64, W/64). With ``levels`` it has a variable rate.
     """
 
     multiple = 64
     latent_channels = 8
 
-    def __init__(self, seed: int = 0) -> None:
+    def __init__(self, seed: int = 0, levels: Sequence[float] | None = None) -> None:
         super().__init__()
-        self.config: dict[str, Any] = {"seed": seed}
+        self.config: dict[str, Any] = {"seed": seed, "levels": levels}
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.analysis = nn.Conv2d(3, 8, 16, stride=16)
@@ -38,6 +40,7 @@ class TinyBackbone(nn.Module):
         for last in (self.h_s[2], self.context[2]):
             last.weight.data[4:].mul_(0.1)
             last.bias.data[4:].fill_(1.2)
+        self.rates = None if levels is None else Gain(levels, self.latent_channels)
         self.eval()
 
     def g_a(self, x: Tensor) -> Tensor:
@@ -58,7 +61,13 @@ class TinyBackbone(nn.Module):
         return torch.cat([first_hat, second_hat], 1)
 
     def latent_codec(self, y: Tensor) -> dict[str, Any]:
-        raise NotImplementedError("the codec does not ask for likelihoods")
+        z_hat, z_likelihoods = self.bottleneck(self.h_a(y), training=False)
+        side, (first, second) = F.interpolate(self.h_s(z_hat), scale_factor=4.0), y.chunk(2, 1)
+        first_hat, first_likelihoods = _estimate(side, first)
+        second_hat, second_likelihoods = _estimate(self.context(torch.cat([side, first_hat], 1)), second)
+        y_likelihoods = torch.cat([first_likelihoods, second_likelihoods], 1)
+        y_hat = torch.cat([first_hat, second_hat], 1)
+        return {"y_hat": y_hat, "likelihoods": {"y": y_likelihoods, "z": z_likelihoods}}
 
     def ortho_loss(self) -> Tensor:
         return torch.zeros(())
@@ -70,6 +79,11 @@ class TinyBackbone(nn.Module):
 def _gaussian(channel: SymbolChannel, parameters: Tensor, values: Tensor | None) -> Tensor:
     means, scales = parameters.chunk(2, 1)
     return channel.gaussian(means, F.softplus(scales), values)
+
+
+def _estimate(parameters: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+    means, scales = parameters.chunk(2, 1)
+    return GaussianConditional(None)(values, F.softplus(scales), means, training=False)
 
 
 def _in_float64(network: nn.Module, x: Tensor) -> Tensor:

@@ -26,6 +26,7 @@ def main(argv: Sequence[str]) -> int:
     if args.json:
         print(json.dumps(facts, indent=2))
         return 0
+    facts["quality"] = "fixed by the weights" if facts["quality"] is None else f"{facts['quality']:g}"
     facts["bpp"] = f"{facts['bpp']:.4f}"
     facts["streams"] = ", ".join(f"{name} {size}" for name, size in facts["streams"].items())
     facts["ignored_streams"] = ", ".join(map(str, facts["ignored_streams"])) or "none"

@@ -6,8 +6,17 @@ import argparse
 
 from glic_pyg.codec.container import DEFAULT_MAX_PIXELS
 from glic_pyg.codec.errors import GlicError
+from glic_pyg.codec.goal import DEFAULT_QUALITY, Goal, one_goal
 
-__all__ = ["add_coding_options", "add_file_options", "choose_device", "positive", "set_threads"]
+__all__ = [
+    "add_coding_options",
+    "add_file_options",
+    "add_rate_options",
+    "choose_device",
+    "goal_of",
+    "positive",
+    "set_threads",
+]
 
 
 def positive(text: str) -> int:
@@ -50,6 +59,40 @@ def add_coding_options(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help=f"refuse larger pictures (default: {DEFAULT_MAX_PIXELS})",
     )
+
+
+def add_rate_options(parser: argparse.ArgumentParser) -> None:
+    """Add a quality and three targets, of which one may be given."""
+    rate = parser.add_mutually_exclusive_group()
+    rate.add_argument(
+        "--quality",
+        type=float,
+        metavar="Q",
+        help=f"0 to 100, for weights of variable rate (default: {DEFAULT_QUALITY:g})",
+    )
+    rate.add_argument(
+        "--target-bytes",
+        type=int,
+        metavar="N",
+        help="find the quality for a file of 98 to 100 %% of N bytes",
+    )
+    rate.add_argument("--target-bpp", type=float, metavar="R", help="the same for a file of R bits a pixel")
+    rate.add_argument(
+        "--target-psnr", type=float, metavar="D", help="find the quality for D dB, or up to 0.05 dB more"
+    )
+
+
+def goal_of(parser: argparse.ArgumentParser, args: argparse.Namespace) -> Goal | None:
+    """The goal among these options; a value that makes no sense ends the program with a sentence."""
+    try:
+        return one_goal(
+            quality=args.quality,
+            target_bytes=args.target_bytes,
+            target_bpp=args.target_bpp,
+            target_psnr=args.target_psnr,
+        )
+    except GlicError as error:
+        parser.error(str(error))
 
 
 def choose_device(name: str) -> str:

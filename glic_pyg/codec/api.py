@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from glic_pyg.codec.container import DEFAULT_MAX_PIXELS, read_container
+from glic_pyg.codec.goal import one_goal
 from glic_pyg.codec.image_codec import ImageCodec, Precision
 from glic_pyg.codec.library import default_name, load_from_path, load_shipped
 
@@ -19,6 +20,10 @@ __all__ = ["codec_for_decoding", "codec_for_encoding", "decode", "encode"]
 def encode(
     image: Image.Image | NDArray[np.generic],
     *,
+    quality: float | None = None,
+    target_bytes: int | None = None,
+    target_bpp: float | None = None,
+    target_psnr: float | None = None,
     model: str | None = None,
     weights: str | Path | None = None,
     device: str = "cpu",
@@ -31,6 +36,10 @@ def encode(
 
     Args:
         image: a Pillow image of any mode, or a uint8 array (H, W), (H, W, 2), (H, W, 3) or (H, W, 4).
+        quality: 0 to 100, for weights of variable rate; 50 unless this or a target is given.
+        target_bytes, target_bpp: instead, the size of the file, in bytes or in bits a pixel; it gets 98 to
+            100 % of that.
+        target_psnr: instead, how near the decoded pixels shall be, in dB; they are 0 to 0.05 dB nearer.
         model: name of shipped weights; default :func:`~glic_pyg.codec.library.default_name`.
         weights: a weights file instead, ``.safetensors`` or a released ``.pth.tar``.
         device: where to compute, ``"cpu"`` or ``"cuda"``.
@@ -41,8 +50,11 @@ def encode(
     Raises:
         glic_pyg.codec.errors.GlicError: one clear sentence about what is wrong.
     """
+    goal = one_goal(
+        quality=quality, target_bytes=target_bytes, target_bpp=target_bpp, target_psnr=target_psnr
+    )
     codec = codec_for_encoding(model, weights, device=device, precision=precision, max_pixels=max_pixels)
-    return codec.encode(image, reduce_16bit=reduce_16bit, first_frame=first_frame).data
+    return codec.encode(image, goal=goal, reduce_16bit=reduce_16bit, first_frame=first_frame).data
 
 
 def decode(

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from glic_pyg.codec.errors import CorruptFile, ImageTooLarge, NotAGlicFile, TruncatedFile, UnsupportedVersion
-from glic_pyg.codec.header import Header, pack_header, take_header
+from glic_pyg.codec.header import FIXED_RATE, VARIABLE_RATE, Header, pack_header, take_header
 from glic_pyg.codec.varint import pack_varint, take_varint
 
 __all__ = [
     "DEFAULT_MAX_PIXELS",
     "MAGIC",
-    "VERSION",
+    "VERSIONS",
     "Container",
     "Stream",
     "check_pixels",
@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 MAGIC = b"GLIC"
-VERSION = 1
+VERSIONS = (FIXED_RATE, VARIABLE_RATE)
 DEFAULT_MAX_PIXELS = 1 << 26  # 67 megapixels
 _MAX_STREAMS = 32
 _IGNORABLE = 0x80
@@ -80,7 +80,7 @@ def write_container(header: Header, streams: Mapping[Stream, bytes]) -> bytes:
     directory = b"".join(
         bytes([kind]) + pack_varint(len(streams[kind])) + _crc(streams[kind]) for kind in kinds
     )
-    head = MAGIC + bytes([VERSION]) + pack_header(header) + bytes([len(kinds)]) + directory
+    head = MAGIC + bytes([header.version]) + pack_header(header) + bytes([len(kinds)]) + directory
     return head + _crc(head) + b"".join(streams[kind] for kind in kinds)
 
 
@@ -94,8 +94,8 @@ def read_container(data: bytes, *, max_pixels: int | None = DEFAULT_MAX_PIXELS) 
     Raises:
         NotAGlicFile, UnsupportedVersion, TruncatedFile, CorruptFile, ImageTooLarge: see ``errors``.
     """
-    _check_magic(data)
-    header, at = take_header(data, len(MAGIC) + 1)
+    version = _take_version(data)
+    header, at = take_header(data, len(MAGIC) + 1, version)
     directory, at = _take_directory(data, at)
     if data[at : at + 4] != _crc(data[:at]):
         if len(data) < at + 4:
@@ -112,18 +112,20 @@ def _crc(data: bytes) -> bytes:
     return zlib.crc32(data).to_bytes(4, "little")
 
 
-def _check_magic(data: bytes) -> None:
+def _take_version(data: bytes) -> int:
     if data[: len(MAGIC)] != MAGIC:
         if len(data) < len(MAGIC) and MAGIC.startswith(data) and data:
             raise TruncatedFile("The file ends inside its first four bytes; copy or download it again.")
         raise NotAGlicFile("This is not a .glic file (it does not begin with 'GLIC').")
     if len(data) == len(MAGIC):
         raise TruncatedFile("The file ends before its version; copy or download it again.")
-    if data[len(MAGIC)] != VERSION:
+    version = data[len(MAGIC)]
+    if version not in VERSIONS:
         raise UnsupportedVersion(
-            f"The file has format version {data[len(MAGIC)]} and this program reads version {VERSION}; "
+            f"The file has format version {version} and this program reads versions up to {VERSIONS[-1]}; "
             "update glic-pyg."
         )
+    return version
 
 
 def _take_directory(data: bytes, at: int) -> tuple[list[tuple[int, int, bytes]], int]:

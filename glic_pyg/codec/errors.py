@@ -7,12 +7,14 @@ from __future__ import annotations
 
 __all__ = [
     "CorruptFile",
+    "FixedRate",
     "GlicError",
     "GlicFileError",
     "ImageTooLarge",
     "LatentMismatch",
     "NonFiniteLatents",
     "NotAGlicFile",
+    "OutOfReach",
     "TruncatedFile",
     "UnsupportedImage",
     "UnsupportedVersion",
@@ -63,6 +65,14 @@ class UnsupportedImage(GlicError):
 
 class NonFiniteLatents(GlicError):
     """The model computed an infinity or a NaN, so there is nothing to code."""
+
+
+class FixedRate(GlicError):
+    """A quality or a target was asked of weights that have one rate only."""
+
+
+class OutOfReach(GlicError):
+    """No quality of the model reaches the size or PSNR that was asked for."""
 
 
 class WeightsNotFound(GlicError):

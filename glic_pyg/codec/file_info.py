@@ -19,6 +19,7 @@ class FileInfo:
         width, height: in pixels.
         mode: Pillow's name for what comes back: L, LA, RGB or RGBA.
         source_mode: what the picture was converted from.
+        quality: 0 to 100; ``None`` where the weights have one rate only.
         bytes, bpp: of the whole file.
         streams: bytes of each stream, by name.
         ignored_streams: kinds of ignorable streams this version does not know.
@@ -30,6 +31,7 @@ class FileInfo:
     height: int
     mode: str
     source_mode: str
+    quality: float | None
     bytes: int
     bpp: float
     streams: dict[str, int]
@@ -55,6 +57,7 @@ def open_info(source: bytes | str | Path) -> FileInfo:
         height=header.height,
         mode=("L" if header.grey else "RGB") + ("A" if header.alpha else ""),
         source_mode=header.source_mode,
+        quality=header.quality,
         bytes=container.size,
         bpp=8 * container.size / (header.width * header.height),
         streams={kind.name.lower(): len(payload) for kind, payload in container.streams.items()},

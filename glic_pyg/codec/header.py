@@ -9,9 +9,30 @@ from typing import Any
 from glic_pyg.codec.errors import CorruptFile, TruncatedFile
 from glic_pyg.codec.varint import pack_varint, take_varint
 
-__all__ = ["FIELDS", "HASH_BYTES", "SOURCE_MODES", "Field", "Header", "pack_header", "take_header"]
+__all__ = [
+    "FIELDS",
+    "FIXED_RATE",
+    "HASH_BYTES",
+    "HIGHEST_QUALITY",
+    "QUALITY_STEPS",
+    "SOURCE_MODES",
+    "VARIABLE_RATE",
+    "Field",
+    "Header",
+    "pack_header",
+    "take_header",
+]
+
+FIXED_RATE, VARIABLE_RATE = 1, 2
+"""Versions of the format: a file of variable-rate weights has one field more, so others stay as they were."""
 
 HASH_BYTES = 8
+HIGHEST_QUALITY = 100.0
+"""That of a model's last level of rate; its first is 0."""
+
+QUALITY_STEPS = 100
+"""A file keeps qualities to 1/QUALITY_STEPS."""
+
 _MAX_NAME = 100
 
 SOURCE_MODES = (
@@ -33,6 +54,7 @@ class Header:
         alpha: the picture has an alpha stream.
         source_mode: what the picture was before it was converted, one of ``SOURCE_MODES``.
         latents_crc: CRC-32 of the decoded latents (see ``agreement``).
+        quality: 0 to 100, a multiple of 1/QUALITY_STEPS; ``None`` for weights of one fixed rate.
     """
 
     model: str
@@ -43,17 +65,24 @@ class Header:
     alpha: bool
     source_mode: str
     latents_crc: int
+    quality: float | None = None
+
+    @property
+    def version(self) -> int:
+        """The first version of the format that has every field this header needs."""
+        return FIXED_RATE if self.quality is None else VARIABLE_RATE
 
 
 @dataclass(frozen=True)
 class Field:
-    """One row of the table: an attribute of :class:`Header` and its bytes."""
+    """One row of the table: an attribute of :class:`Header`, its bytes, and the first version that has it."""
 
     name: str
     layout: str
     meaning: str
     pack: Callable[[Any], bytes]
     take: Callable[[bytes, int], tuple[Any, int]]
+    since: int = FIXED_RATE
 
 
 def _take_bytes(data: bytes, start: int, count: int) -> tuple[bytes, int]:
@@ -117,6 +146,20 @@ def _pack_flag(value: bool) -> bytes:
     return bytes([value])
 
 
+def _pack_quality(quality: float) -> bytes:
+    if not 0 <= quality <= HIGHEST_QUALITY or quality != round(quality * QUALITY_STEPS) / QUALITY_STEPS:
+        raise ValueError(f"A file's quality is 0 to {HIGHEST_QUALITY:g} in hundredths, not {quality}.")
+    return round(quality * QUALITY_STEPS).to_bytes(2, "little")
+
+
+def _take_quality(data: bytes, start: int) -> tuple[float, int]:
+    raw, at = _take_bytes(data, start, 2)
+    quality = int.from_bytes(raw, "little") / QUALITY_STEPS
+    if quality > HIGHEST_QUALITY:
+        raise CorruptFile(f"The file claims quality {quality}; the highest is {HIGHEST_QUALITY:g}.")
+    return quality, at
+
+
 FIELDS = (
     Field("model", "u8 length, UTF-8", "name of the weights", _pack_name, _take_name),
     Field("weights_hash", f"{HASH_BYTES} bytes", "start of the weights' SHA-256", _pack_hash,
@@ -129,23 +172,28 @@ FIELDS = (
           lambda mode: bytes([SOURCE_MODES.index(mode)]), _take_mode),
     Field("latents_crc", "u32, little-endian", "CRC-32 of the decoded latents",
           lambda value: value.to_bytes(4, "little"), _take_crc),
+    Field("quality", "u16, little-endian", "hundredths, at most 10000; from version 2 on",
+          _pack_quality, _take_quality, since=VARIABLE_RATE),
 )  # fmt: skip
 
 
 def pack_header(header: Header) -> bytes:
-    """Return the fields of ``header`` in the order of the table."""
-    return b"".join(field.pack(getattr(header, field.name)) for field in FIELDS)
+    """Return the fields that ``header.version`` has, in the order of the table."""
+    return b"".join(
+        field.pack(getattr(header, field.name)) for field in FIELDS if field.since <= header.version
+    )
 
 
-def take_header(data: bytes, start: int) -> tuple[Header, int]:
-    """Read the fields at ``start``; return them and the position after them.
+def take_header(data: bytes, start: int, version: int) -> tuple[Header, int]:
+    """Read the fields of a version at ``start``; return them and the position after them.
 
     Raises:
         TruncatedFile, CorruptFile: a field is cut off, or holds what no encoder writes.
     """
     values: dict[str, Any] = {}
     for field in FIELDS:
-        values[field.name], start = field.take(data, start)
+        if field.since <= version:
+            values[field.name], start = field.take(data, start)
     return Header(**values), start
 
 

@@ -2,84 +2,30 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from torch import Tensor
 
-from glic_pyg.codec.agreement import PriorTables
-from glic_pyg.codec.alpha import pack_alpha, take_alpha
-from glic_pyg.codec.arithmetic import plain_arithmetic
-from glic_pyg.codec.container import (
-    DEFAULT_MAX_PIXELS,
-    Container,
-    Stream,
-    check_pixels,
-    read_container,
-    write_container,
-)
-from glic_pyg.codec.errors import LatentMismatch, NonFiniteLatents, WeightsMismatch
+from glic_pyg.codec.alpha import take_alpha
+from glic_pyg.codec.coded import Decoded, Encoded
+from glic_pyg.codec.container import DEFAULT_MAX_PIXELS, Container, Stream, check_pixels, read_container
+from glic_pyg.codec.errors import CorruptFile, FixedRate, WeightsMismatch
+from glic_pyg.codec.goal import DEFAULT_QUALITY, Goal
 from glic_pyg.codec.header import HASH_BYTES, Header
-from glic_pyg.codec.metadata import Metadata, deflate, inflate
-from glic_pyg.codec.padding import colour_from_tensor, padded_size, tensor_from_colour
+from glic_pyg.codec.latent_coder import LatentCoder, Precision
+from glic_pyg.codec.metadata import Metadata, inflate
+from glic_pyg.codec.padding import padded_size
 from glic_pyg.codec.picture import Picture
+from glic_pyg.codec.picture_encoder import PictureEncoder
 from glic_pyg.codec.pixels import picture_from
-from glic_pyg.codec.reading_channel import ReadingChannel
-from glic_pyg.codec.writing_channel import WritingChannel
-from glic_pyg.models.contract import LATENT_STRIDE, Backbone
+from glic_pyg.models.contract import Backbone
 
 __all__ = ["Decoded", "Encoded", "ImageCodec", "Precision"]
 
-Precision = Literal["float32", "bf16"]
-
-
-@dataclass(frozen=True)
-class Encoded:
-    """A file and what it cost.
-
-    Attributes:
-        data: the bytes of the file.
-        width, height: of the picture, in pixels.
-        latent_bits: real bits of the latents stream.
-        estimated_bits: bits the model's likelihoods predict for the latents; ``None`` unless asked for.
-        notes: what about the source is not kept.
-    """
-
-    data: bytes
-    width: int
-    height: int
-    latent_bits: int
-    estimated_bits: float | None
-    notes: tuple[str, ...]
-
-    @property
-    def bpp(self) -> float:
-        """Bits of the whole file a pixel of the picture."""
-        return 8 * len(self.data) / (self.width * self.height)
-
-
-@dataclass(frozen=True)
-class Decoded:
-    """A picture and the file it came from."""
-
-    picture: Picture
-    container: Container
-
-    @property
-    def image(self) -> Image.Image:
-        """The picture for Pillow."""
-        return self.picture.image()
-
-    @property
-    def array(self) -> NDArray[np.uint8]:
-        """The picture as uint8 (H, W), (H, W, 2), (H, W, 3) or (H, W, 4)."""
-        return self.picture.array()
+Source = Image.Image | NDArray[np.generic] | Picture
 
 
 class ImageCodec:
@@ -104,20 +50,31 @@ class ImageCodec:
         precision: Precision = "float32",
         max_pixels: int = DEFAULT_MAX_PIXELS,
     ) -> None:
-        if precision not in ("float32", "bf16"):
-            raise ValueError(f"precision must be 'float32' or 'bf16', not {precision!r}.")
-        self.device = torch.device(device)
-        self.model = model.to(self.device).eval() if isinstance(model, torch.nn.Module) else model
+        self._coder = LatentCoder(model, device, precision)
         self.name = name
         self.hash_prefix = bytes.fromhex(weights_hash)[:HASH_BYTES]
-        self.precision = precision
         self.max_pixels = max_pixels
-        self._priors = PriorTables()
+
+    @property
+    def model(self) -> Backbone:
+        """The backbone, in eval mode on :attr:`device`."""
+        return self._coder.model
+
+    @property
+    def device(self) -> torch.device:
+        """Where to compute."""
+        return self._coder.device
+
+    @property
+    def variable_rate(self) -> bool:
+        """Whether these weights code at any quality, not at one rate only."""
+        return self._coder.rates is not None
 
     def encode(
         self,
-        source: Image.Image | NDArray[np.generic] | Picture,
+        source: Source,
         *,
+        goal: Goal | None = None,
         reduce_16bit: bool = False,
         first_frame: bool = False,
         estimate: bool = False,
@@ -126,33 +83,38 @@ class ImageCodec:
 
         Args:
             source: a Pillow image, an array or a picture, see ``pixels``.
+            goal: a quality, size or PSNR; quality ``DEFAULT_QUALITY`` by default, where there is a choice.
             reduce_16bit, first_frame: allow these losses.
             estimate: also compute ``Encoded.estimated_bits``.
 
         Raises:
-            UnsupportedImage, ImageTooLarge, NonFiniteLatents: see ``errors``.
+            FixedRate, OutOfReach, UnsupportedImage, ImageTooLarge, NonFiniteLatents: see ``errors``.
         """
-        if isinstance(source, Image.Image):
-            check_pixels(*source.size, self.max_pixels)
-        picture = picture_from(source, reduce_16bit=reduce_16bit, first_frame=first_frame)
-        width, height = picture.size
-        self._check_size(width, height)
-        channel = self._encode_latents(picture, estimate)
-        latents = channel.finish()
-        header = Header(
-            self.name, self.hash_prefix, width, height, picture.grey, picture.alpha is not None,
-            picture.source_mode, channel.crc,
-        )  # fmt: skip
-        data = write_container(header, {Stream.LATENTS: latents, **_side_streams(picture)})
-        estimated = channel.estimated_bits if estimate else None
-        return Encoded(data, width, height, 8 * len(latents), estimated, picture.notes)
+        goal = self._goal(goal)
+        prepared = self.prepare(source, reduce_16bit=reduce_16bit, first_frame=first_frame, estimate=estimate)
+        return prepared.at(None) if goal is None else prepared.reach(goal)
 
     def encode_many(
-        self, sources: Iterable[Image.Image | NDArray[np.generic] | Picture], *, estimate: bool = False
+        self, sources: Iterable[Source], *, goal: Goal | None = None, estimate: bool = False
     ) -> Iterator[Encoded]:
         """Encode images one after the other, so that each file is the same as if encoded alone."""
         for source in sources:
-            yield self.encode(source, estimate=estimate)
+            yield self.encode(source, goal=goal, estimate=estimate)
+
+    def prepare(
+        self,
+        source: Source,
+        *,
+        reduce_16bit: bool = False,
+        first_frame: bool = False,
+        estimate: bool = False,
+    ) -> PictureEncoder:
+        """Analyse one image, to make several files of it; arguments and errors as for :meth:`encode`."""
+        if isinstance(source, Image.Image):
+            check_pixels(*source.size, self.max_pixels)
+        picture = picture_from(source, reduce_16bit=reduce_16bit, first_frame=first_frame)
+        self._check_size(*picture.size)
+        return PictureEncoder(self._coder, self.name, self.hash_prefix, picture, estimate=estimate)
 
     def decode(self, data: bytes) -> Decoded:
         """Decode one file.
@@ -164,6 +126,7 @@ class ImageCodec:
         container = read_container(data, max_pixels=self.max_pixels)
         header = container.header
         self._check_weights(header)
+        self._check_quality(header)
         self._check_size(header.width, header.height)
         alpha = (
             take_alpha(container.streams[Stream.ALPHA], header.height, header.width) if header.alpha else None
@@ -172,42 +135,22 @@ class ImageCodec:
         colour = self._decode_colour(container)
         return Decoded(Picture(colour, alpha, metadata, header.source_mode), container)
 
-    def _encode_latents(self, picture: Picture, estimate: bool) -> WritingChannel:
-        channel = WritingChannel(self._priors, estimate=estimate)
-        with plain_arithmetic(self.device):
-            with self._transform_precision():
-                y = self.model.g_a(tensor_from_colour(picture.colour, self.model.multiple, self.device))
-            y = y.float()
-            if not y.isfinite().all():
-                raise NonFiniteLatents("The model computed latents that are not finite for this picture.")
-            self.model.code_latents(channel, y, shape=(y.shape[-2], y.shape[-1]))
-        return channel
-
     def _decode_colour(self, container: Container) -> NDArray[np.uint8]:
         header = container.header
-        with plain_arithmetic(self.device):
-            y_hat = self._decode_latents(container)
-            with self._transform_precision():
-                x_hat = self.model.g_s(y_hat)
-            del y_hat
-            return colour_from_tensor(x_hat, header.width, header.height, grey=header.grey)
+        stream = container.streams[Stream.LATENTS]
+        y_hat = self._coder.read(stream, header.width, header.height, header.latents_crc)
+        return self._coder.synthesise(y_hat, header.quality, header.width, header.height, grey=header.grey)
 
-    def _decode_latents(self, container: Container) -> Tensor:
-        header = container.header
-        channel = ReadingChannel(self._priors, container.streams[Stream.LATENTS])
-        wide, high = padded_size(header.width, header.height, self.model.multiple)
-        y_hat = self.model.code_latents(channel, None, shape=(high // LATENT_STRIDE, wide // LATENT_STRIDE))
-        if channel.crc != header.latents_crc:
-            raise LatentMismatch(
-                "The decoded latents are not the encoder's (their checksum differs), so no picture was made; "
-                "please report this with the output of `glic doctor` from both machines."
+    def _goal(self, goal: Goal | None) -> Goal | None:
+        """The goal, or the default one where the weights leave a choice."""
+        if self.variable_rate:
+            return goal or Goal("quality", DEFAULT_QUALITY)
+        if goal is not None:
+            raise FixedRate(
+                f"The weights '{self.name}' code at one rate, so no quality or target can be asked for; "
+                "leave it out, or name variable-rate weights."
             )
-        return y_hat.float()
-
-    def _transform_precision(self) -> contextlib.AbstractContextManager[object]:
-        if self.precision == "bf16":
-            return torch.autocast(self.device.type, torch.bfloat16)
-        return contextlib.nullcontext()
+        return None
 
     def _check_size(self, width: int, height: int) -> None:
         """The limit holds for the padded picture: that is what costs time and memory."""
@@ -221,21 +164,13 @@ class ImageCodec:
                 f"ones at hand are '{self.name}' ({self.hash_prefix.hex()}); give others with --weights."
             )
 
-
-def _side_streams(picture: Picture) -> dict[Stream, bytes]:
-    """Everything but the latents."""
-    streams: dict[Stream, bytes] = {}
-    if picture.alpha is not None:
-        streams[Stream.ALPHA] = pack_alpha(picture.alpha)
-    metadata = picture.metadata
-    for kind, payload in (
-        (Stream.EXIF, metadata.exif),
-        (Stream.ICC, metadata.icc),
-        (Stream.XMP, metadata.xmp),
-    ):
-        if payload:
-            streams[kind] = deflate(payload)
-    return streams
+    def _check_quality(self, header: Header) -> None:
+        if self.variable_rate != (header.quality is not None):
+            raise CorruptFile(
+                "The file names a quality and its weights have one rate only."
+                if header.quality is not None
+                else "The file names no quality, which its weights need."
+            )
 
 
 def _metadata(container: Container, kind: Stream) -> bytes | None:

@@ -13,12 +13,22 @@ from glic_pyg.codec import api
 from glic_pyg.codec.library import Weights
 from glic_pyg.models.weights import weights_hash
 from tests.tiny_backbone import TinyBackbone
+from tests.tiny_cosines import tiny_cosines
 
 
 @pytest.fixture
 def tiny_weights(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """``glic`` finds one set of shipped weights, called tiny."""
-    model = TinyBackbone()
+    yield from _shipped(TinyBackbone(), monkeypatch)
+
+
+@pytest.fixture
+def tiny_variable_weights(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The same with weights of variable rate."""
+    yield from _shipped(tiny_cosines(), monkeypatch)
+
+
+def _shipped(model: TinyBackbone, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     weights = Weights("tiny", weights_hash(model), model)
     monkeypatch.setattr(api, "load_shipped", lambda name: weights)
     monkeypatch.setattr(api, "default_name", lambda: "tiny")

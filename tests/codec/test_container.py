@@ -1,12 +1,14 @@
 import re
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from glic_pyg.codec.container import MAGIC, Stream, read_container, write_container
 from glic_pyg.codec.errors import CorruptFile, ImageTooLarge, NotAGlicFile, TruncatedFile, UnsupportedVersion
-from glic_pyg.codec.header import FIELDS, SOURCE_MODES, Header
+from glic_pyg.codec.header import FIELDS, HIGHEST_QUALITY, SOURCE_MODES, Header
+from glic_pyg.models.gain import BEST_QUALITY
 
 HEADER = Header("glic_xs-0.0130", bytes(range(8)), 768, 512, False, True, "RGBA", 0x12345678)
 STREAMS = {Stream.LATENTS: b"latents!", Stream.ALPHA: b"\x00\xff", Stream.ICC: b"profile"}
@@ -41,9 +43,44 @@ def test_golden_bytes() -> None:
     assert container.size == len(GOLDEN)
 
 
-def test_a_plain_picture_costs_few_bytes() -> None:
-    header = Header("glic_xs-0.0130", bytes(8), 768, 512, False, False, "RGB", 0)
-    assert len(write_container(header, {Stream.LATENTS: bytes(9000)})) - 9000 <= 52
+def test_golden_bytes_with_a_quality() -> None:
+    """Version 2: hundredths after the checksum of the latents; all else as in version 1."""
+    header = replace(HEADER, quality=37.25)
+    data = write_container(header, STREAMS)
+    split = GOLDEN.index(b"\x78\x56\x34\x12") + 4
+    head = MAGIC + b"\x02" + GOLDEN[5:split] + b"\x8d\x0e" + GOLDEN[split : head_size()]
+    assert data == head + bytes.fromhex("b8e33593") + GOLDEN[head_size() + 4 :]
+    assert read_container(data).header == header
+
+
+@pytest.mark.parametrize("quality", [0.0, 0.01, 99.99, 100.0])
+def test_qualities_there_and_back(quality: float) -> None:
+    data = write_container(replace(HEADER, quality=quality), STREAMS)
+    assert read_container(data).header.quality == quality
+
+
+@pytest.mark.parametrize("quality", [-0.01, 100.01, 33.333, float("nan")])
+def test_qualities_that_no_file_holds(quality: float) -> None:
+    with pytest.raises(ValueError, match="0 to 100 in hundredths"):
+        write_container(replace(HEADER, quality=quality), STREAMS)
+
+
+@pytest.mark.parametrize("steps", [10001, 0xFFFF])
+def test_a_hostile_quality(steps: int) -> None:
+    data = write_container(replace(HEADER, quality=100.0), STREAMS)
+    hostile = data.replace((10000).to_bytes(2, "little"), steps.to_bytes(2, "little"), 1)
+    with pytest.raises(CorruptFile, match=f"claims quality {steps / 100}"):
+        read_container(resealed(hostile, head_size() + 2))
+
+
+def test_the_highest_quality_is_the_models() -> None:
+    assert HIGHEST_QUALITY == BEST_QUALITY
+
+
+@pytest.mark.parametrize(("quality", "size"), [(None, 52), (50.0, 54)])
+def test_a_plain_picture_costs_few_bytes(quality: float | None, size: int) -> None:
+    header = Header("glic_xs-0.0130", bytes(8), 768, 512, False, False, "RGB", 0, quality)
+    assert len(write_container(header, {Stream.LATENTS: bytes(9000)})) - 9000 <= size
 
 
 @pytest.mark.parametrize("size", range(len(GOLDEN)))
@@ -67,8 +104,8 @@ def test_foreign_files() -> None:
 
 
 def test_newer_version() -> None:
-    with pytest.raises(UnsupportedVersion, match="version 2"):
-        read_container(MAGIC + b"\x02" + GOLDEN[5:])
+    with pytest.raises(UnsupportedVersion, match="version 3"):
+        read_container(MAGIC + b"\x03" + GOLDEN[5:])
 
 
 def test_trailing_bytes() -> None:

@@ -123,7 +123,7 @@ def change_the_size(data: bytes, rng: Generator, _: list[bytes]) -> bytes:
 
 def head_size(data: bytes) -> int:
     """Bytes before the header's checksum."""
-    _, at = take_header(data, 5)
+    _, at = take_header(data, 5, data[4])
     count, at = data[at], at + 1
     for _ in range(count):
         _, at = take_varint(data, at + 1)

@@ -1,0 +1,109 @@
+"""The model at work: pixels to latents, latents to a stream, and both ways back."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from glic_pyg.codec.agreement import PriorTables
+from glic_pyg.codec.arithmetic import plain_arithmetic
+from glic_pyg.codec.errors import LatentMismatch, NonFiniteLatents
+from glic_pyg.codec.padding import colour_from_tensor, padded_size, tensor_from_colour
+from glic_pyg.codec.reading_channel import ReadingChannel
+from glic_pyg.codec.writing_channel import WritingChannel
+from glic_pyg.models.contract import LATENT_STRIDE, Backbone
+from glic_pyg.models.gain import rates_of
+
+__all__ = ["LatentCoder", "Precision"]
+
+Precision = Literal["float32", "bf16"]
+
+
+class LatentCoder:
+    """Runs a backbone in the arithmetic of the format.
+
+    A quality is a number from 0 to 100 for models with :class:`~glic_pyg.models.gain.Gain`, ``None`` for
+    the others. The entropy model works on scaled latents and does not know it, so one y serves all qualities.
+
+    Args:
+        model: the backbone, with trained weights; it is moved to ``device`` and set to eval mode.
+        device: where to compute.
+        precision: ``"bf16"`` runs g_a and g_s, never the entropy model, under bfloat16 autocast.
+    """
+
+    def __init__(self, model: Backbone, device: str | torch.device, precision: Precision) -> None:
+        if precision not in ("float32", "bf16"):
+            raise ValueError(f"precision must be 'float32' or 'bf16', not {precision!r}.")
+        self.device = torch.device(device)
+        self.model = model.to(self.device).eval() if isinstance(model, torch.nn.Module) else model
+        self.precision = precision
+        self.rates = rates_of(model)
+        self._priors = PriorTables()
+
+    def analyse(self, colour: NDArray[np.uint8]) -> Tensor:
+        """g_a of uint8 (H, W, 3) or (H, W): y, float32 (1, M, h, w).
+
+        Raises:
+            NonFiniteLatents: the model computes an infinity or a NaN.
+        """
+        with plain_arithmetic(self.device), self._transform_precision():
+            y = self.model.g_a(tensor_from_colour(colour, self.model.multiple, self.device)).float()
+        if not y.isfinite().all():
+            raise NonFiniteLatents("The model computed latents that are not finite for this picture.")
+        return y
+
+    def write(self, y: Tensor, quality: float | None, *, estimate: bool) -> tuple[WritingChannel, Tensor]:
+        """Code y at a quality: the finished channel and y_hat, still scaled, float64 (1, M, h, w)."""
+        channel = WritingChannel(self._priors, estimate=estimate)
+        with plain_arithmetic(self.device):
+            if self.rates is not None and quality is not None:
+                y = self.rates.scale(y, quality)
+            y_hat = self.model.code_latents(channel, y, shape=(y.shape[-2], y.shape[-1]))
+        return channel, y_hat
+
+    def read(self, stream: bytes, width: int, height: int, crc: int) -> Tensor:
+        """Decode a latents stream to y_hat, still scaled, float64 (1, M, h, w).
+
+        Args:
+            stream: what the channel of :meth:`write` finished with.
+            width, height: of the picture, in pixels.
+            crc: the checksum that the encoder's channel had.
+
+        Raises:
+            LatentMismatch: the checksum is another.
+            GlicFileError: the stream is damaged.
+        """
+        channel = ReadingChannel(self._priors, stream)
+        wide, high = padded_size(width, height, self.model.multiple)
+        with plain_arithmetic(self.device):
+            y_hat = self.model.code_latents(
+                channel, None, shape=(high // LATENT_STRIDE, wide // LATENT_STRIDE)
+            )
+        if channel.crc != crc:
+            raise LatentMismatch(
+                "The decoded latents are not the encoder's (their checksum differs), so no picture was made; "
+                "please report this with the output of `glic doctor` from both machines."
+            )
+        return y_hat
+
+    def synthesise(
+        self, y_hat: Tensor, quality: float | None, width: int, height: int, *, grey: bool
+    ) -> NDArray[np.uint8]:
+        """The picture of scaled latents: uint8 (height, width, 3), or (height, width) if grey."""
+        with plain_arithmetic(self.device):
+            y_hat = y_hat.float()
+            if self.rates is not None and quality is not None:
+                y_hat = self.rates.unscale(y_hat, quality)
+            with self._transform_precision():
+                x_hat = self.model.g_s(y_hat)
+            return colour_from_tensor(x_hat, width, height, grey=grey)
+
+    def _transform_precision(self) -> contextlib.AbstractContextManager[object]:
+        if self.precision == "bf16":
+            return torch.autocast(self.device.type, torch.bfloat16)
+        return contextlib.nullcontext()

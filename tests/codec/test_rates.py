@@ -1,0 +1,201 @@
+"""Files of variable rate: any quality, targets, and what is refused."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import glic_pyg
+from glic_pyg.codec import api
+from glic_pyg.codec.container import read_container, write_container
+from glic_pyg.codec.errors import CorruptFile, FixedRate, GlicError, OutOfReach
+from glic_pyg.codec.goal import DEFAULT_QUALITY, Goal
+from glic_pyg.codec.image_codec import ImageCodec
+from glic_pyg.codec.library import Weights
+from glic_pyg.codec.psnr import pixel_psnr
+from glic_pyg.evaluation.quality import quality_of
+from glic_pyg.models.weights import weights_hash
+from tests.tiny_cosines import tiny_cosines
+
+LADDER = np.linspace(0, 100, 21)
+
+
+def psnr_of(codec: ImageCodec, data: bytes, original: np.ndarray) -> float:
+    return pixel_psnr(codec.decode(data).array, original)
+
+
+@pytest.mark.parametrize("quality", [0, 0.004, 12.5, 33.333, 50, 99.99, 100])
+def test_there_and_back(variable_codec: ImageCodec, pixels: np.ndarray, quality: float) -> None:
+    encoded = variable_codec.encode(pixels, goal=Goal("quality", quality))
+    assert encoded.quality == round(quality, 2) == read_container(encoded.data).header.quality
+    assert variable_codec.decode(encoded.data).array.shape == pixels.shape
+
+
+def test_bytes_and_psnr_rise_with_quality(variable_codec: ImageCodec, smooth: np.ndarray) -> None:
+    files = [variable_codec.encode(smooth, goal=Goal("quality", quality)).data for quality in LADDER]
+    sizes = [len(data) for data in files]
+    psnrs = [psnr_of(variable_codec, data, smooth) for data in files]
+    assert all(a < b for a, b in pairwise(sizes))
+    assert all(a < b for a, b in pairwise(psnrs))
+    assert sizes[-1] > 2 * sizes[0] and psnrs[-1] > psnrs[0] + 5
+
+
+def test_the_default_is_a_middle_quality(variable_codec: ImageCodec, pixels: np.ndarray) -> None:
+    default = variable_codec.encode(pixels)
+    assert default.quality == DEFAULT_QUALITY
+    assert default == variable_codec.encode(pixels, goal=Goal("quality", DEFAULT_QUALITY))
+
+
+def test_one_analysis_serves_all_qualities(
+    variable_codec: ImageCodec, pixels: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    analysed: list[int] = []
+    analyse = variable_codec._coder.analyse
+
+    def counted(colour: np.ndarray) -> Any:
+        analysed.append(1)
+        return analyse(colour)
+
+    monkeypatch.setattr(variable_codec._coder, "analyse", counted)
+    prepared = variable_codec.prepare(pixels)
+    files = [prepared.at(quality) for quality in (80, 20)]
+    searched = variable_codec.encode(pixels, goal=Goal("bytes", len(files[0].data) - 10))
+    assert len(searched.data) < len(files[0].data) and len(analysed) == 2
+    monkeypatch.undo()
+    for file in files:
+        assert file == variable_codec.encode(pixels, goal=Goal("quality", file.quality or 0))
+
+
+@pytest.mark.parametrize("share", [0.03, 0.3, 0.6, 0.97])
+def test_target_bytes_and_bpp(variable_codec: ImageCodec, smooth: np.ndarray, share: float) -> None:
+    low, high = (len(variable_codec.encode(smooth, goal=Goal("quality", q)).data) for q in (0, 100))
+    target = round(low * (high / low) ** share)
+    encoded = variable_codec.encode(smooth, goal=Goal("bytes", target))
+    assert 0.98 * target <= len(encoded.data) <= target and encoded.notes == ()
+    target_bpp = 8 * target / smooth[..., 0].size
+    encoded = variable_codec.encode(smooth, goal=Goal("bpp", target_bpp))
+    assert 0.98 * target_bpp <= encoded.bpp <= target_bpp and encoded.notes == ()
+
+
+@pytest.mark.parametrize("share", [0.03, 0.3, 0.6, 0.97])
+def test_target_psnr(variable_codec: ImageCodec, smooth: np.ndarray, share: float) -> None:
+    low, high = (
+        psnr_of(variable_codec, variable_codec.encode(smooth, goal=Goal("quality", q)).data, smooth)
+        for q in (0, 100)
+    )
+    target = low + share * (high - low)
+    encoded = variable_codec.encode(smooth, goal=Goal("psnr", target))
+    assert target <= psnr_of(variable_codec, encoded.data, smooth) <= target + 0.05
+
+
+def test_target_psnr_of_grey(variable_codec: ImageCodec, smooth: np.ndarray) -> None:
+    grey = smooth[..., 0]
+    target = psnr_of(variable_codec, variable_codec.encode(grey).data, grey) + 0.5
+    data = variable_codec.encode(grey, goal=Goal("psnr", target)).data
+    assert target <= psnr_of(variable_codec, data, grey) <= target + 0.05
+
+
+def test_the_searchs_psnr_is_the_one_of_evaluation(pixels: np.ndarray) -> None:
+    noise = np.random.default_rng(0).integers(-9, 9, pixels.shape)
+    noisy = np.clip(pixels + noise, 0, 255).astype(np.uint8)
+    assert pixel_psnr(noisy, pixels) == pytest.approx(quality_of(noisy, pixels).psnr, abs=1e-9)
+    assert pixel_psnr(pixels, pixels) == quality_of(pixels, pixels).psnr == np.inf
+
+
+@pytest.mark.parametrize(
+    ("goal", "sentence"),
+    [
+        (Goal("bytes", 60), "cannot be coded at 60 bytes: quality 0, the lowest, gives"),
+        (Goal("bytes", 10**6), "cannot be coded at 1,000,000 bytes: quality 100, the highest, gives"),
+        (Goal("bpp", 0.001), "cannot be coded at 0.001 bpp: quality 0, the lowest, gives"),
+        (Goal("psnr", 90), "cannot be coded at 90.00 dB: quality 100, the highest, gives"),
+        (Goal("psnr", 5), "cannot be coded at 5.00 dB: quality 0, the lowest, gives"),
+    ],
+)
+def test_out_of_reach_is_one_sentence(
+    variable_codec: ImageCodec, smooth: np.ndarray, goal: Goal, sentence: str
+) -> None:
+    with pytest.raises(OutOfReach, match=sentence) as said:
+        variable_codec.encode(smooth, goal=goal)
+    assert str(said.value).endswith((" bytes.", " bpp.", " dB."))
+
+
+def test_a_picture_too_small_to_hit_the_target(variable_codec: ImageCodec, pixels: np.ndarray) -> None:
+    """Files of a few bytes come in jumps; the promised side is kept and the rest is said."""
+    tiny = pixels[:9, :9]
+    sizes = {len(variable_codec.encode(tiny, goal=Goal("quality", quality)).data) for quality in LADDER}
+    gaps = sorted(set(range(min(sizes), max(sizes))) - sizes)
+    for target in gaps[:3]:
+        encoded = variable_codec.encode(tiny, goal=Goal("bytes", target))
+        met = len(encoded.data) >= 0.98 * target
+        assert len(encoded.data) <= target
+        assert met == (encoded.notes == ())
+        assert met or encoded.notes[-1].startswith(f"The nearest to {target} bytes that was found is ")
+
+
+def test_weights_of_one_rate_take_no_goal(codec: ImageCodec, pixels: np.ndarray) -> None:
+    assert not codec.variable_rate
+    assert codec.encode(pixels).quality is None
+    for goal in (Goal("quality", 50), Goal("bytes", 500), Goal("psnr", 30)):
+        with pytest.raises(FixedRate, match="'tiny' code at one rate"):
+            codec.encode(pixels, goal=goal)
+
+
+def test_files_and_weights_of_the_wrong_kind(
+    codec: ImageCodec, variable_codec: ImageCodec, pixels: np.ndarray
+) -> None:
+    fixed, variable = (read_container(c.encode(pixels).data) for c in (codec, variable_codec))
+    with pytest.raises(CorruptFile, match="names a quality"):
+        codec.decode(write_container(replace(fixed.header, quality=50.0), fixed.streams))
+    with pytest.raises(CorruptFile, match="names no quality"):
+        variable_codec.decode(write_container(replace(variable.header, quality=None), variable.streams))
+
+
+def test_another_quality_in_the_header_is_another_picture(
+    variable_codec: ImageCodec, smooth: np.ndarray
+) -> None:
+    """The latents do not depend on it, so this is no disagreement; the picture does."""
+    data = variable_codec.encode(smooth).data
+    container = read_container(data)
+    other = write_container(replace(container.header, quality=20.0), container.streams)
+    assert psnr_of(variable_codec, other, smooth) < psnr_of(variable_codec, data, smooth) - 3
+
+
+def test_many_pictures_with_one_goal(variable_codec: ImageCodec, smooth: np.ndarray) -> None:
+    goal = Goal("bpp", 0.15)
+    together = list(variable_codec.encode_many([smooth, 255 - smooth], goal=goal))
+    assert together == [variable_codec.encode(picture, goal=goal) for picture in (smooth, 255 - smooth)]
+
+
+@pytest.fixture
+def shipped(monkeypatch: pytest.MonkeyPatch) -> Any:
+    model = tiny_cosines()
+    monkeypatch.setattr(api, "load_shipped", lambda name: Weights("tiny", weights_hash(model), model))
+    monkeypatch.setattr(api, "default_name", lambda: "tiny")
+    api._from_name.cache_clear()
+    yield
+    api._from_name.cache_clear()
+
+
+@pytest.mark.usefixtures("shipped")
+def test_python_api(smooth: np.ndarray) -> None:
+    image = Image.fromarray(smooth)
+    data = glic_pyg.encode(image, quality=70)
+    assert glic_pyg.open_info(data).quality == 70
+    assert len(data) > len(glic_pyg.encode(image)) > len(glic_pyg.encode(image, quality=30))
+    assert 0.98 * 2500 <= len(glic_pyg.encode(image, target_bytes=2500)) <= 2500
+    assert glic_pyg.open_info(glic_pyg.encode(image, target_bpp=0.3)).bpp == pytest.approx(0.3, rel=0.02)
+    decoded = np.asarray(glic_pyg.decode(glic_pyg.encode(image, target_psnr=30)))
+    assert 30 <= pixel_psnr(decoded, smooth) <= 30.05
+
+
+def test_python_api_takes_one_wish(smooth: np.ndarray) -> None:
+    with pytest.raises(GlicError, match="not several"):
+        glic_pyg.encode(smooth, quality=50, target_bytes=500)
+    with pytest.raises(GlicError, match="from 0 to 100, not 101"):
+        glic_pyg.encode(smooth, quality=101)
