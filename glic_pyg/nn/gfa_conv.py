@@ -83,7 +83,7 @@ class GFAConv(MessagePassing):
         return self.propagate(edge_index, q=q, k=k, v=v, bias=bias, size=size).flatten(-2)
 
     def heads_of(self, x: Tensor, phantom: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
-        """Unit queries times the scale, unit keys, and values of ``(nodes, C)``, ``(nodes, heads, d)`` each."""
+        """Unit queries times the scale, unit keys, and values of ``(nodes, C)``, ``(nodes, heads, d)``."""
         q, k, v = (t.unflatten(-1, (self.heads, -1)) for t in (self.to_q(x), *self.to_kv(x).chunk(2, dim=-1)))
         q, k = F.normalize(q, dim=-1) * self._scale()[:, None], F.normalize(k, dim=-1)
         if phantom is not None:
