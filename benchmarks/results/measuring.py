@@ -1,4 +1,4 @@
-"""Every codec on every picture of a set, by rungs, each measured once."""
+"""Every codec at every step on every picture, each measured once."""
 
 from __future__ import annotations
 
@@ -6,28 +6,102 @@ import hashlib
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import cast
+
+from torch import nn
 
 import glic_pyg
 from benchmarks.results.pictures import TestSet
+from glic_pyg.codec.errors import GlicError
+from glic_pyg.codec.image_codec import ImageCodec
+from glic_pyg.evaluation.classical.all_codecs import CLASSICAL_CODECS
 from glic_pyg.evaluation.classical.contract import ClassicalCodec
 from glic_pyg.evaluation.comparison import Comparison, measure_ladder
+from glic_pyg.evaluation.learned_ladder import learned_ladders
 from glic_pyg.evaluation.measure import Rung, classical_rung
-from glic_pyg.evaluation.measurements import Measurements
+from glic_pyg.evaluation.measurements import Measurements, Origin
+from glic_pyg.models.weights import weights_hash
 
-__all__ = ["classical_rungs", "code_fingerprint", "measure_set"]
+__all__ = ["Measured", "code_fingerprint", "measured_sets"]
 
 _ROOMS = ("graph", "nn", "models", "codec")
 
 
-def classical_rungs(codecs: Sequence[ClassicalCodec]) -> list[Rung]:
-    """The ladders of codecs, one after the other."""
-    return [classical_rung(codec, setting) for codec in codecs for setting in codec.ladder]
+@dataclass(frozen=True)
+class Measured:
+    """Sets that were measured with the same codecs, ours first.
+
+    Attributes:
+        sets: the pictures.
+        comparisons: of each set, by its name.
+        steps: number of our codec's steps, which come first in every comparison.
+        classical: codecs that were measured with it.
+        missing: a sentence for each that could not be.
+        origins: where and when the measurements were made.
+    """
+
+    sets: Sequence[TestSet]
+    comparisons: dict[str, list[Comparison]]
+    steps: int
+    classical: Sequence[ClassicalCodec]
+    missing: Sequence[str]
+    origins: Sequence[Origin]
 
 
-def measure_set(rungs: Sequence[Rung], pictures: TestSet, kept: Measurements) -> list[Comparison]:
-    """Measure what is not kept yet, with a line for each picture that took time."""
+def measured_sets(
+    sets: Sequence[TestSet],
+    learned: Sequence[ImageCodec],
+    qualities: Sequence[float],
+    codecs: str,
+    kept: Path,
+) -> Measured:
+    """Measure what is not kept yet.
+
+    Args:
+        sets: pictures.
+        learned: ours first; may be none.
+        qualities: steps of those that have qualities.
+        codecs: names of classical ones, with commas between them.
+        kept: file of the measurements.
+
+    Raises:
+        GlicError: there is no codec of a name.
+    """
+    names = codecs.split(",")
+    if unknown := [name for name in names if name not in CLASSICAL_CODECS]:
+        raise GlicError(f"There is no codec {unknown[0]}; there are {', '.join(CLASSICAL_CODECS)}.")
+    wanted = [CLASSICAL_CODECS[name] for name in names]
+    classical = [codec for codec in wanted if codec.missing() is None]
+    left_out = [codec for codec in wanted if codec not in classical]
+    missing = [f"{codec.title} is left out: it needs {codec.missing()}." for codec in left_out]
+    ours = learned_ladders(learned, qualities, [_identity(codec) for codec in learned])
+    rungs = ours + [classical_rung(codec, setting) for codec in classical for setting in codec.ladder]
+    measurements = Measurements(kept)
+    comparisons = {pictures.name: _measure(rungs, pictures, measurements) for pictures in sets}
+    steps = sum(rung.codec == ours[0].codec for rung in ours) if ours else 0
+    return Measured(sets, comparisons, steps, classical, missing, sorted(measurements.origins))
+
+
+def code_fingerprint() -> str:
+    """SHA-256, hex, of all code between pixels and a file of ours: with other code ours is measured anew."""
+    package, said = Path(glic_pyg.__file__).parent, hashlib.sha256()
+    for room in _ROOMS:
+        for path in sorted((package / room).rglob("*")):
+            if path.suffix in (".py", ".c"):
+                said.update(str(path.relative_to(package)).encode() + path.read_bytes())
+    return said.hexdigest()
+
+
+def _identity(codec: ImageCodec) -> str:
+    weights = weights_hash(cast(nn.Module, codec.model))
+    return f"weights {weights}; float32 on {codec.device}; code {code_fingerprint()}"
+
+
+def _measure(rungs: Sequence[Rung], pictures: TestSet, kept: Measurements) -> list[Comparison]:
+    """One picture after the other, with a line for each that took time."""
     found = []
     with TemporaryDirectory() as folder:
         for number, file in enumerate(pictures.files, start=1):
@@ -37,13 +111,3 @@ def measure_set(rungs: Sequence[Rung], pictures: TestSet, kept: Measurements) ->
                 where = f"{pictures.name} {number}/{len(pictures.files)}"
                 print(f"{where}  {file.stem}: {seconds:.0f} s", file=sys.stderr, flush=True)
     return found
-
-
-def code_fingerprint() -> str:
-    """SHA-256, hex, of all code between pixels and a file of ours: other code is measured anew."""
-    package, said = Path(glic_pyg.__file__).parent, hashlib.sha256()
-    for room in _ROOMS:
-        for path in sorted((package / room).rglob("*")):
-            if path.suffix in (".py", ".c"):
-                said.update(str(path.relative_to(package)).encode() + path.read_bytes())
-    return said.hexdigest()

@@ -10,6 +10,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from glic_pyg.codec.goal import Goal
 from glic_pyg.evaluation.classical.pillow import JPEG, WEBP
 from glic_pyg.evaluation.classical.same_bytes import at_least, nearest
 from glic_pyg.evaluation.measure import Measured, Rung, classical_rung, measure_file
@@ -45,8 +46,8 @@ class CodecUnderTest(Protocol):
 
     name: str
 
-    def encode(self, source: Pixels, *, estimate: bool = False) -> EncodedFile:
-        """Encode uint8 (H, W, 3) or (H, W)."""
+    def encode(self, source: Pixels, *, goal: Goal | None = None, estimate: bool = False) -> EncodedFile:
+        """Encode uint8 (H, W, 3) or (H, W), at a quality or to a target where one is given."""
 
     def decode(self, data: bytes) -> DecodedFile:
         """Decode what :meth:`encode` made."""
@@ -75,17 +76,20 @@ class Comparison:
         return self.codecs[0]
 
 
-def learned_rung(codec: CodecUnderTest, *, estimates: list[float | None] | None = None) -> Rung:
+def learned_rung(
+    codec: CodecUnderTest, goal: Goal | None = None, *, estimates: list[float | None] | None = None
+) -> Rung:
     """A learned codec with its weights.
 
     Args:
         codec: ours.
+        goal: what is asked of every file.
         estimates: gets what the model predicts for every file that is encoded, in bits; without it the model
             is not asked, which saves the time.
     """
 
     def encode(pixels: Pixels) -> bytes:
-        encoded = codec.encode(pixels, estimate=estimates is not None)
+        encoded = codec.encode(pixels, goal=goal, estimate=estimates is not None)
         if estimates is not None:
             estimates.append(encoded.estimated_bits)
         return encoded.data
@@ -93,7 +97,9 @@ def learned_rung(codec: CodecUnderTest, *, estimates: list[float | None] | None 
     return Rung("glic", codec.name, ".glic", encode, lambda data, shape: codec.decode(data).array)
 
 
-def compare_image(codec: CodecUnderTest, image: str, original: Pixels, folder: Path) -> Comparison:
+def compare_image(
+    codec: CodecUnderTest, image: str, original: Pixels, folder: Path, goal: Goal | None = None
+) -> Comparison:
     """Measure our file; then JPEG and WebP at the bytes that were spent.
 
     JPEG spends at least as many bytes; WebP as nearly as many as its qualities allow.
@@ -103,10 +109,11 @@ def compare_image(codec: CodecUnderTest, image: str, original: Pixels, folder: P
         image: name; the files are called that, with the suffixes ``.glic``, ``.jpg`` and ``.webp``.
         original: uint8 (H, W, 3) or (H, W).
         folder: where the files go; ones of the same name are overwritten.
+        goal: a quality, size or PSNR of our file.
     """
     estimates: list[float | None] = []
     path = folder / f"{image}.glic"
-    ours = measure_file(learned_rung(codec, estimates=estimates), original, path)
+    ours = measure_file(learned_rung(codec, goal, estimates=estimates), original, path)
     rivals = (
         classical_rung(JPEG, at_least(JPEG, original, ours.size).setting),
         classical_rung(WEBP, nearest(WEBP, original, ours.size).setting),

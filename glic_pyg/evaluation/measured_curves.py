@@ -10,12 +10,12 @@ from pathlib import Path
 from glic_pyg.evaluation.classical.all_codecs import CLASSICAL_CODECS
 from glic_pyg.evaluation.curve import Curve, CurveError
 
-__all__ = ["curves_of", "read_curves"]
+__all__ = ["IMAGES", "curves_of", "read_curves"]
 
 Point = tuple[str, float, float, float | None]
 """Codec, bits a pixel, PSNR, mean similarity."""
 
-_IMAGES = {"kodak": 24, "clic-pro-valid": 41, "tecnick": 100}
+IMAGES = {"kodak": 24, "clic-pro-valid": 41, "tecnick": 100}
 """How many images those data sets have whose published means are over all of them."""
 
 
@@ -48,9 +48,9 @@ def read_curves(path: Path, data_set: str | None = None) -> list[Curve]:
         points = [(mean["codec"], mean["bpp"], mean["psnr"], mean["ms_ssim"]) for mean in means]
     except (ValueError, KeyError, TypeError):
         raise CurveError(f"{path} is no results file; glic test writes one as results.json.") from None
-    if data_set is not None and _IMAGES.get(data_set, images) != images:
+    if data_set is not None and IMAGES.get(data_set, images) != images:
         raise CurveError(
-            f"{path} holds {images} images and {data_set} has {_IMAGES[data_set]}: their means cannot be "
+            f"{path} holds {images} images and {data_set} has {IMAGES[data_set]}: their means cannot be "
             "compared; measure the whole set, or leave the published curves out."
         )
     curves = curves_of(points, f"{path.name}, {images} images")

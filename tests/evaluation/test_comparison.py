@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from glic_pyg.codec.goal import Goal
 from glic_pyg.evaluation.classical.pillow import JPEG, WEBP
 from glic_pyg.evaluation.classical.same_bytes import at_least
 from glic_pyg.evaluation.comparison import compare_image, learned_rung, measure_ladder
@@ -32,8 +33,8 @@ class JpegInDisguise:
 
     name = "disguise"
 
-    def encode(self, source: Pixels, *, estimate: bool = False) -> File:
-        data = JPEG.encode(source, 40)
+    def encode(self, source: Pixels, *, goal: Goal | None = None, estimate: bool = False) -> File:
+        data = JPEG.encode(source, 40 if goal is None else int(goal.value))
         return File(data, 8.0 * len(data) if estimate else None)
 
     def decode(self, data: bytes) -> Picture:
@@ -49,6 +50,11 @@ def test_ours_is_measured_from_the_file(picture: Pixels, tmp_path: Path) -> None
     assert got.ours.bpp == pytest.approx(8 * len(data) / (64 * 48))
     assert got.ours.quality.psnr == psnr(planes(decoded), planes(picture)).item()
     assert got.estimated_bits == 8 * len(data)
+
+
+def test_what_is_asked_of_our_file_is_passed_on(picture: Pixels, tmp_path: Path) -> None:
+    compare_image(JpegInDisguise(), "soft", picture, tmp_path, Goal("quality", 77))
+    assert (tmp_path / "soft.glic").read_bytes() == JPEG.encode(picture, 77)
 
 
 def test_the_others_spend_the_same(picture: Pixels, tmp_path: Path) -> None:

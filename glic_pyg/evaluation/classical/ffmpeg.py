@@ -95,14 +95,14 @@ class FfmpegCodec:
 
 
 HEVC = FfmpegCodec(
-    "hevc", "HEVC intra (x265)", ".265", range(51, -1, -1), (47, 43, 39, 35, 31, 27, 23, 19, 15),
+    "hevc", "HEVC intra (x265)", ".265", range(51, -1, -1), (46, 40, 34, 29, 24, 19),
     "libx265", "hevc", False,
     ("-preset", "slow", "-tune", "psnr", "-x265-params", "keyint=1:info=0:log-level=error"),
 )  # fmt: skip
 """4:4:4, 10 bits, constant QP, preset slow tuned for PSNR, no text about the encoder in the file."""
 
 VVC = FfmpegCodec(
-    "vvc", "VVC intra (VVenC)", ".266", range(63, -1, -1), (50, 46, 42, 38, 34, 30, 26, 22, 18),
+    "vvc", "VVC intra (VVenC)", ".266", range(63, -1, -1), (46, 40, 34, 28, 22),
     "libvvenc", "vvc", True, ("-preset", "medium", "-qpa", "0"),
 )  # fmt: skip
 """4:2:0, all that VVenC knows, 10 bits, constant QP, preset medium, without its perceptual optimisation.

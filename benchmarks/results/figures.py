@@ -1,0 +1,93 @@
+"""Figures of rate and distortion that no command draws: bars for every set, and crops at equal bytes."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from importlib.resources import as_file, files
+from statistics import fmean, median_low
+
+from benchmarks.results.pictures import Pixels
+from glic_pyg.codec.goal import Goal
+from glic_pyg.codec.image_codec import ImageCodec
+from glic_pyg.evaluation.classical.contract import ClassicalCodec
+from glic_pyg.evaluation.classical.same_bytes import nearest
+from glic_pyg.evaluation.quality import quality_of
+from glic_pyg.evaluation.standing import Standing
+from glic_pyg.inspection.crops import crop_figure, detailed_corner
+
+__all__ = ["crop_sheet", "gain_bars", "median_picture", "worst_picture"]
+
+COLOURS = {"JPEG": "#888888", "WebP": "#0072B2", "AVIF": "#CC79A7"}
+CROP, COLUMNS = 160, 4
+
+
+def gain_bars(found: Mapping[str, Sequence[Standing]], ours: str, kind: str) -> bytes:
+    """What ours gains at equal bytes: a group of bars a set, a bar a codec, a dot a picture.
+
+    Args:
+        found: standings by the name of the set; the same codecs everywhere.
+        ours: name of our codec.
+        kind: ``"png"`` or ``"svg"``.
+    """
+    from matplotlib import style
+    from matplotlib.figure import Figure
+
+    out, names = io.BytesIO(), [standing.other for standing in next(iter(found.values()))]
+    width = 0.8 / len(names)
+    with as_file(files("glic_pyg") / "figures.mplstyle") as look, style.context(look):
+        figure = Figure(figsize=(7.2, 3.6), layout="constrained")
+        axes = figure.add_subplot()
+        for number, name in enumerate(names):
+            places = [group + (number - (len(names) - 1) / 2) * width for group in range(len(found))]
+            gains = [standings[number].known_gains for standings in found.values()]
+            colour = COLOURS.get(name)
+            heights = [fmean(of_set) if of_set else 0 for of_set in gains]
+            axes.bar(places, heights, 0.9 * width, color=colour, alpha=0.75, label=f"over {name}")
+            for place, of_set in zip(places, gains, strict=True):
+                axes.plot([place] * len(of_set), of_set, "o", color=colour, mec="white", ms=4)
+        axes.axhline(0, color="#444444", lw=0.8)
+        axes.set(
+            xticks=range(len(found)), xticklabels=list(found), ylabel="gain at equal bytes, dB",
+            title=f"PSNR of {ours} above that of other codecs",
+        )  # fmt: skip
+        axes.legend(frameon=False, ncols=len(names), loc="upper center", bbox_to_anchor=(0.5, -0.1))
+        figure.savefig(out, format=kind)
+    return out.getvalue()
+
+
+def crop_sheet(
+    original: Pixels, codec: ImageCodec, goal: Goal | None, rivals: Sequence[ClassicalCodec]
+) -> bytes:
+    """A detail of one picture: original, ours, and every other codec at the bytes nearest to ours.
+
+    Args:
+        original: uint8 (H, W, 3) or (H, W).
+        codec: ours.
+        goal: what our file is asked for.
+        rivals: quick codecs, since the setting is searched for.
+    """
+    ours = codec.encode(original, goal=goal).data
+    coded = {codec.name: (len(ours), codec.decode(ours).array)}
+    for rival in rivals:
+        data = nearest(rival, original, len(ours)).data
+        coded[rival.title] = (len(data), rival.decode(data, original.shape))
+    panels = {"Original": (original, f"{original.nbytes:,} bytes")}
+    for title, (size, decoded) in coded.items():
+        panels[title] = (decoded, f"{size:,} bytes · {quality_of(decoded, original).psnr:.2f} dB")
+    return crop_figure(panels, detailed_corner(original, CROP), CROP, columns=COLUMNS)
+
+
+def median_picture(standing: Standing) -> str:
+    """The picture whose gain is the median one: a rule that favours nobody."""
+    known = {image: gain for image, gain in standing.gains.items() if gain is not None}
+    middle = median_low(known.values()) if known else None
+    return next(image for image, gain in standing.gains.items() if gain == middle)
+
+
+def worst_picture(found: Sequence[Standing]) -> tuple[int, str]:
+    """Number of the set and the picture in it where ours loses most; the first one if nothing is known."""
+    known = [
+        (g, number, image) for number, s in enumerate(found) for image, g in s.gains.items() if g is not None
+    ]
+    return min(known)[1:] if known else (0, next(iter(found[0].gains)))

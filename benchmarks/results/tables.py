@@ -1,0 +1,118 @@
+"""The tables of rate and distortion."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from glic_pyg.evaluation.bjontegaard_delta import Delta, bd_psnr, bd_rate
+from glic_pyg.evaluation.comparison import Comparison
+from glic_pyg.evaluation.curve import Curve
+from glic_pyg.evaluation.markdown_table import markdown_table
+from glic_pyg.evaluation.standing import Standing, delta_or_none, mean_curves, standings
+from glic_pyg.evaluation.summary import means
+
+__all__ = ["ANCHOR", "anchor_table", "picture_table", "rate_table", "standing_table"]
+
+ANCHOR = "VTM-9.1"
+NOTHING = "–"
+
+
+def anchor_table(measured: Sequence[Curve], published: Mapping[str, Curve]) -> str:
+    """Every curve against VTM-9.1's published points, the best first; measured ones in bold.
+
+    Args:
+        measured: curves of means over the same pictures as the published ones.
+        published: by name.
+    """
+    curves = [(f"**{curve.name}**", "measured here", curve) for curve in measured]
+    curves += [(name, "published", curve) for name, curve in published.items() if name != ANCHOR]
+    found = [
+        (
+            delta_or_none(bd_rate, published[ANCHOR], curve),
+            delta_or_none(bd_psnr, published[ANCHOR], curve),
+            name,
+            points,
+        )
+        for name, points, curve in curves
+    ]
+    found.sort(key=lambda row: (row[0] is None, row[0].value if row[0] else 0))
+    header = ("codec", "points", "BD-rate, %", "overlap, %", "BD-PSNR, dB")
+    rows = [(name, points, *_delta(rate), _value(gain)) for rate, gain, name, points in found]
+    return markdown_table(header, rows, left=2)
+
+
+def standing_table(found: Iterable[Standing], versions: Mapping[str, str]) -> str:
+    """Ours against each codec of the same run.
+
+    Args:
+        found: one a codec.
+        versions: what each is, by its title; left out where there is none.
+    """
+    header = (
+        "against", "BD-rate, %", "overlap, %", "BD-rate at equal MS-SSIM, %", "overlap, %", "BD-PSNR, dB",
+        "better on",
+    )  # fmt: skip
+    rows = [
+        (
+            " · ".join(filter(None, (s.other, versions.get(s.other)))),
+            *_delta(s.rate),
+            *_delta(s.rate_by_similarity),
+            _value(s.gain),
+            f"{s.won} of {len(s.known_gains)}" if s.known_gains else NOTHING,
+        )
+        for s in found
+    ]
+    return markdown_table(header, rows)
+
+
+def rate_table(comparisons: Sequence[Comparison]) -> str:
+    """Our means at every step, and what we gain there over each other codec at the same rate."""
+    others = mean_curves(comparisons)[1:]
+    name = comparisons[0].codecs[0].codec
+    header = ("setting", "bytes", "bpp", "PSNR, dB", "MS-SSIM", "MS-SSIM, dB", "encode, s", "decode, s")
+    rows = []
+    for mean in (mean for mean in means(comparisons) if mean.codec == name):
+        at = [curve.front().psnr_at(mean.bpp) for curve in others]
+        rows.append((
+            mean.setting or "various", f"{mean.size:,.0f}", f"{mean.bpp:.4f}", f"{mean.psnr:.3f}",
+            _number(mean.ms_ssim, ".5f"), _number(mean.ms_ssim_db, ".3f"),
+            f"{mean.encode_seconds:.2f}", f"{mean.decode_seconds:.2f}",
+            *(NOTHING if psnr is None else f"{mean.psnr - psnr:+.2f}" for psnr in at),
+        ))  # fmt: skip
+    return markdown_table([*header, *(curve.name for curve in others)], rows)
+
+
+def picture_table(sets: Mapping[str, Sequence[Comparison]], middle: int) -> str:
+    """Every picture: our file at the middle step, and BD-rates against each codec.
+
+    Args:
+        sets: comparisons by the name of the set, of the same codecs.
+        middle: number of that step.
+    """
+    names = [standing.other for standing in standings(next(iter(sets.values())))]
+    header = ("picture", "pixels", "bytes", "bpp", "PSNR, dB", "MS-SSIM", *names)
+    rows = []
+    for name, comparisons in sets.items():
+        found = standings(comparisons)
+        for c in comparisons:
+            m = c.codecs[middle]
+            shown = c.image if len(sets) == 1 else f"{name}/{c.image}"
+            rows.append((
+                shown, f"{c.width}×{c.height}", f"{m.size:,}", f"{m.bpp:.4f}", f"{m.quality.psnr:.3f}",
+                _number(m.quality.ms_ssim, ".5f"),
+                *(_delta(standing.of_pictures[c.image])[0] for standing in found),
+            ))  # fmt: skip
+    return markdown_table(header, rows)
+
+
+def _delta(delta: Delta | None) -> tuple[str, str]:
+    """A BD-rate and its overlap, in percent."""
+    return (NOTHING, NOTHING) if delta is None else (f"{delta.value:+.1f}", f"{delta.overlap:.0%}"[:-1])
+
+
+def _value(delta: Delta | None) -> str:
+    return NOTHING if delta is None else f"{delta.value:+.2f}"
+
+
+def _number(value: float | None, form: str) -> str:
+    return NOTHING if value is None else format(value, form)
