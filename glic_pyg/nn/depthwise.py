@@ -9,7 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from glic_pyg.nn.channels_last import map_of
+from glic_pyg.nn import native
+from glic_pyg.nn.channels_last import map_of, rows_of
 
 
 def depthwise(rows: Tensor, weight: Tensor, bias: Tensor | None, missing: tuple[int, int]) -> Tensor:
@@ -44,7 +45,7 @@ def _by_shifts(rows: Tensor, weight: Tensor) -> Tensor:
 
 
 class _Depthwise(torch.autograd.Function):
-    """Depthwise convolution; on CPUs the weight's gradient is taken in float32, where they are faster."""
+    """Depthwise convolution; on CPUs the gradients of its weights are taken in float32."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
@@ -56,13 +57,22 @@ class _Depthwise(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         x, weight = ctx.saved_tensors
         side = weight.shape[-1]
-        padding = [0, side // 2]
         grad = grad.contiguous(memory_format=torch.channels_last)
         grad_x = F.conv2d(grad, weight.flip(2, 3), padding=(side - 1, side // 2), groups=weight.shape[0])
-        dtype = torch.float32 if x.device.type == "cpu" else x.dtype
-        arguments = [t.to(dtype) for t in (grad, x, weight)]
+        grad_weight, grad_bias = _weight_gradients(grad, x, weight)
+        return grad_x, grad_weight, grad_bias if ctx.needs_input_grad[2] else None
+
+
+def _weight_gradients(grad: Tensor, x: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    """Gradients at the weight and at the bias from the one at the result; maps in channels-last memory."""
+    dtype = torch.float32 if x.device.type == "cpu" else x.dtype
+    grad, x, side = grad.to(dtype), x.to(dtype), weight.shape[-1]
+    if native.can_sum_depthwise(x, weight):
+        grad_weight, grad_bias = native.depthwise_backward(rows_of(x), rows_of(grad), side)
+    else:
         _, grad_weight, _ = torch.ops.aten.convolution_backward(
-            *arguments, None, [1, 1], padding, [1, 1], False, [0, 0], weight.shape[0], [False, True, False]
+            *(grad, x, weight.to(dtype), None, [1, 1], [0, side // 2], [1, 1], False, [0, 0], len(weight)),
+            [False, True, False],
         )
-        grad_bias = grad.sum((0, 2, 3)) if ctx.needs_input_grad[2] else None
-        return grad_x, grad_weight.to(weight.dtype), grad_bias
+        grad_bias = grad.sum((0, 2, 3))
+    return grad_weight.to(weight.dtype), grad_bias.to(weight.dtype)

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from glic_pyg.nn import native
 from glic_pyg.nn.pointwise import Pointwise, add_linear
 
 ROWS_AT_ONCE = 4096
@@ -30,7 +31,7 @@ def add_gated_linear(
     """
     if torch.is_grad_enabled():
         return _GatedLinear.apply(u, v, linear.weight.flatten(1).to(u.dtype)).add_(residual)
-    return add_linear(residual, F.gelu(u).mul_(v), linear, out)
+    return add_linear(residual, _gate(u, v, out=v), linear, out)
 
 
 class _GatedLinear(torch.autograd.Function):
@@ -39,7 +40,7 @@ class _GatedLinear(torch.autograd.Function):
         ctx.save_for_backward(u, v, weight)
         out = u.new_empty(*u.shape[:-1], len(weight))
         for u_part, v_part, out_part in _parts(u, v, out):
-            torch.mm(F.gelu(u_part).mul_(v_part), weight.T, out=out_part)
+            torch.mm(_gate(u_part, v_part), weight.T, out=out_part)
         return out
 
     @staticmethod
@@ -50,11 +51,27 @@ class _GatedLinear(torch.autograd.Function):
         grad_u, grad_v = torch.empty_like(u), torch.empty_like(v)
         grad_weight = torch.zeros_like(weight, dtype=torch.promote_types(u.dtype, torch.float32))
         for u_part, v_part, grad_part, gu_part, gv_part in _parts(u, v, grad, grad_u, grad_v):
-            gelu, inner = F.gelu(u_part), grad_part @ weight
-            torch.mul(gelu, inner, out=gv_part)
-            grad_weight += grad_part.T @ gelu.mul_(v_part)
-            torch.ops.aten.gelu_backward.grad_input(inner.mul_(v_part), u_part, grad_input=gu_part)
+            inner = grad_part @ weight
+            product = _gate_backward(u_part, v_part, inner, gu_part, gv_part)
+            grad_weight += grad_part.T @ product
         return grad_u, grad_v, grad_weight.to(weight.dtype)
+
+
+def _gate(u: Tensor, v: Tensor, out: Tensor | None = None) -> Tensor:
+    """``GELU(u) v``; ``out`` may be v."""
+    if native.can_gate(u, v):
+        return native.gate(u, v, torch.empty_like(u) if out is None else out)
+    return torch.mul(F.gelu(u), v, out=out)
+
+
+def _gate_backward(u: Tensor, v: Tensor, grad: Tensor, grad_u: Tensor, grad_v: Tensor) -> Tensor:
+    """Fill ``grad_u`` and ``grad_v``; returns ``GELU(u) v``, perhaps in the place of ``grad``."""
+    if native.can_gate(u, v):
+        return native.gate_backward(u, v, grad, grad_u, grad_v)
+    gelu = F.gelu(u)
+    torch.mul(gelu, grad, out=grad_v)
+    torch.ops.aten.gelu_backward.grad_input(grad.mul_(v), u, grad_input=grad_u)
+    return gelu.mul_(v)
 
 
 def _parts(*tensors: Tensor) -> zip[tuple[Tensor, ...]]:

@@ -155,7 +155,7 @@ def test_every_level_that_this_cpu_has(tmp_path: Path) -> None:
             continue
         library = ctypes.CDLL(str(library_path(level)))
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(native, "_library", lambda library=library: library)
+            patch.setattr(native.library, "_library", lambda library=library: library)
             torch.testing.assert_close(results(), expected, rtol=1e-4, atol=1e-4)
 
 

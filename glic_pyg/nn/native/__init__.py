@@ -1,143 +1,18 @@
-"""Window attention in C: the twin of :mod:`glic_pyg.nn.attention_in_blocks` for CPUs, with its gradients.
+"""Kernels in C: twins of what torch operators do elsewhere in :mod:`glic_pyg.nn`, for float32 on CPUs."""
 
-The library is compiled when the package is installed (see :mod:`glic_pyg.nn.native.compile`) and is optional:
-without it, or with ``GLIC_NATIVE=0``, the path of torch operators does its work.
-"""
+from glic_pyg.nn.native.attention import can_attend, window_attention, window_attention_backward
+from glic_pyg.nn.native.depthwise import can_sum_depthwise, depthwise_backward
+from glic_pyg.nn.native.gate import can_gate, gate, gate_backward
+from glic_pyg.nn.native.library import available
 
-from __future__ import annotations
-
-import ctypes
-import os
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
-from itertools import pairwise
-from typing import Any
-
-import torch
-from torch import Tensor
-
-from glic_pyg.graph import WindowGraph
-from glic_pyg.nn.native.compile import LEVELS, library_path
-
-__all__ = ["available", "can_attend", "window_attention", "window_attention_backward"]
-
-QUERIES_AT_ONCE = 4
-CANDIDATES_AT_ONCE = 64
-MOST_WIDTH = 256
-SHARES = 8  # parts a thread, so that a slow core does not hold up the others
-
-
-def available() -> bool:
-    """Whether a library for this CPU is there and wanted."""
-    return os.environ.get("GLIC_NATIVE", "1") != "0" and _library() is not None
-
-
-def can_attend(q: Tensor, graph: WindowGraph, heads: int) -> bool:
-    """Whether :func:`window_attention` can do this: on a CPU, not in float64, cells of a usual size."""
-    slots, candidates = graph.mask.shape[2:]
-    return (
-        q.device.type == "cpu"
-        and q.dtype in (torch.float32, torch.bfloat16)
-        and slots % QUERIES_AT_ONCE == 0
-        and candidates % CANDIDATES_AT_ONCE == 0
-        and q.shape[-1] // heads <= MOST_WIDTH
-        and available()
-    )
-
-
-def window_attention(q: Tensor, kv: Tensor, scale: Tensor, bias: Tensor, graph: WindowGraph) -> Tensor:
-    """As :func:`glic_pyg.nn.window_attention`, computed in float32, without gradient.
-
-    Every cell is computed alone: the result does not depend on the number of threads.
-
-    Raises:
-        MemoryError: a thread's working memory (some 200 KB) could not be had.
-    """
-    tensors, cells = [t.float().contiguous() for t in (q, kv, scale, bias)], _cells(graph)
-    out = torch.empty_like(tensors[0])
-    arrays = [_pointer(t) for t in (*tensors, *cells, out)]
-    _run("window_attention", arrays, len(cells[-1]), _sizes(q, graph, len(scale)))
-    return out.view(q.shape).to(q.dtype)
-
-
-def window_attention_backward(
-    grad_out: Tensor, q: Tensor, kv: Tensor, scale: Tensor, bias: Tensor, graph: WindowGraph
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Gradients at q, kv, scale and bias, computed in float32, each in the dtype of its tensor.
-
-    The work is shared by image and head: the result does not depend on the number of threads.
-
-    Raises:
-        MemoryError: a thread's working memory (some 500 KB) could not be had.
-    """
-    tensors, cells = [t.float().contiguous() for t in (q, kv, scale, bias)], _cells(graph)
-    images, heads = len(q), len(scale)
-    grad_q, grad_kv = torch.empty_like(tensors[0]), torch.zeros_like(tensors[1])
-    grad_scale = torch.zeros(images, heads, dtype=torch.float64)
-    grad_bias = torch.zeros(images, *bias.shape)
-    grad = grad_out.float().contiguous()
-    arrays = [_pointer(t) for t in (*tensors, *cells, grad, grad_q, grad_kv, grad_scale, grad_bias)]
-    problem = ctypes.byref(_Backward(*arrays, len(cells[-1]) // images))
-    _run("window_attention_backward", [problem], images * heads, [images, *_sizes(q, graph, heads)])
-    grad_q, grad_kv = grad_q.view(q.shape).to(q.dtype), grad_kv.view(kv.shape).to(kv.dtype)
-    return grad_q, grad_kv, grad_scale.sum(0).to(scale.dtype), grad_bias.sum(0).to(bias.dtype)
-
-
-class _Backward(ctypes.Structure):
-    """``Problem`` of window_attention_backward.c."""
-
-    _fields_ = [*((f"array{i}", ctypes.c_void_p) for i in range(13)), ("per_image", ctypes.c_int64)]
-
-
-def _cells(graph: WindowGraph) -> list[Tensor]:
-    """Nodes, candidates, mask and the order of the cells: neighbours in an image share their candidates."""
-    nodes, sources, mask = (t.contiguous() for t in graph.attention_rows)
-    first = sources[:, 0].view(graph.batch_size, -1)
-    order = first.argsort(stable=True) + torch.arange(graph.batch_size)[:, None] * first.shape[1]
-    return [nodes, sources, mask, order.flatten()]
-
-
-def _sizes(q: Tensor, graph: WindowGraph, heads: int) -> list[int]:
-    """Rows, slots and candidates of a cell, heads and their width."""
-    return [q.shape[0] * q.shape[1], *graph.mask.shape[2:], heads, q.shape[-1] // heads]
-
-
-def _pointer(tensor: Tensor) -> ctypes.c_void_p:
-    return ctypes.c_void_p(tensor.data_ptr())
-
-
-def _run(name: str, arguments: Sequence[Any], count: int, sizes: Sequence[int]) -> None:
-    """Call a function of the library for parts of its ``count`` pieces of work."""
-    function = getattr(_library(), name)
-
-    def work(part: tuple[int, int]) -> int:
-        return int(function(*arguments, *(ctypes.c_int64(n) for n in (*part, *sizes))))
-
-    if any(_in_threads(work, count)):
-        raise MemoryError("no memory for attention: close other programs or use fewer threads")
-
-
-def _in_threads(work: Callable[[tuple[int, int]], int], count: int) -> list[int]:
-    """``work((first, last))`` over parts of ``range(count)``, shared by as many threads as torch uses."""
-    threads = torch.get_num_threads()
-    parts = min(count, SHARES * threads if threads > 1 else 1)
-    bounds = [count * i // parts for i in range(parts + 1)]
-    ranges = list(pairwise(bounds))
-    if threads == 1:
-        return [work(part) for part in ranges]
-    with ThreadPoolExecutor(threads) as pool:
-        return list(pool.map(work, ranges))
-
-
-@lru_cache(maxsize=1)
-def _library() -> ctypes.CDLL | None:
-    """The library for this CPU's vector instructions, or the best there is below them."""
-    capability = torch.backends.cpu.get_cpu_capability()
-    levels = list(LEVELS)
-    first = levels.index(capability) if capability in levels else levels.index("DEFAULT")
-    for level in levels[first:]:
-        path = library_path(level)
-        if path.is_file():
-            return ctypes.CDLL(str(path))
-    return None
+__all__ = [
+    "available",
+    "can_attend",
+    "can_gate",
+    "can_sum_depthwise",
+    "depthwise_backward",
+    "gate",
+    "gate_backward",
+    "window_attention",
+    "window_attention_backward",
+]

@@ -1,24 +1,13 @@
 /* What the forward and the backward pass of window attention share: one cell and one head, up to the weights.
  *
- * Plain C with GNU vector types, so that any CPU with GCC or Clang can have it. Candidates are taken STRIP at a time;
- * a strip of some rows that are read by channel is kept transposed, (width, STRIP), and the weights of a cell are kept
- * strip by strip, (candidates / STRIP, slots, STRIP), so that each piece of work walks through memory in order.
+ * Candidates are taken STRIP at a time; a strip of some rows that are read by channel is kept transposed, (width, STRIP),
+ * and the weights of a cell are kept strip by strip, (candidates / STRIP, slots, STRIP), so that each piece of work walks
+ * through memory in order.
  */
-#include <math.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-
-#if defined(__AVX512F__)
-enum { LANES = 16 };
-#else
-enum { LANES = 8 };
-#endif
-typedef float vf __attribute__((vector_size(LANES * 4)));
-typedef int32_t vi __attribute__((vector_size(LANES * 4)));
+#include "vector.h"
 
 enum { QUERIES = 4, TILE = LANES == 16 ? 4 : 2, STRIP = TILE * LANES, PARTS = 2, MOST_WIDTH = 256 };
-static const float NORM_FLOOR = 1e-12f, LEAST_EXPONENT = -87.0f, NO_EDGE = -3e38f;
+static const float NORM_FLOOR = 1e-12f, NO_EDGE = -3e38f;
 
 typedef struct {
     int64_t rows;         /* real nodes; an id at or above is a phantom, all zeros, or a filler, not written */
@@ -31,28 +20,6 @@ typedef struct {
 static inline int64_t padded_width(int64_t width) {
     int64_t step = PARTS * LANES;
     return (width + step - 1) / step * step;
-}
-
-static inline vf load(const float *p) { vf v; memcpy(&v, p, sizeof v); return v; }
-static inline void store(float *p, vf v) { memcpy(p, &v, sizeof v); }
-static inline vf all(float x) { return x - (vf){0}; }
-static inline vf pick(vi yes, vf a, vf b) { return (vf)(((vi)a & yes) | ((vi)b & ~yes)); }
-
-static inline float total(vf v) {
-    float sum = 0;
-    for (int lane = 0; lane < LANES; lane++) sum += v[lane];
-    return sum;
-}
-
-/* e^x for x <= 0, to about one unit in the last place; 0 is not reached, e^-87 is the least value. */
-static inline vf exponential(vf x) {
-    x = pick(x < LEAST_EXPONENT, all(LEAST_EXPONENT), x);
-    const float to_integer = 12582912.0f; /* 3 * 2^22: adding it rounds to whole numbers */
-    vf shifted = x * 1.44269504f + to_integer, n = shifted - to_integer;
-    vf r = x - n * 0.693359375f + n * 2.12194440e-4f, e = all(1.0f / 5040);
-    const float series[] = {1.0f / 720, 1.0f / 120, 1.0f / 24, 1.0f / 6, 0.5f, 1.0f, 1.0f};
-    for (int k = 0; k < 7; k++) e = e * r + series[k];
-    return (vf)((vi)e + (((vi)shifted) << 23));
 }
 
 static inline vf inverse(vf squares) {
@@ -189,19 +156,6 @@ static inline void weigh(const Shape *s, const float *q, const float *keys, cons
                 weights + i * STRIP, largest);
         for (int k = 0; k < QUERIES; k++) share[i + k] = 1 / normalise(s, weights + (i + k) * STRIP, largest[k]);
     }
-}
-
-/* One allocation for several arrays of so many floats, each on a line of the cache; 0 where memory is short. */
-static inline int divide_room(int count, const size_t *sizes, float **places[]) {
-    size_t floats = 0;
-    for (int i = 0; i < count; i++) floats += (sizes[i] + 15) / 16 * 16;
-    float *room = aligned_alloc(64, floats * sizeof(float));
-    if (!room) return 0;
-    for (int i = 0; i < count; i++) {
-        *places[i] = room;
-        room += (sizes[i] + 15) / 16 * 16;
-    }
-    return 1;
 }
 
 static inline int share_sources(const Shape *s, const int64_t *sources, int64_t a, int64_t b) {

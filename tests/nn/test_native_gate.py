@@ -1,0 +1,54 @@
+"""The gate in C equals the one of torch operators."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from glic_pyg.nn import native
+
+pytestmark = pytest.mark.skipif(not native.available(), reason="the C library is not compiled")
+
+
+@pytest.mark.parametrize("count", [1, 16, 999])
+def test_equals_torch(count: int) -> None:
+    u, v, grad = 3 * torch.randn(3, count)
+    exact = [t.double().requires_grad_() for t in (u, v)]
+    product = F.gelu(exact[0]) * exact[1]
+    grad_u, grad_v = torch.autograd.grad(product, exact, grad.double())
+    found_u, found_v, out = torch.empty_like(u), torch.empty_like(v), torch.empty_like(u)
+    for found, expected in (
+        (native.gate(u, v, out), product),
+        (native.gate_backward(u, v, grad.clone(), found_u, found_v), product),
+        (found_u, grad_u),
+        (found_v, grad_v),
+    ):
+        torch.testing.assert_close(found.double(), expected.detach(), rtol=1e-5, atol=2e-6)
+
+
+def test_extreme_values() -> None:
+    u = torch.tensor([-1e30, -100.0, -14.0, -0.0, 0.0, 14.0, 100.0, 1e30])
+    out = native.gate(u, torch.ones_like(u), torch.empty_like(u))
+    torch.testing.assert_close(out, F.gelu(u), rtol=1e-6, atol=1e-30)
+
+
+def test_threads_do_not_matter() -> None:
+    u, v = torch.randn(2, 300_001)
+    before, results = torch.get_num_threads(), []
+    try:
+        for threads in (1, 3):
+            torch.set_num_threads(threads)
+            results.append(native.gate(u, v, torch.empty_like(u)))
+    finally:
+        torch.set_num_threads(before)
+    assert torch.equal(*results)
+
+
+def test_what_it_leaves_to_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    u = torch.randn(4, 8)
+    assert native.can_gate(u, u)
+    for other in (u.double(), u.bfloat16(), u.T, u.to("meta")):
+        assert not native.can_gate(other, other)
+    monkeypatch.setenv("GLIC_NATIVE", "0")
+    assert not native.can_gate(u, u)
