@@ -13,6 +13,7 @@ from torch import Tensor
 from glic_pyg.codec.agreement import PriorTables
 from glic_pyg.codec.arithmetic import plain_arithmetic
 from glic_pyg.codec.errors import CorruptFile, LatentMismatch, NonFiniteLatents
+from glic_pyg.codec.goal import Goal
 from glic_pyg.codec.image_codec import ImageCodec
 from glic_pyg.codec.lattice import LATTICE, MARGIN, lattice_coordinates, level_coordinates, round_tracked
 from glic_pyg.codec.reading_channel import ReadingChannel
@@ -154,11 +155,26 @@ def _autocast() -> Iterator[None]:
         yield
 
 
-@pytest.mark.parametrize("setting", [_threads, _without_onednn, _lower_matmul_precision, _autocast])
+SETTINGS = (_threads, _without_onednn, _lower_matmul_precision, _autocast)
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
 def test_decodes_under_other_settings(
     codec: ImageCodec, pixels: np.ndarray, setting: Callable[[], object]
 ) -> None:
-    data = codec.encode(pixels).data
+    _agrees(codec, codec.encode(pixels).data, setting)
+
+
+@pytest.mark.parametrize("quality", [0, 37.25, 100])
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_any_quality_decodes_under_other_settings(
+    variable_codec: ImageCodec, pixels: np.ndarray, setting: Callable[[], object], quality: float
+) -> None:
+    _agrees(variable_codec, variable_codec.encode(pixels, goal=Goal("quality", quality)).data, setting)
+
+
+def _agrees(codec: ImageCodec, data: bytes, setting: Callable[[], object]) -> None:
+    """The checksum of the latents makes any disagreement about them an error."""
     expected = codec.decode(data).array.astype(int)
     with setting():  # type: ignore[attr-defined]
         decoded = codec.decode(data).array.astype(int)

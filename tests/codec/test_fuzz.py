@@ -18,12 +18,15 @@ from PIL import Image
 
 from glic_pyg.codec.container import Stream, read_container, write_container
 from glic_pyg.codec.errors import GlicError
-from glic_pyg.codec.header import take_header
+from glic_pyg.codec.header import FIXED_RATE, take_header
 from glic_pyg.codec.image_codec import ImageCodec
 from glic_pyg.codec.varint import take_varint
 from glic_pyg.models.weights import weights_hash
 from tests.codec.test_metadata import exif_block
 from tests.tiny_backbone import TinyBackbone
+from tests.tiny_cosines import tiny_cosines
+
+Mutation = Callable[[bytes, Generator, list[bytes]], bytes]
 
 COUNT = int(os.environ.get("GLIC_FUZZ_COUNT", "1500"))
 SECONDS_A_FILE = 5.0
@@ -33,17 +36,36 @@ MAX_PIXELS = 1 << 16
 @pytest.fixture(scope="module")
 def small_codec() -> ImageCodec:
     """Refuses more than 65,536 pixels, so that bounded means quick."""
-    model = TinyBackbone()
+    return _small(TinyBackbone())
+
+
+@pytest.fixture(scope="module")
+def small_variable_codec() -> ImageCodec:
+    """The same for weights of variable rate."""
+    return _small(tiny_cosines())
+
+
+def _small(model: TinyBackbone) -> ImageCodec:
     return ImageCodec(model, "tiny", weights_hash(model), max_pixels=MAX_PIXELS)
 
 
 @pytest.fixture(scope="module")
 def seeds(small_codec: ImageCodec, pixels: np.ndarray) -> list[bytes]:
     """Good files with every kind of stream."""
+    return _seeds(small_codec, pixels)
+
+
+@pytest.fixture(scope="module")
+def variable_seeds(small_variable_codec: ImageCodec, pixels: np.ndarray) -> list[bytes]:
+    """The same with a quality in the header."""
+    return _seeds(small_variable_codec, pixels)
+
+
+def _seeds(codec: ImageCodec, pixels: np.ndarray) -> list[bytes]:
     full = Image.fromarray(np.dstack([pixels, pixels[..., 0] // 64 * 64]))
     full.info.update(exif=b"Exif\0\0" + exif_block(6), icc_profile=b"profile" * 30, xmp=b"<xmp>text</xmp>")
     plain = Image.fromarray(pixels[:40, :50])
-    return [small_codec.encode(image).data for image in (full, plain, plain.convert("L"), full.convert("LA"))]
+    return [codec.encode(image).data for image in (full, plain, plain.convert("L"), full.convert("LA"))]
 
 
 @pytest.fixture(autouse=True)
@@ -121,6 +143,16 @@ def change_the_size(data: bytes, rng: Generator, _: list[bytes]) -> bytes:
     return write_container(header, container.streams)
 
 
+def change_the_quality(data: bytes, rng: Generator, _: list[bytes]) -> bytes:
+    """Any two bytes where a quality stands or would stand, and any version, with the right checksum."""
+    size, (_, after) = head_size(data), take_header(data, 5, FIXED_RATE)
+    head = bytearray(data[:size])
+    if rng.integers(0, 2):
+        head[4] = rng.integers(0, 4)
+    head[after : after + 2] = rng.bytes(2)
+    return bytes(head) + zlib.crc32(head).to_bytes(4, "little") + data[size + 4 :]
+
+
 def head_size(data: bytes) -> int:
     """Bytes before the header's checksum."""
     _, at = take_header(data, 5, data[4])
@@ -131,22 +163,38 @@ def head_size(data: bytes) -> int:
     return at
 
 
-MUTATIONS: list[Callable[[bytes, Generator, list[bytes]], bytes]] = [
+MUTATIONS: list[Mutation] = [
     flip_bits, truncate, splice, random_after_magic, damage_a_stream, damage_the_ties, damage_the_header,
-    change_the_size,
+    change_the_size, change_the_quality,
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize("mutate", MUTATIONS, ids=lambda mutate: mutate.__name__)
-def test_mutated_files(
-    small_codec: ImageCodec, seeds: list[bytes], mutate: Callable[[bytes, Generator, list[bytes]], bytes]
+def test_mutated_files(small_codec: ImageCodec, seeds: list[bytes], mutate: Mutation) -> None:
+    _decode_mutated(small_codec, seeds, mutate, -(-COUNT // len(MUTATIONS)))
+
+
+@pytest.mark.parametrize("mutate", [flip_bits, splice, damage_the_header, change_the_quality])
+def test_mutated_files_of_variable_rate(
+    small_variable_codec: ImageCodec,
+    variable_seeds: list[bytes],
+    mutate: Mutation,
+) -> None:
+    _decode_mutated(small_variable_codec, variable_seeds, mutate, -(-COUNT // (2 * len(MUTATIONS))))
+
+
+def _decode_mutated(
+    codec: ImageCodec,
+    seeds: list[bytes],
+    mutate: Mutation,
+    count: int,
 ) -> None:
     rng = np.random.default_rng(MUTATIONS.index(mutate))
-    for number in range(-(-COUNT // len(MUTATIONS))):
+    for number in range(count):
         data = mutate(seeds[number % len(seeds)], rng, seeds)
         started = time.monotonic()
         try:
-            decoded = small_codec.decode(data)
+            decoded = codec.decode(data)
         except GlicError as error:
             assert str(error).endswith("."), f"not a sentence: {error}"
         else:
@@ -157,9 +205,7 @@ def test_mutated_files(
 
 
 @pytest.mark.parametrize("mutate", MUTATIONS, ids=lambda mutate: mutate.__name__)
-def test_mutations_do_change_files(
-    seeds: list[bytes], mutate: Callable[[bytes, Generator, list[bytes]], bytes]
-) -> None:
+def test_mutations_do_change_files(seeds: list[bytes], mutate: Mutation) -> None:
     """A fuzz test that mutates nothing would pass."""
     rng = np.random.default_rng(1)
     changed = [mutate(seeds[i % len(seeds)], rng, seeds) != seeds[i % len(seeds)] for i in range(30)]

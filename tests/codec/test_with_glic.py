@@ -10,11 +10,15 @@ import torch
 from omegaconf import OmegaConf
 
 import glic_pyg
+from glic_pyg.codec.agreement import PriorTables
 from glic_pyg.codec.api import codec_for_encoding
 from glic_pyg.codec.errors import WeightsMismatch, WeightsNotFound
+from glic_pyg.codec.goal import Goal
 from glic_pyg.codec.library import load_from_path
+from glic_pyg.codec.writing_channel import WritingChannel
 from glic_pyg.models.glic import GLIC
 from glic_pyg.models.weights import save_weights, weights_hash
+from tests.models.conftest import TINY
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +66,49 @@ def test_estimated_bits_are_the_models_own(weights: Path, pixels: np.ndarray) ->
         likelihoods = codec.model.forward(x)["likelihoods"]
     bits = sum(float(-likelihood.double().log2().sum()) for likelihood in likelihoods.values())
     assert encoded.estimated_bits == pytest.approx(bits, rel=5e-3)
+
+
+@pytest.fixture(scope="module")
+def variable_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small GLIC of variable rate, its levels far apart, its gains stirred as by training."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(7)
+        model = GLIC(**TINY, levels=(0.0005, 0.005, 0.05))
+        for gains in model.rates.parameters():
+            gains.data += 0.2 * torch.randn_like(gains)
+    path = tmp_path_factory.mktemp("weights") / "variable.safetensors"
+    save_weights(path, model, {"trained": False})
+    return path
+
+
+@pytest.mark.parametrize("quality", [0, 21.5, 50, 100])
+def test_any_quality_there_and_back(variable_weights: Path, pixels: np.ndarray, quality: float) -> None:
+    """y is scaled before the entropy model, y_hat unscaled after it, by the gains of that quality."""
+    padded = np.pad(pixels, ((0, 38), (0, 126), (0, 0)), mode="edge")
+    data = glic_pyg.encode(padded, weights=variable_weights, quality=quality)
+    decoded = np.asarray(glic_pyg.decode(data, weights=variable_weights)).astype(int)
+    model = codec_for_encoding(None, variable_weights).model
+    assert isinstance(model, GLIC) and model.rates is not None
+    with torch.inference_mode():
+        y = model.rates.scale(model.g_a(torch.from_numpy(padded).permute(2, 0, 1)[None] / 255), quality)
+        y_hat = model.code_latents(WritingChannel(PriorTables()), y, shape=(8, 16)).float()
+        x_hat = model.g_s(model.rates.unscale(y_hat, quality))
+    expected = (x_hat[0].clamp(0, 1) * 255).round().permute(1, 2, 0).numpy().astype(int)
+    assert (np.abs(decoded - expected) <= 1).mean() >= 0.999 and decoded.std() > 10
+
+
+def test_estimated_bits_of_a_quality(variable_weights: Path, pixels: np.ndarray) -> None:
+    codec = codec_for_encoding(None, variable_weights)
+    padded = np.pad(pixels, ((0, 38), (0, 126), (0, 0)), mode="edge")
+    x = torch.from_numpy(padded).permute(2, 0, 1)[None] / 255
+    bits = {}
+    for quality in (10.0, 90.0):
+        encoded = codec.encode(padded, goal=Goal("quality", quality), estimate=True)
+        with torch.inference_mode():
+            likelihoods = codec.model.forward(x, quality)["likelihoods"]  # type: ignore[call-arg]
+        bits[quality] = sum(float(-likelihood.double().log2().sum()) for likelihood in likelihoods.values())
+        assert encoded.estimated_bits == pytest.approx(bits[quality], rel=2e-2)
+    assert bits[90.0] > 1.2 * bits[10.0]
 
 
 def test_retrained_weights_do_not_decode_old_files(weights: Path, pixels: np.ndarray, tmp_path: Path) -> None:
