@@ -1,0 +1,129 @@
+"""Which recipe learns most: runs of `glic train` of equal length, beside each other.
+
+python -m benchmarks.race runs/race --names optim.codec.lr model.gfa_depth --markdown
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+from rich.console import Console
+from rich.table import Table
+
+from glic_pyg.evaluation.provenance import provenance
+from glic_pyg.models.gain import Gain
+from glic_pyg.training.parameter_groups import parameter_groups
+
+__all__ = ["main"]
+
+OPTIMIZER_STEPS = 20
+LEGEND = (
+    "Cost is the objective on the validation pictures at the end, its mean over the validated qualities with "
+    "the weights of the loss; bpp is estimated. A pass is forward and backward of one batch; both times are "
+    "processor seconds of one thread, the optimizer's a mean over 20 steps."
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Print the table, the best run first."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.race", description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path, help="of the runs, each with its configuration and metrics")
+    parser.add_argument("--names", nargs="*", default=["optim.codec.lr"], help="settings to show")
+    parser.add_argument("--markdown", action="store_true", help="print a table for docs/results.md")
+    args = parser.parse_args(arguments)
+    torch.set_num_threads(1)
+    found = sorted(filter(None, map(_finished, sorted(args.folder.glob("*/.hydra/config.yaml")))), key=_cost)
+    if not found:
+        print(f"race: no run in {args.folder} has a validated variable-rate model.", file=sys.stderr)
+        return 1
+    qualities = list(found[0][0].module.val_qualities)
+    header = ("steps", "batch", "optimizer", *args.names, "cost", *(f"quality {q}" for q in qualities))
+    rows = [_row(cfg, metrics, args.names) for cfg, metrics in found]
+    _print((*header, "pass, s", "optimizer, s"), rows, markdown=args.markdown)
+    print(f"\n{LEGEND}\n\n{provenance(['python', '-m', 'benchmarks.race', *arguments])}")
+    return 0
+
+
+def _finished(config: Path) -> tuple[DictConfig, dict[str, str]] | None:
+    """A run's configuration and last validation, if it has one."""
+    cfg = OmegaConf.load(config)
+    assert isinstance(cfg, DictConfig)
+    rows: list[dict[str, str]] = []
+    for log in sorted((config.parent.parent / "metrics").rglob("metrics.csv")):
+        with log.open(newline="") as file:
+            rows += [row for row in csv.DictReader(file) if any(_validated(row))]
+    return (cfg, rows[-1]) if rows else None
+
+
+def _validated(row: dict[str, str]) -> list[str]:
+    return [name for name, value in row.items() if name.startswith("val/loss@") and value]
+
+
+def _cost(run: tuple[DictConfig, dict[str, str]]) -> float:
+    """Mean over the qualities of what the run minimised."""
+    cfg, metrics = run
+    qualities = torch.tensor([float(quality) for quality in cfg.module.val_qualities])
+    weights = (Gain(list(cfg.model.levels), 1).lmbda(qualities) / cfg.loss.lmbda) ** -cfg.loss.balance
+    losses = torch.tensor([float(metrics[f"val/loss@{quality:g}"]) for quality in qualities.tolist()])
+    return (weights * losses).mean().item()
+
+
+def _row(cfg: DictConfig, metrics: dict[str, str], names: Sequence[str]) -> list[str]:
+    """Cells of a run; times are taken now."""
+    points = [
+        f"{float(metrics[f'val/bpp@{q:g}']):.3f} bpp, {float(metrics[f'val/psnr@{q:g}']):.2f} dB"
+        for q in cfg.module.val_qualities
+    ]
+    batch = f"{cfg.data.batch_size}×{cfg.data.crop}²"
+    settings = [str(OmegaConf.select(cfg, name)) for name in names]
+    optimizer = cfg.optim.codec._target_.rsplit(".", 1)[-1]
+    cost = f"{_cost((cfg, metrics)):.4f}"
+    return [str(cfg.steps), batch, optimizer, *settings, cost, *points, *(f"{s:.3f}" for s in _times(cfg))]
+
+
+def _times(cfg: DictConfig) -> tuple[float, float]:
+    """Seconds of a forward and backward pass, and of a step of the optimizer."""
+    module: Any = instantiate(cfg.module)
+    parameters = list(parameter_groups(module.model).codec.values())
+    x = torch.rand(cfg.data.batch_size, 3, cfg.data.crop, cfg.data.crop)
+    quality = torch.linspace(0, 100, len(x))
+
+    def step() -> None:
+        out = module.model(x, quality)
+        lmbdas = module.model.rates.lmbda(quality)
+        module.loss(x, out["x_hat"], out["likelihoods"], module.model.ortho_loss(), lmbdas).loss.backward()
+
+    passes = min(_seconds(step) for _ in range(3))
+    optimizer = module.codec_optimizer(parameters)
+    optimizer.step()
+    return passes, sum(_seconds(optimizer.step) for _ in range(OPTIMIZER_STEPS)) / OPTIMIZER_STEPS
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    start = time.process_time()
+    work()
+    return time.process_time() - start
+
+
+def _print(header: Sequence[str], rows: Sequence[Sequence[str]], *, markdown: bool) -> None:
+    if markdown:
+        print("\n".join(f"| {' | '.join(line)} |" for line in (header, ["---"] * len(header), *rows)))
+        return
+    table = Table(*header)
+    for row in rows:
+        table.add_row(*row)
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
