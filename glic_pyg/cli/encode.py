@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from glic_pyg.cli.check import checked
 from glic_pyg.cli.jobs import Job, Result, plan_jobs, run_jobs
 from glic_pyg.cli.options import (
     add_coding_options,
@@ -32,6 +33,11 @@ def _parser() -> argparse.ArgumentParser:
     add_rate_options(parser)
     parser.add_argument("--model", metavar="NAME", help="name of shipped weights (glic doctor lists them)")
     add_coding_options(parser)
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="compare with WebP at equal bytes; warn where it is better",
+    )
     parser.add_argument("--reduce-16bit", action="store_true", help="reduce more than 8 bits a sample to 8")
     parser.add_argument("--first-frame", action="store_true", help="keep the first frame of an animation")
     return parser
@@ -61,7 +67,8 @@ def main(argv: Sequence[str]) -> int:
             data, reduce_16bit=args.reduce_16bit, first_frame=args.first_frame, max_pixels=args.max_pixels
         )
         encoded = codec.encode(picture, goal=goal)
-        return Result(encoded.data, _summary(encoded), encoded.notes)
+        result = Result(encoded.data, _summary(encoded), encoded.notes)
+        return checked(result, picture, codec) if args.check else result
 
     return run_jobs("encode", jobs, work, force=args.force)
 

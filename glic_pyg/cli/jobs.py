@@ -36,11 +36,13 @@ class Result:
         data: the bytes to write.
         summary: a few words for the report.
         notes: whole sentences about what was not kept.
+        warnings: whole sentences about what the user may not want.
     """
 
     data: bytes
     summary: str
     notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 def plan_jobs(
@@ -88,6 +90,8 @@ def run_jobs(command: str, jobs: Sequence[Job], work: Callable[[bytes, Job], Res
                 console.print(f"{_shown(job.source)} -> {_shown(job.target)}: {result.summary}")
                 for note in result.notes:
                     console.print(f"  note: {note}")
+                for warning in result.warnings:
+                    console.print(f"  WARNING: {warning}", style="bold yellow")
             advance()
     if failures and len(jobs) > 1:
         console.print(f"glic {command}: {failures} of {len(jobs)} files failed.")

@@ -14,7 +14,7 @@ from PIL import Image, features
 
 from glic_pyg.evaluation.classical.contract import Pixels
 
-__all__ = ["AVIF", "JPEG", "JPEG_2000", "JPEG_XL", "WEBP", "PillowCodec"]
+__all__ = ["AVIF", "JPEG", "JPEG_2000", "JPEG_XL", "WEBP", "WEBP_LOSSLESS", "PillowCodec"]
 
 
 @dataclass(frozen=True)
@@ -92,6 +92,13 @@ WEBP = PillowCodec(
     "webp", "a Pillow with libwebp",
 )  # fmt: skip
 """Lossy, at the slowest and best ``method``; 4:2:0, as the format demands."""
+
+WEBP_LOSSLESS = PillowCodec(
+    "webp-lossless", "WebP without loss", ".webp", "effort", range(0, 101), (50,),
+    "WEBP", lambda effort: {"lossless": True, "quality": effort, "method": 2},
+    "webp", "a Pillow with libwebp",
+)  # fmt: skip
+"""Every pixel as it was; it makes no curve and stands in no ladder."""
 
 _WAVELET: dict[str, object] = {"irreversible": True, "mct": 1, "no_jp2": True}
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from glic_pyg.evaluation.classical.contract import ClassicalCodec, Pixels
 
-__all__ = ["ClassicalFile", "at_least", "nearest"]
+__all__ = ["ClassicalFile", "around", "at_least", "nearest"]
 
 
 class ClassicalFile(NamedTuple):
@@ -29,10 +29,14 @@ def at_least(codec: ClassicalCodec, pixels: Pixels, size: int) -> ClassicalFile:
 
 
 def nearest(codec: ClassicalCodec, pixels: Pixels, size: int) -> ClassicalFile:
-    """The file whose size is nearest to ``size`` bytes.
+    """The file whose size is nearest to ``size`` bytes, of those :func:`around` it."""
+    return min(around(codec, pixels, size), key=lambda file: abs(len(file.data) - size))
 
-    Bisection for the last setting that fits, which trusts the size to grow with the settings; of that file
-    and the next larger one the nearer is taken.
+
+def around(codec: ClassicalCodec, pixels: Pixels, size: int) -> list[ClassicalFile]:
+    """The last setting whose file fits into ``size`` bytes, and the next one; one file at the ends.
+
+    Found by bisection, which trusts the size to grow with the settings.
     """
     files: dict[int, bytes] = {}
 
@@ -45,6 +49,5 @@ def nearest(codec: ClassicalCodec, pixels: Pixels, size: int) -> ClassicalFile:
     while too_large - fits > 1:
         middle = (fits + too_large) // 2
         fits, too_large = (middle, too_large) if len(of(middle)) <= size else (fits, middle)
-    candidates = [number for number in (fits, too_large) if 0 <= number < len(codec.settings)]
-    best = min(candidates, key=lambda number: abs(len(of(number)) - size))
-    return ClassicalFile(of(best), codec.settings[best])
+    there = [number for number in (fits, too_large) if 0 <= number < len(codec.settings)]
+    return [ClassicalFile(of(number), codec.settings[number]) for number in there]
