@@ -43,6 +43,8 @@ def explain(error: Exception, folder: Path, command: str, arguments: Sequence[st
         others = [a for a in arguments if unknown[1] not in a and "=" in a and not a.startswith("-")]
         return _unknown_key(unknown[1], command, _known_keys(folder, command, others))
     if isinstance(error, OverrideParseException):
+        if "=" not in error.override:
+            return f"{error.override} is no setting; one is written key=value."
         return f"cannot read {error.override}: {_one_line(error).partition(' See http')[0]}; try quotes."
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         return _missing_file(error.missing_cfg_file, error.options or ())

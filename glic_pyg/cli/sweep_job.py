@@ -85,7 +85,7 @@ def _command_line(command: str, folder: Path, more: Sequence[str]) -> list[str]:
     sweep = Path(settings.sweep.dir).absolute()
     name = Path(sweep.name) / os.path.relpath(folder, sweep)
     place = [f"name='{name}'", f"hydra.run.dir='{folder}'"]
-    return [sys.executable, "-m", f"glic_pyg.cli.{command}", *folders, *own, *place, *more]
+    return [sys.executable, "-m", "glic_pyg.cli.main", command, *folders, *own, *place, *more]
 
 
 def _as_typed(kind: str) -> list[str]:

@@ -2,147 +2,110 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any
 
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 from rich.progress import Progress
 
-from glic_pyg.cli.options import add_coding_options, choose_device, set_threads
-from glic_pyg.cli.test_output import OUTPUTS, check_outputs, print_means, write_outputs
+from glic_pyg.cli.hydra_app import run_hydra_app
+from glic_pyg.cli.job_record import write_metrics
+from glic_pyg.cli.options import choose_device, set_threads
+from glic_pyg.cli.processes import end_with_parent
+from glic_pyg.cli.sweep_job import in_sweep, run_sweep_job
+from glic_pyg.cli.test_inputs import classical_codecs, learned_codecs, pictures, say
+from glic_pyg.cli.test_output import check_output_folder, figures_of, print_means, write_outputs
 from glic_pyg.codec.errors import GlicError
 
 if TYPE_CHECKING:
-    from torch import nn
-
-    from glic_pyg.codec.image_codec import ImageCodec
+    from glic_pyg.codec.image_codec import Precision
     from glic_pyg.data.image_file import ImageFile
-    from glic_pyg.evaluation.classical.contract import ClassicalCodec
     from glic_pyg.evaluation.comparison import Comparison
     from glic_pyg.evaluation.measure import Rung
 
-__all__ = ["main"]
-
-_QUICK = ("jpeg", "jpeg2000", "webp", "avif", "jpegxl")
-_FETCHED = ("kodak", "clic", "clic-test2021", "tecnick")
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="glic test",
-        conflict_handler="resolve",
-        description="Measure rate and distortion from real files: encode, write, read, decode, compare with "
-        "the 8-bit original; classical codecs on the same images in the same run.",
-        epilog=f"Writes {', '.join(OUTPUTS)}.",
-    )
-    parser.add_argument(
-        "data",
-        metavar="DATA",
-        help="a folder, a list of files, a tar shard, or kodak, clic, tecnick below data/",
-    )
-    parser.add_argument(
-        "--model",
-        action="append",
-        default=[],
-        metavar="NAME",
-        help="shipped weights; give several for a curve",
-    )
-    add_coding_options(parser)
-    parser.add_argument(
-        "--weights",
-        action="append",
-        default=[],
-        metavar="FILE",
-        help="a weights file; give several for a curve",
-    )
-    parser.add_argument(
-        "--codecs",
-        default="quick",
-        metavar="NAMES",
-        help=f"quick ({', '.join(_QUICK)}; the default), all (also hevc, vvc, vtm), none, or a,b,c",
-    )
-    parser.add_argument("-o", "--output-dir", default="test", metavar="DIR", help="default: test")
-    parser.add_argument("-f", "--force", action="store_true", help="overwrite files that exist")
-    return parser
+__all__ = ["main", "measure"]
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run the command: 0, or 1 if an image failed."""
-    args = _parser().parse_args(argv)
-    folder = Path(args.output_dir)
-    check_outputs(folder, args.force)
+    """Measure as ``conf/test.yaml`` and the arguments say; every failure ends in SystemExit.
 
-    from glic_pyg.evaluation.comparison import learned_rung
+    Args:
+        argv: overrides and Hydra's own options (``-m``, ``--cfg job``, ...).
+
+    Returns:
+        0.
+    """
+    return run_hydra_app("test", _job, argv)
+
+
+def _job(cfg: DictConfig) -> dict[str, float]:
+    """One measurement, in a process of its own if it belongs to a sweep."""
+    if in_sweep():
+        return run_sweep_job("test")
+    end_with_parent()
+    settings: Any = OmegaConf.to_container(cfg, resolve=True)
+    paths, _ = settings.pop("paths"), settings.pop("name")
+    command = ["glic", "test", *HydraConfig.get().overrides.task]
+    return measure(**settings, data=Path(paths["data"]), output=Path(paths["output"]), command=command)
+
+
+def measure(
+    images: str,
+    weights: str | Sequence[str] | None,
+    qualities: Sequence[float],
+    codecs: str | Sequence[str],
+    device: str,
+    precision: Precision,
+    max_pixels: int,
+    threads: int | None,
+    data: Path,
+    output: Path,
+    command: Sequence[str],
+) -> dict[str, float]:
+    """Encode every picture with every codec, decode it, print and write what came out.
+
+    Args:
+        images: a folder, a list of files, a tar shard, or the name of a data set below ``data``.
+        weights: see :func:`~glic_pyg.cli.trained_weights.find_weights`; None: the shipped ones.
+        qualities: of weights of variable rate, 0 to 100.
+        codecs: names of classical codecs, or of a group of them.
+        device, precision, max_pixels, threads: as for ``glic encode``.
+        data: folder of the data sets.
+        output: folder that gets everything.
+        command: for the record.
+
+    Returns:
+        Our own means by name.
+
+    Raises:
+        GlicError: something is not there, or an image failed; the others are measured all the same.
+    """
+    from glic_pyg.evaluation.learned_ladder import learned_ladders
     from glic_pyg.evaluation.measure import classical_rung
     from glic_pyg.evaluation.provenance import provenance
-    from glic_pyg.models.weights import weights_hash
 
-    set_threads(args.threads)
-    device = choose_device(args.device)
-    images = _images(args.data)
-    classical = _classical(args.codecs)
-    learned = _learned(args, device)
-    rungs = [learned_rung(codec) for codec in learned]
-    rungs += [classical_rung(codec, setting) for codec in classical for setting in codec.ladder]
-    comparisons = _measure_all(rungs, images)
-    if not comparisons:
-        return 1
-    hashes = {codec.name: weights_hash(cast("nn.Module", codec.model)) for codec in learned}
-    how = provenance(["glic", "test", *argv], device, hashes)
-    print_means(comparisons, how)
-    sheet = (images[0].decode(), learned[len(learned) // 2], classical)
-    write_outputs(folder, comparisons, how, sheet)
-    return 0 if len(comparisons) == len(images) else 1
-
-
-def _images(data: str) -> list[ImageFile]:
-    """The pictures of a data set, in the order of their names.
-
-    Raises:
-        GlicError: there is none of that name, or not one picture in it.
-    """
-    from glic_pyg.data.catalogue import build_catalogue
-
-    here = Path("data", data)
-    if data in _FETCHED and not Path(data).exists() and not here.exists():
-        raise GlicError(f"The data set {data} is not here; fetch it: glic data get {data} -o {here}")
-    catalogue = build_catalogue(data if Path(data).exists() or not here.exists() else here)
-    for line in catalogue.unreadable:
-        _say(line)
-    return list(catalogue.files)
-
-
-def _learned(args: argparse.Namespace, device: str) -> list[ImageCodec]:
-    """A codec for each of the weights that were named, else the default ones."""
-    from glic_pyg.codec.api import codec_for_encoding
-
-    how = {"device": device, "precision": args.precision, "max_pixels": args.max_pixels}
-    named = [(name, None) for name in args.model] + [(None, path) for path in args.weights]
-    return [codec_for_encoding(name, path, **how) for name, path in named or [(None, None)]]
-
-
-def _classical(wanted: str) -> list[ClassicalCodec]:
-    """The codecs to compare with; those that are not installed are named and left out.
-
-    Raises:
-        GlicError: there is no codec of a name.
-    """
-    from glic_pyg.evaluation.classical.all_codecs import CLASSICAL_CODECS
-
-    groups = {"none": (), "quick": _QUICK, "all": tuple(CLASSICAL_CODECS)}
-    names = groups.get(wanted, tuple(wanted.split(",")))
-    if unknown := [name for name in names if name not in CLASSICAL_CODECS]:
-        raise GlicError(f"There is no codec {unknown[0]}; there are {', '.join(CLASSICAL_CODECS)}.")
-    found = []
-    for codec in (CLASSICAL_CODECS[name] for name in names):
-        if needed := codec.missing():
-            _say(f"{codec.title} is left out; it needs {needed}")
-        else:
-            found.append(codec)
-    return found
+    check_output_folder(output)
+    set_threads(threads)
+    device = choose_device(device)
+    rivals = classical_codecs(codecs)
+    files = pictures(images, data)
+    ours = learned_codecs(weights, device=device, precision=precision, max_pixels=max_pixels)
+    steps = learned_ladders(ours, qualities)
+    others = [classical_rung(codec, setting) for codec in rivals for setting in codec.ladder]
+    comparisons = _measure_all([*steps, *others], files)
+    how = provenance(command, device, {codec.name: codec.weights_hash for codec in ours})
+    if comparisons:
+        print_means(comparisons, how)
+        write_outputs(output, comparisons, how, (files[0].decode(), ours[len(ours) // 2], rivals))
+    if failed := len(files) - len(comparisons):
+        raise GlicError(f"{failed} of {len(files)} images failed.")
+    figures = figures_of(comparisons, len(steps))
+    write_metrics(output, figures)
+    return figures
 
 
 def _measure_all(rungs: Sequence[Rung], images: Sequence[ImageFile]) -> list[Comparison]:
@@ -162,10 +125,6 @@ def _measure_all(rungs: Sequence[Rung], images: Sequence[ImageFile]) -> list[Com
             try:
                 found.append(measure_ladder(rungs, name, image.decode(), Path(folder)))
             except (GlicError, UnreadableImage) as error:
-                _say(f"{name}: {error}")
+                say(f"{name}: {error}")
             bar.advance(task)
     return found
-
-
-def _say(what: str) -> None:
-    Console(stderr=True, highlight=False, soft_wrap=True, markup=False).print(f"glic test: {what}")

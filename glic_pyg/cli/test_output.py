@@ -9,33 +9,52 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
-from glic_pyg.cli.file_output import check_output, write_output
+from glic_pyg.cli.file_output import write_output
+from glic_pyg.codec.errors import GlicError
 
 if TYPE_CHECKING:
-    from glic_pyg.codec.image_codec import ImageCodec
+    from glic_pyg.cli.test_inputs import TitledCodec
     from glic_pyg.evaluation.classical.contract import ClassicalCodec, Pixels
     from glic_pyg.evaluation.comparison import Comparison
     from glic_pyg.evaluation.provenance import Provenance
 
-    Sheet = tuple[Pixels, ImageCodec, Sequence[ClassicalCodec]]
+    Sheet = tuple[Pixels, TitledCodec, Sequence[ClassicalCodec]]
 
-__all__ = ["OUTPUTS", "check_outputs", "print_means", "write_outputs"]
+__all__ = ["OUTPUTS", "check_output_folder", "figures_of", "print_means", "write_outputs"]
 
 OUTPUTS = (
     "results.json", "results.csv", "tables.md", "curves.png", "curves.svg", "curves.html", "crops.png",
 )  # fmt: skip
+_FIGURES = ("bpp", "psnr", "ms_ssim_db", "encode_seconds", "decode_seconds")
 _CROP = 160
 
 
-def check_outputs(folder: Path, force: bool) -> None:
-    """Make the folder and find out before the work whether everything may be written.
+def check_output_folder(folder: Path) -> None:
+    """Make the folder, and find out before the work whether it holds results already.
 
     Raises:
-        GlicError: something exists and ``force`` is off.
+        GlicError: it does.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    for name in OUTPUTS:
-        check_output("", str(folder / name), force)
+    if taken := [name for name in OUTPUTS if (folder / name).exists()]:
+        raise GlicError(f"{folder / taken[0]} exists already; choose another name=...")
+
+
+def figures_of(comparisons: Sequence[Comparison], ours: int) -> dict[str, float]:
+    """Means of our own files by name; of several steps, with codec and setting of each.
+
+    Args:
+        comparisons: what was measured.
+        ours: how many steps are ours; they come first.
+    """
+    from glic_pyg.evaluation.summary import means
+
+    figures: dict[str, float] = {}
+    for mean in means(comparisons)[:ours]:
+        whose = f"{mean.codec}/{mean.setting}/" if ours > 1 else ""
+        values = {name: getattr(mean, name) for name in _FIGURES}
+        figures |= {f"test/{whose}{name}": value for name, value in values.items() if value is not None}
+    return figures
 
 
 def print_means(comparisons: Sequence[Comparison], how: Provenance) -> None:
@@ -87,7 +106,7 @@ def write_outputs(folder: Path, comparisons: Sequence[Comparison], how: Provenan
         print(f"  {folder / name}")
 
 
-def _crop_sheet(original: Pixels, codec: ImageCodec, rivals: Sequence[ClassicalCodec]) -> bytes:
+def _crop_sheet(original: Pixels, codec: TitledCodec, rivals: Sequence[ClassicalCodec]) -> bytes:
     """A detail of one picture: original, ours, and every other codec at the bytes nearest to ours."""
     from glic_pyg.evaluation.classical.same_bytes import nearest
     from glic_pyg.evaluation.quality import quality_of

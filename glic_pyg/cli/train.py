@@ -126,19 +126,13 @@ def _job(cfg: DictConfig) -> dict[str, float]:
         raise GlicError(sentence) from error
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Hand the arguments to Hydra.
+def main(argv: Sequence[str]) -> int:
+    """Train as ``conf/train.yaml`` and the arguments say; every failure ends in SystemExit.
 
     Args:
-        argv: overrides and Hydra's own options (``-m``, ``--cfg job``, ...); ``sys.argv`` by default.
+        argv: overrides and Hydra's own options (``-m``, ``--cfg job``, ...).
 
     Returns:
-        0; every failure ends in SystemExit.
+        0.
     """
-    return run_hydra_app("train", _job, sys.argv[1:] if argv is None else argv)
-
-
-if __name__ == "__main__":
-    from glic_pyg.cli import train as importable  # jobs of a sweep are pickled by their module's name
-
-    raise SystemExit(importable.main())
+    return run_hydra_app("train", _job, argv)

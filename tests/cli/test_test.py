@@ -3,84 +3,181 @@
 import csv
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+import torch
+from numpy.typing import NDArray
 
 from glic_pyg.cli.main import main
 from glic_pyg.cli.test_output import OUTPUTS
+from glic_pyg.cli.trained_weights import find_weights, title_of
+from glic_pyg.codec.errors import GlicError
+from glic_pyg.codec.image_codec import ImageCodec
 from glic_pyg.evaluation.classical.pillow import JPEG, JPEG_XL
 from glic_pyg.evaluation.curve import CurveError
 from glic_pyg.evaluation.measured_curves import read_curves
+from glic_pyg.models.hyperprior import Hyperprior
+from glic_pyg.models.weights import save_weights
+from tests.cli.tiny_run import ENVIRONMENT
 
 Capture = pytest.CaptureFixture[str]
 pytestmark = pytest.mark.usefixtures("tiny_weights", "folder")
 
 
 def test_everything_is_measured_and_written(capsys: Capture) -> None:
-    assert main(["test", ".", "--codecs", "jpeg", "-o", "out"]) == 0
+    assert main(["test", "images=.", "codecs=jpeg", "name=out"]) == 0
     said = capsys.readouterr().out
     assert "Mean of 2 images" in said and "weights: tiny " in said
-    assert sorted(os.listdir("out")) == sorted(OUTPUTS)
-    document = json.loads(Path("out/results.json").read_text())
+    assert {*OUTPUTS, "metrics.json", "test.log", ".hydra"} == set(os.listdir("runs/out"))
+    document = json.loads(Path("runs/out/results.json").read_text())
     assert [image["image"] for image in document["images"]] == ["a", "b"]
-    assert document["command"] == "glic test . --codecs jpeg -o out"
+    assert document["command"] == "glic test images=. codecs=jpeg name=out"
     assert len(document["weights"]["tiny"]) == 64 and "pillow" in document["versions"]
     means = document["mean"]
     assert [(mean["codec"], mean["setting"]) for mean in means] == [
-        ("glic", "tiny"), *(("jpeg", f"quality {quality}") for quality in JPEG.ladder),
+        ("tiny", "its one rate"), *(("jpeg", f"quality {quality}") for quality in JPEG.ladder),
     ]  # fmt: skip
     assert all(mean["encode_seconds"] > 0 and mean["ms_ssim"] is None for mean in means)
-    with open("out/results.csv") as file:
+    with open("runs/out/results.csv") as file:
         assert len(list(csv.DictReader(file))) == 2 * len(means)
-    assert "## b, 56×40" in Path("out/tables.md").read_text()
-    curve = read_curves(Path("out/results.json"))[1]
+    assert "## b, 56×40" in Path("runs/out/tables.md").read_text()
+    curve = read_curves(Path("runs/out/results.json"))[1]
     assert curve.name == "JPEG (measured)" and len(curve.bpp) == len(JPEG.ladder)
     assert sum(curve.psnr) == pytest.approx(sum(mean["psnr"] for mean in means[1:]))
 
 
 def test_curves_of_a_run_among_published_ones(capsys: Capture) -> None:
-    main(["test", "a.png", "--codecs", "jpeg,webp", "-o", "out"])
+    main(["test", "images=a.png", "codecs=[jpeg,webp]", "name=out"])
     capsys.readouterr()
-    arguments = ["rd", "--results", "out/results.json", "--anchor", "JPEG (measured)", "-o", "figures"]
+    arguments = ["rd", "--results", "runs/out/results.json", "--anchor", "JPEG (measured)", "-o", "figures"]
     assert main(arguments) == 0
     assert "WebP (measured)" in capsys.readouterr().out
     assert sorted(os.listdir("figures")) == ["rd-psnr.html", "rd-psnr.png", "rd-psnr.svg"]
     assert main(arguments) == 1
     assert "exists; overwrite it with --force" in capsys.readouterr().err
-    assert main(["rd", "clic2020-mobile", "--results", "out/results.json"]) == 0
+    assert main(["rd", "clic2020-mobile", "--results", "runs/out/results.json"]) == 0
     assert "cheng2020-attn" in capsys.readouterr().out
-    assert main(["rd", "kodak", "--results", "out/results.json"]) == 1
-    assert "out/results.json holds 1 images and kodak has 24: their means" in capsys.readouterr().err
+    assert main(["rd", "kodak", "--results", "runs/out/results.json"]) == 1
+    assert "runs/out/results.json holds 1 images and kodak has 24: their means" in capsys.readouterr().err
 
 
 def test_a_missing_codec_is_named_and_left_out(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(type(JPEG_XL), "missing", lambda self: "a tool" if self is JPEG_XL else None)
-    assert main(["test", "a.png", "--codecs", "jpegxl,webp"]) == 0
+    assert main(["test", "images=a.png", "codecs=[jpegxl,webp]"]) == 0
     said = capsys.readouterr()
     assert "glic test: JPEG XL is left out; it needs a tool" in said.err
     assert "\nwebp " in said.out and "\njpegxl " not in said.out
 
 
-def test_wrong_names_are_one_sentence(capsys: Capture) -> None:
-    assert main(["test", "a.png", "--codecs", "jpg"]) == 1
-    assert capsys.readouterr().err.startswith("glic test: There is no codec jpg; there are jpeg, ")
-    assert main(["test", "kodak"]) == 1
-    assert "fetch it: glic data get kodak -o data/kodak" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        (
+            ["images=a.png", "codecs=jpg"],
+            "glic test: There is no codec jpg; there are none, quick, all, jpeg, ",
+        ),
+        (["codecs=none"], "fetch it: glic data get kodak -o data/kodak"),
+        (["images=a.png", "codecs=none", "weights=runs"], "There are no weights in runs: no run has"),
+        (["wieghts=x"], "glic test: there is no setting wieghts; did you mean weights?"),
+        (["a.png"], "glic test: a.png is no setting; one is written key=value."),
+    ],
+)
+def test_what_is_wrong_is_one_sentence(settings: list[str], sentence: str) -> None:
+    Path("runs").mkdir()
+    with pytest.raises(SystemExit) as end:
+        main(["test", *settings])
+    assert sentence in str(end.value.code) and "\n" not in str(end.value.code)
 
 
 def test_data_by_name(capsys: Capture) -> None:
     Path("data/kodak").mkdir(parents=True)
     os.link("a.png", "data/kodak/kodim01.png")
-    assert main(["test", "kodak", "--codecs", "none"]) == 0
+    assert main(["test", "codecs=none", "name=all"]) == 0
     assert "Mean of 1 images" in capsys.readouterr().out
+    figures = json.loads(Path("runs/all/metrics.json").read_text())
+    assert figures["test/bpp"] > 0 and figures["test/psnr"] > 0
 
 
-def test_nothing_is_overwritten_unasked(capsys: Capture) -> None:
-    Path("test").mkdir()
-    Path("test/tables.md").write_text("precious")
-    assert main(["test", "a.png"]) == 1
-    assert "tables.md exists; overwrite it with --force" in capsys.readouterr().err
+def test_an_image_that_fails_is_named(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(self: ImageCodec, source: NDArray[np.uint8], **how: Any) -> None:
+        if source.mean() > 128:
+            raise GlicError("too bright")
+        return encode(self, source, **how)
+
+    encode = ImageCodec.encode
+    monkeypatch.setattr(ImageCodec, "encode", fails)
+    with pytest.raises(SystemExit, match="1 of 2 images failed"):
+        main(["test", "images=.", "codecs=none", "name=out"])
+    assert "glic test: b: too bright" in capsys.readouterr().err
+    assert len(json.loads(Path("runs/out/results.json").read_text())["images"]) == 1
+
+
+def test_nothing_is_overwritten_unasked() -> None:
+    Path("runs/x").mkdir(parents=True)
+    Path("runs/x/tables.md").write_text("precious")
+    with pytest.raises(SystemExit, match=r"runs/x/tables.md exists already; choose another name="):
+        main(["test", "images=a.png", "name=x"])
+    assert Path("runs/x/tables.md").read_text() == "precious"
+
+
+@pytest.fixture
+def sweep(folder: Path) -> Path:
+    """The folder of a sweep over two λ, as its runs leave it."""
+    for lmbda in ("0.01", "0.02"):
+        run = folder / f"runs/rates/loss.lmbda={lmbda}"
+        (run / ".hydra").mkdir(parents=True)
+        torch.manual_seed(int(lmbda[-1]))
+        save_weights(run / "tiny.safetensors", Hyperprior(4, 4), {})
+    return folder / "runs/rates"
+
+
+def test_weights_of_a_sweep_are_one_curve(sweep: Path) -> None:
+    assert main(["test", "images=a.png", f"weights={sweep}", "codecs=none", "name=out"]) == 0
+    document = json.loads(Path("runs/out/results.json").read_text())
+    assert [(mean["codec"], mean["setting"]) for mean in document["mean"]] == [
+        ("tiny-λ", "λ 0.01"), ("tiny-λ", "λ 0.02"),
+    ]  # fmt: skip
+    assert len(set(document["weights"].values())) == 2
+    assert "test/tiny-λ/λ 0.02/psnr" in json.loads(Path("runs/out/metrics.json").read_text())
+
+
+def test_weights_are_called_after_their_run(tmp_path: Path) -> None:
+    titles = {
+        "glic_xs.safetensors": "glic_xs",
+        "runs/first/glic_xs.safetensors": "first",
+        "runs/s/loss.lmbda=0.0035/glic_xs.safetensors": "glic_xs-0.0035",
+        "runs/s/loss.lmbda=1e-3,seed=1/glic_xs.safetensors": "glic_xs,seed=1-1e-3",
+        "runs/s/seed=1/glic_xs.safetensors": "glic_xs,seed=1",
+    }
+    for name in titles:
+        path = tmp_path / name
+        if "runs" in name:
+            (path.parent / ".hydra").mkdir(parents=True)
+        path.touch()
+    assert {name: title_of(tmp_path / name) for name in titles} == titles
+    found = find_weights([str(tmp_path / "glic_xs.safetensors"), str(tmp_path / "runs/s")])
+    assert [title_of(path) for path in found] == [
+        "glic_xs", "glic_xs-0.0035", "glic_xs,seed=1-1e-3", "glic_xs,seed=1",
+    ]  # fmt: skip
+
+
+@pytest.mark.slow
+def test_a_sweep_of_measurements(sweep: Path) -> None:
+    one = sweep / "loss.lmbda=0.01/tiny.safetensors"
+    settings = ["-m", "name=s", "images=a.png", "codecs=none", f"weights={one},{sweep}/none.safetensors"]
+    done = subprocess.run(
+        [sys.executable, "-m", "glic_pyg.cli.main", "test", *settings],
+        env=ENVIRONMENT, capture_output=True, text=True, timeout=280,
+    )  # fmt: skip
+    assert done.returncode == 1, done.stderr
+    table = Path("runs/s/table.md").read_text()
+    assert table.count("| finished |") == 1 and "no weights at" in table
+    assert "| test/bpp |" in table
 
 
 def test_what_is_no_results_file(tmp_path: Path) -> None:

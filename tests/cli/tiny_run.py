@@ -14,7 +14,7 @@ from PIL import Image
 ROOT = Path(__file__).parents[2]
 CONF = Path(__file__).parent / "conf"
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-TRAIN = [sys.executable, "-m", "glic_pyg.cli.train"]
+TRAIN = [sys.executable, "-m", "glic_pyg.cli.main", "train"]
 
 
 def tiny_options(folder: Path) -> list[str]:
