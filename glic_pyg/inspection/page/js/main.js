@@ -1,0 +1,71 @@
+import { Choices } from "./choices.js";
+import { wireControls } from "./controls.js";
+import { Figure } from "./figure.js";
+import { wireArrows, wireLetters } from "./keyboard.js";
+import { PanelData } from "./panel_data.js";
+import { spokenWords } from "./words.js";
+
+const SILENCE = 400; // milliseconds after the last change until it is spoken
+
+const data = JSON.parse(document.getElementById("data").textContent);
+const panels = data.panels.map(header => new PanelData(header, data.weightSteps));
+const [first] = panels, start = { u: first.start[0] / first.width, v: first.start[1] / first.height };
+const blocks = panels.flatMap(panel => panel.blocks);
+const choices = new Choices({
+  block: blocks.find(({ stride }) => stride === 8) ?? blocks[0], layer: "all", head: "all",
+  kinds: new Set(blocks.flatMap(block => Object.keys(block.graphs))),
+  overlay: "none", picture: "photo", place: start, held: false,
+});
+
+const figures = panels.map((panel, i) => new Figure(panel, i + 1, choices));
+document.getElementById("panels").dataset.count = panels.length;
+document.getElementById("panels").append(...figures.map(figure => figure.element));
+wireControls(panels, choices);
+wireLetters();
+for (const figure of figures) {
+  wireArrows(figure, choices, start);
+  wirePointer(figure);
+}
+explainRounding();
+choices.listen(update);
+update("controls");
+
+async function update(source) {
+  document.body.classList.toggle("held", choices.held);
+  await Promise.all(figures.map(figure => figure.update(panels)));
+  document.body.dataset.ready = "yes";
+  if (source !== "pointer") speakSoon();
+}
+
+/** The node follows the mouse until a click holds it; a finger chooses with a tap. */
+function wirePointer({ view }) {
+  const placeOf = ({ clientX, clientY }) => {
+    const box = view.getBoundingClientRect(), share = (at, from, length) => Math.min(1, Math.max(0, (at - from) / length));
+    return { u: share(clientX, box.left, box.width), v: share(clientY, box.top, box.height) };
+  };
+  view.addEventListener("pointermove", event => {
+    if (event.pointerType === "mouse" && !choices.held) choices.change({ place: placeOf(event) }, "pointer");
+  });
+  view.addEventListener("click", event => {
+    const mouse = event.pointerType === "mouse";
+    choices.change({ place: placeOf(event), held: mouse && !choices.held }, mouse ? "pointer" : "tap");
+  });
+}
+
+let waiting;
+
+function speakSoon() {
+  clearTimeout(waiting);
+  waiting = setTimeout(() => {
+    const said = figures.filter(figure => figure.look).map(({ panel, look }) => (figures.length > 1 ? `${panel.picture}: ` : "") + spokenWords(look));
+    document.getElementById("spoken").textContent = said.join(" ");
+  }, SILENCE);
+}
+
+function explainRounding() {
+  const pitches = [...new Set(panels.map(({ pitch }) => pitch))].join(" or ");
+  document.getElementById("rounding").textContent = `So that the page stays small, neighbours are kept of one node in every ${pitches} × ${pitches} pixels`
+    + ` (of all nodes where these are larger); the nearest one is shown. Its neighbours are exact, their attention is rounded to`
+    + ` 1/${data.weightSteps}, so weights below ${(50 / data.weightSteps).toFixed(1)} % read as zero. Complexity, bits, error and budgets are rounded to a`
+    + ` ${data.mapSteps}th of their range, degrees not at all. The pictures are WebP of quality 90; error was measured before.`;
+}

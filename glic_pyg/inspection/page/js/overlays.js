@@ -1,0 +1,51 @@
+import { colour } from "./colours.js";
+import { nearest } from "./geometry.js";
+
+// Maps that can be laid over the photo.
+export const OVERLAYS = {
+  none: { title: "None" },
+  complexity: { title: "Complexity", unit: "", of: "block" },
+  degree: { title: "Degree", unit: "neighbours", of: "block" },
+  bits: { title: "Bits", unit: "bits a pixel", of: "squares" },
+  error: { title: "Error", unit: "levels of 255", of: "squares" },
+  field: { title: "Receptive field" },
+};
+
+/** The map of a panel under an overlay's name, or none. */
+export async function overlayMap(panel, name, block) {
+  if (name === "bits" || name === "error") return (await panel.squares)[name === "bits" ? 0 : 1];
+  const own = panel.block(block);
+  return OVERLAYS[name].of === "block" && own ? (await panel.load(own))[name] : null;
+}
+
+/** Limits that leave out the faintest and strongest hundredth, alike for all panels. */
+export function limitsOf(maps) {
+  const low = Math.min(...maps.map(map => map.quantile(0.01))), high = Math.max(...maps.map(map => map.quantile(0.99)));
+  return { low, high: high > low ? high : low + 1 };
+}
+
+/** Draw a map, a pixel of the canvas a value. */
+export function drawMap(canvas, map, { low, high }) {
+  paint(canvas, map.rows, map.columns, map.stride, i => [...colour((map.values[i] - low) / (high - low)), 215]);
+}
+
+/** Darken what a latent does not see. */
+export function drawField(canvas, fields, levels, index) {
+  const size = fields.rows * fields.columns;
+  paint(canvas, fields.rows, fields.columns, fields.side, i => [8, 10, 16, 232 * (1 - levels[index * size + i] / 255)]);
+}
+
+/** The receptive field nearest to a place, and the middle of its latent. */
+export function fieldAt(fields, place) {
+  const middles = fields.positions.map(([row, column]) => ({ x: (column + 0.5) * 16, y: (row + 0.5) * 16 }));
+  const index = nearest(middles.map(({ x, y }) => Math.hypot(x - place.x, y - place.y)), 0);
+  return { index, ...middles[index] };
+}
+
+function paint(canvas, rows, columns, stride, pixel) {
+  Object.assign(canvas, { width: columns, height: rows });
+  const pen = canvas.getContext("2d"), image = pen.createImageData(columns, rows);
+  for (let i = 0; i < rows * columns; i++) image.data.set(pixel(i), 4 * i);
+  pen.putImageData(image, 0, 0);
+  Object.assign(canvas.dataset, { width: columns * stride, height: rows * stride });
+}
