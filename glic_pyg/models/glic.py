@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
-from glic_pyg.graph import GraphBuilder
+from glic_pyg.graph import graph_builder
 from glic_pyg.models.context import space_channel_context
 from glic_pyg.models.contract import SymbolChannel
 from glic_pyg.models.gain import BEST_QUALITY, Gain
@@ -17,6 +17,8 @@ from glic_pyg.models.latent_walk import code_latents
 from glic_pyg.models.precision import at_least_float32
 from glic_pyg.models.transforms import AnalysisTransform, SynthesisTransform, stage_blocks
 from glic_pyg.nn import HaarDown, HaarUp
+
+GFA_IN = ("both", "encoder", "decoder")
 
 
 class GLIC(nn.Module):
@@ -32,9 +34,12 @@ class GLIC(nn.Module):
         hyper_depth, hyper_expansion: gated blocks of h_a and h_s.
         groups: channel groups of y, summing to M.
         context_expansion, context_width, parameter_width: the context networks.
-        graph: settings of :class:`glic_pyg.graph.GraphBuilder` by name; ``None`` for the released model's.
+        graph: settings of :func:`glic_pyg.graph.graph_builder` by name; ``None`` for the released model's.
         levels: λ of the quality levels of a variable-rate model, see :class:`Gain`; ``None`` for the
             published model of one rate.
+        gfa_in: an ablation: which transform has GFA blocks, ``"both"``, ``"encoder"`` or ``"decoder"``; the
+            other one has gated blocks there, see :func:`stage_blocks`.
+        context_gfa_depth: beyond the paper: GFA layers in each channel context, see :class:`GraphContext`.
 
     Shapes: images ``(B, 3, H, W)`` in [0, 1], H and W multiples of 128; y ``(B, M, H/16, W/16)``.
     """
@@ -58,6 +63,8 @@ class GLIC(nn.Module):
         parameter_width: int = 384,
         graph: Mapping[str, Any] | None = None,
         levels: Sequence[float] | None = None,
+        gfa_in: Literal["both", "encoder", "decoder"] = "both",
+        context_gfa_depth: int = 0,
     ) -> None:
         super().__init__()
         self.config: dict[str, Any] = {
@@ -72,10 +79,12 @@ class GLIC(nn.Module):
             gfa_depth=gfa_depth,
             gfa_expansions=gfa_expansions,
             heads=heads,
-            builder=GraphBuilder(**(graph or {})),
+            builder=graph_builder(**(graph or {})),
         )
-        self.g_a = AnalysisTransform(widths, blocks())
-        self.g_s = SynthesisTransform(widths, blocks())
+        if gfa_in not in GFA_IN:
+            raise ValueError(f"GFA blocks are in one of {[*GFA_IN]}, not in {gfa_in!r}")
+        self.g_a = AnalysisTransform(widths, blocks(gfa=gfa_in != "decoder"))
+        self.g_s = SynthesisTransform(widths, blocks(gfa=gfa_in != "encoder"))
         self.latent_codec = space_channel_context(
             widths[-1],
             hyper_channels,
@@ -85,6 +94,8 @@ class GLIC(nn.Module):
             context_expansion=context_expansion,
             context_width=context_width,
             parameter_width=parameter_width,
+            gfa_depth=context_gfa_depth,
+            heads=heads,
         )
         self.rates = None if levels is None else Gain(levels, widths[-1])
 

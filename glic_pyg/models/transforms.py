@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from glic_pyg.graph import GraphBuilder
+from glic_pyg.graph import Builder
 from glic_pyg.nn import GatedBlock, GFABlock, HaarDown, HaarUp
 
 
@@ -69,19 +69,32 @@ def stage_blocks(
     gfa_depth: int,
     gfa_expansions: Sequence[float],
     heads: int,
-    builder: GraphBuilder | None = None,
+    builder: Builder | None = None,
+    gfa: bool = True,
 ) -> list[nn.Module]:
     """Gated blocks for stage 0, a GFA block each for stages 1 and 2.
+
+    Without GFA these stages get as many gated blocks as the GFA blocks have layers, of the same expansion, so
+    that an ablation compares graphs with convolutions and not with nothing.
 
     Args:
         widths: channels of the stages.
         gated_depth, gated_expansion: the gated blocks.
         gfa_depth, gfa_expansions, heads: the GFA blocks.
         builder: how they build their graphs.
+        gfa: whether stages 1 and 2 pass messages at all.
     """
-    gated = nn.Sequential(*(GatedBlock(widths[0], widths[0], gated_expansion) for _ in range(gated_depth)))
+
+    def gated(width: int, expansion: float, depth: int) -> nn.Module:
+        return nn.Sequential(*(GatedBlock(width, width, expansion) for _ in range(depth)))
+
+    def aggregating(width: int, expansion: float) -> nn.Module:
+        if not gfa:
+            return gated(width, expansion, gfa_depth)
+        return GFABlock(width, expansion, depth=gfa_depth, heads=heads, builder=builder)
+
     stages = zip(widths[1:3], gfa_expansions, strict=True)
-    return [gated, *(GFABlock(w, e, depth=gfa_depth, heads=heads, builder=builder) for w, e in stages)]
+    return [gated(widths[0], gated_expansion, gated_depth), *(aggregating(w, e) for w, e in stages)]
 
 
 def subpel(in_channels: int, out_channels: int) -> nn.Sequential:

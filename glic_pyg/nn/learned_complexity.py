@@ -13,16 +13,17 @@ from glic_pyg.nn.gfa_conv import GFAConv
 
 STEP = 1.25
 LEAST = 1e-3
+NORM_EPS = 1e-6
 
 
 class LearnedComplexity(nn.Module):
     r"""Scores the nodes of a map by a small network, in place of Sobel (GLIC's future work, our design).
 
     .. math:: c = \mathrm{softplus}\left(\mathrm{conv}_{3\times3}\left(\mathrm{GELU}\left(
-              \mathrm{conv}_{1\times1}(\mathrm{GN}(x))\right)\right)\right) + 0.001
+              \mathrm{conv}_{1\times1}\left((x - \mu) / \sigma\right)\right)\right)\right) + 0.001
 
-    GN is a group norm over the whole map: what counts is where the map is unlike itself elsewhere, not its
-    scale. Fresh weights give nearly the same score everywhere, so training starts from uniform degrees.
+    Mean and deviation are of the whole map: what counts is where it is unlike itself elsewhere, not its scale.
+    Fresh weights give nearly the same score everywhere, so training starts from uniform degrees.
 
     Args:
         channels: of the map.
@@ -33,13 +34,14 @@ class LearnedComplexity(nn.Module):
 
     def __init__(self, channels: int, hidden: int = 16) -> None:
         super().__init__()
-        self.norm = nn.GroupNorm(1, channels)
         self.mix = nn.Conv2d(channels, hidden, 1)
         self.score = nn.Conv2d(hidden, 1, 3, padding=1, padding_mode="replicate")
 
     def forward(self, x: Tensor) -> Tensor:
         with torch.autocast(x.device.type, enabled=False):
-            x = self.norm(x.to(self.mix.weight.dtype))
+            x = x.to(self.mix.weight.dtype).contiguous()
+            variance, mean = torch.var_mean(x, (1, 2, 3), correction=0, keepdim=True)
+            x = (x - mean) * (variance + NORM_EPS).rsqrt()
             return F.softplus(self.score(F.gelu(self.mix(x))))[:, 0] + LEAST
 
 

@@ -17,6 +17,8 @@ from tests.models.conftest import TINY as TINY_GLIC
 
 BACKBONES: dict[str, Callable[[], nn.Module]] = {
     "glic": lambda: GLIC(**TINY_GLIC),
+    "glic with GFA in the context": lambda: GLIC(**TINY_GLIC, context_gfa_depth=2),
+    "glic with a learned complexity": lambda: GLIC(**TINY_GLIC, graph={"detector": "learned"}),
     "mlicpp": lambda: MLICpp(
         8, 12, slices=3, window=3, channel_widths=(8, 8), parameter_widths=(16, 12, 8), residual_widths=(8, 8)
     ),
