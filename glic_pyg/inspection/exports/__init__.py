@@ -1,0 +1,1 @@
+"""Collected graphs in the forms that other programs read."""
