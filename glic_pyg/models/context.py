@@ -12,14 +12,13 @@ from itertools import accumulate, pairwise
 from compressai.entropy_models import EntropyBottleneck
 from compressai.latent_codecs import (
     ChannelGroupsLatentCodec,
-    CheckerboardLatentCodec,
     GaussianConditionalLatentCodec,
     HyperLatentCodec,
     HyperpriorLatentCodec,
 )
 from torch import nn
 
-from glic_pyg.models.graph_context import GraphContext
+from glic_pyg.models.checkerboard import HalvesCheckerboard
 from glic_pyg.models.masked_context import SpatialContext
 from glic_pyg.models.transforms import subpel
 from glic_pyg.nn import GatedBlock, PointwiseBlock
@@ -37,8 +36,6 @@ def space_channel_context(
     context_expansion: float,
     context_width: int,
     parameter_width: int,
-    gfa_depth: int = 0,
-    heads: int = 8,
 ) -> HyperpriorLatentCodec:
     """ELIC's uneven space-channel context model with GLIC's networks inside (GLIC section 7).
 
@@ -49,7 +46,6 @@ def space_channel_context(
         hyper_depth, hyper_expansion: gated blocks between two convolutions of h_a and h_s.
         context_expansion: of the channel context and the entropy parameters.
         context_width, parameter_width: least inner width of the two ramps.
-        gfa_depth, heads: GFA layers behind each channel context, see :class:`GraphContext`; 0 for GLIC's.
 
     Raises:
         ValueError: if the groups do not sum to M.
@@ -59,19 +55,15 @@ def space_channel_context(
             f"channel groups {tuple(groups)} sum to {sum(groups)}, not to {latent_channels} latent channels"
         )
     before = list(accumulate(groups, initial=0))
-    channel_context: dict[str, nn.Module] = {
+    channel_context = {
         f"y{k}": channel_ramp(
             before[k], 2 * size, context_width, lambda i, o: GatedBlock(i, o, context_expansion)
         )
         for k, size in enumerate(groups)
         if k > 0
     }
-    if gfa_depth:
-        for k, size in enumerate(groups[1:], start=1):
-            ramp = channel_context[f"y{k}"]
-            channel_context[f"y{k}"] = GraphContext(ramp, 2 * size, gfa_depth, heads)
     group_codecs = {
-        f"y{k}": CheckerboardLatentCodec(
+        f"y{k}": HalvesCheckerboard(
             latent_codec={"y": GaussianConditionalLatentCodec(quantizer="ste")},
             context_prediction=SpatialContext(size, 2 * size, kernel_size=5, padding=2),
             entropy_parameters=channel_ramp(

@@ -1,0 +1,76 @@
+"""CompressAI's checkerboard codec, with each pass on its own half of the places."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import torch
+from compressai.latent_codecs import CheckerboardLatentCodec
+from compressai.ops import quantize_ste
+from torch import Tensor
+
+from glic_pyg.nn.channels_last import map_of, rows_of
+
+
+class HalvesCheckerboard(CheckerboardLatentCodec):
+    """Two passes over a checkerboard (ELIC, arXiv 2203.10886), as CompressAI's ``"twopass"`` computes them.
+
+    CompressAI runs the entropy parameters on all places twice and masks half of each result. They are
+    pointwise, so running them once on the anchors and once on the rest gives the same at half the cost.
+
+    Shapes: y ``(B, C, h, w)``, w even, and the parameters ``(B, P, h, w)`` -> likelihoods and y_hat like y.
+    """
+
+    def forward(self, y: Tensor, side_params: Tensor) -> dict[str, Any]:
+        values, sides = self._halves(y), self._halves(side_params)
+        context = torch.zeros_like(torch.cat([values[0], values[0]], 1))
+        anchors, anchor_params = self._pass(values[0], context, sides[0])
+        context = self.context_prediction(self._whole(anchors, torch.zeros_like(anchors)))
+        others, other_params = self._pass(values[1], self._halves(context)[1], sides[1])
+        out = self.latent_codec["y"](y, self._whole(anchor_params, other_params))
+        return {"likelihoods": {"y": out["likelihoods"]["y"]}, "y_hat": self._whole(anchors, others)}
+
+    def _pass(self, y: Tensor, context: Tensor, side_params: Tensor) -> tuple[Tensor, Tensor]:
+        """y_hat and the parameters of its Gaussians, at half of the places."""
+        params = self.entropy_parameters(self.merge(context, side_params))
+        _, means = self.latent_codec["y"]._chunk(params)
+        return quantize_ste(y - means) + means, params
+
+    def _halves(self, whole: Tensor) -> tuple[Tensor, Tensor]:
+        """``(B, C, h, w)`` -> anchors and the rest, ``(B, C, h, w / 2)`` each."""
+        h, w = whole.shape[2:]
+        order, back = _order(h, w, self.anchor_parity, whole.device)
+        rows = _Reordered.apply(rows_of(whole).flatten(1, 2), order, back)
+        anchors, others = (map_of(half.unflatten(1, (h, w // 2))) for half in rows.chunk(2, 1))
+        return anchors, others
+
+    def _whole(self, anchors: Tensor, others: Tensor) -> Tensor:
+        """The inverse of :meth:`_halves`."""
+        rows = torch.cat([rows_of(half).flatten(1, 2) for half in (anchors, others)], 1)
+        h, w = anchors.shape[2], 2 * anchors.shape[3]
+        order, back = _order(h, w, self.anchor_parity, rows.device)
+        return map_of(_Reordered.apply(rows, back, order).unflatten(1, (h, w)))
+
+
+@lru_cache(maxsize=32)
+def _order(h: int, w: int, anchor_parity: str, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Places of an h x w map, anchors first, and where each place went; ``(h w,)`` int64 both."""
+    row, column = torch.arange(h)[:, None], torch.arange(w)
+    is_anchor = (row + column) % 2 == (anchor_parity == "odd")
+    order = torch.cat([is_anchor.flatten().nonzero()[:, 0], (~is_anchor).flatten().nonzero()[:, 0]])
+    return order.to(device), order.argsort().to(device)
+
+
+class _Reordered(torch.autograd.Function):
+    """Rows ``(B, N, C)`` in another order; the way back is the inverse order."""
+
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor, order: Tensor, back: Tensor) -> Tensor:
+        ctx.save_for_backward(back)
+        return rows.index_select(1, order)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
+        (back,) = ctx.saved_tensors
+        return grad.index_select(1, back), None, None
