@@ -4,6 +4,8 @@ TORCH ?= 2.13.0
 TORCHVISION ?= 0.28.0
 VENV ?= .venv
 ARGS ?=
+KODAK ?= data/kodak
+OOD ?= data/ood
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet
@@ -11,7 +13,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv demo test bench regularizer-study lint clean
+.PHONY: help venv demo test bench results regularizer-study ablations lint clean
 
 help:  ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 27
@@ -28,8 +30,14 @@ test: $(VENV)/.ready  ## the test suite, ARGS="-m slow" for the long ones
 bench: $(VENV)/.ready  ## time and memory of every part
 	@$(BIN)/python -m benchmarks $(ARGS)
 
+results: $(VENV)/.ready  ## rate and distortion of all codecs on KODAK and OOD, writes docs/results.md
+	@$(BIN)/python -m benchmarks.results --kodak $(KODAK) --ood $(OOD) $(ARGS)
+
 regularizer-study: $(VENV)/.ready  ## does the regularizer help? trains a grid of tiny codecs, writes docs/results.md
 	@$(BIN)/python -m benchmarks.regularizer_study $(ARGS)
+
+ablations: $(VENV)/.ready  ## what each choice in the graphs is worth: short runs, writes docs/ablations.md
+	@$(BIN)/python -m benchmarks.ablations $(ARGS)
 
 lint: $(VENV)/.ready  ## ruff and mypy
 	@status=0; \

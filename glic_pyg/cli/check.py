@@ -37,7 +37,8 @@ def checked(result: Result, picture: Picture, codec: ImageCodec) -> Result:
     aside = sum(len(data) for kind, data in decoded.container.streams.items() if kind != Stream.LATENTS)
     found = webp_check(picture.colour, decoded.picture.colour, len(result.data) - aside)
     warnings = (_warning(found),) if found.webp_is_better else ()
-    return replace(result, summary=f"{result.summary}; {_comparison(found)}", warnings=warnings)
+    of_what = " of colour" if aside else ""
+    return replace(result, summary=f"{result.summary}; {_comparison(found)}{of_what}", warnings=warnings)
 
 
 def _comparison(found: WebpCheck) -> str:

@@ -14,10 +14,11 @@ from rich.progress import Progress
 
 from glic_pyg.cli.compare_table import print_comparisons
 from glic_pyg.cli.file_output import check_output, write_output
-from glic_pyg.cli.options import add_coding_options, choose_device, set_threads
+from glic_pyg.cli.options import add_coding_options, add_rate_options, choose_device, goal_of, set_threads
 from glic_pyg.codec.errors import GlicError
 
 if TYPE_CHECKING:
+    from glic_pyg.codec.goal import Goal
     from glic_pyg.codec.image_codec import ImageCodec
     from glic_pyg.evaluation.comparison import Comparison
 
@@ -38,6 +39,7 @@ def _parser() -> argparse.ArgumentParser:
         "images", nargs="+", metavar="IMAGE", help="pictures of any kind Pillow reads, or folders"
     )
     parser.add_argument("--model", metavar="NAME", help="name of shipped weights (glic doctor lists them)")
+    add_rate_options(parser)
     add_coding_options(parser)
     parser.add_argument("--json", metavar="FILE", help="write all numbers as JSON")
     parser.add_argument("--csv", metavar="FILE", help="write a row for every image and codec")
@@ -53,6 +55,7 @@ def main(argv: Sequence[str]) -> int:
     """Run the command: 0, or 1 if an image failed or a file is not as large as the model predicts."""
     parser = _parser()
     args = parser.parse_args(argv)
+    goal = goal_of(parser, args)
     for target in filter(None, (args.json, args.csv, args.figure)):
         check_output("", target, args.force)
     if args.figure and Path(args.figure).suffix not in _FIGURES:
@@ -68,7 +71,7 @@ def main(argv: Sequence[str]) -> int:
         args.model, args.weights, device=device, precision=args.precision, max_pixels=args.max_pixels
     )
     images = _pictures(args.images)
-    comparisons = _compare_all(codec, images)
+    comparisons = _compare_all(codec, images, goal)
     if not comparisons:
         return 1
     how = provenance(["glic", "compare", *argv], device)
@@ -100,7 +103,7 @@ def _pictures(paths: Sequence[str]) -> list[str]:
     return found
 
 
-def _compare_all(codec: ImageCodec, paths: Sequence[str]) -> list[Comparison]:
+def _compare_all(codec: ImageCodec, paths: Sequence[str], goal: Goal | None) -> list[Comparison]:
     """Measure one image after the other; one that fails is named and the others go on."""
     from glic_pyg.codec.picture_file import read_picture
     from glic_pyg.evaluation.comparison import compare_image
@@ -116,7 +119,7 @@ def _compare_all(codec: ImageCodec, paths: Sequence[str]) -> list[Comparison]:
             bar.update(task, description=Path(path).name)
             try:
                 picture = read_picture(Path(path).read_bytes(), max_pixels=codec.max_pixels)
-                found.append(compare_image(codec, Path(path).stem, picture.colour, Path(folder)))
+                found.append(compare_image(codec, Path(path).stem, picture.colour, Path(folder), goal))
             except (GlicError, OSError) as error:
                 console.print(f"glic compare: {path}: {error}")
             bar.advance(task)
