@@ -19,6 +19,7 @@ from compressai.latent_codecs import (
 from torch import nn
 
 from glic_pyg.models.checkerboard import HalvesCheckerboard
+from glic_pyg.models.graph_context import GraphContext
 from glic_pyg.models.masked_context import SpatialContext
 from glic_pyg.models.transforms import subpel
 from glic_pyg.nn import GatedBlock, PointwiseBlock
@@ -36,6 +37,8 @@ def space_channel_context(
     context_expansion: float,
     context_width: int,
     parameter_width: int,
+    gfa_depth: int = 0,
+    heads: int = 8,
 ) -> HyperpriorLatentCodec:
     """ELIC's uneven space-channel context model with GLIC's networks inside (GLIC section 7).
 
@@ -46,6 +49,7 @@ def space_channel_context(
         hyper_depth, hyper_expansion: gated blocks between two convolutions of h_a and h_s.
         context_expansion: of the channel context and the entropy parameters.
         context_width, parameter_width: least inner width of the two ramps.
+        gfa_depth, heads: GFA layers behind each channel context, see :class:`GraphContext`; 0 for GLIC's.
 
     Raises:
         ValueError: if the groups do not sum to M.
@@ -55,13 +59,17 @@ def space_channel_context(
             f"channel groups {tuple(groups)} sum to {sum(groups)}, not to {latent_channels} latent channels"
         )
     before = list(accumulate(groups, initial=0))
-    channel_context = {
+    channel_context: dict[str, nn.Module] = {
         f"y{k}": channel_ramp(
             before[k], 2 * size, context_width, lambda i, o: GatedBlock(i, o, context_expansion)
         )
         for k, size in enumerate(groups)
         if k > 0
     }
+    if gfa_depth:
+        for k, size in enumerate(groups[1:], start=1):
+            ramp = channel_context[f"y{k}"]
+            channel_context[f"y{k}"] = GraphContext(ramp, 2 * size, gfa_depth, heads)
     group_codecs = {
         f"y{k}": HalvesCheckerboard(
             latent_codec={"y": GaussianConditionalLatentCodec(quantizer="ste")},
