@@ -14,6 +14,7 @@ from hydra.core.override_parser.types import Override
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
+from glic_pyg.cli.sweep_chain import NEIGHBOUR
 from glic_pyg.cli.sweep_table import TABLE, as_markdown, write_plan, write_table
 
 __all__ = ["Sweep"]
@@ -30,11 +31,17 @@ class Sweep(Callback):
         """Name the folders and keep the list of jobs.
 
         Raises:
-            SystemExit: the jobs should go to a cluster that cannot be reached from here.
+            SystemExit: the jobs should go to a cluster that cannot be reached from here, or all at once
+                although each needs the one before.
         """
         if config.hydra.launcher._target_.endswith("SlurmLauncher") and not shutil.which("srun"):
             raise SystemExit("glic: there is no srun here; start the sweep on a machine of the cluster.")
+        one_by_one = config.hydra.launcher._target_.endswith("BasicLauncher")
         overrides = _overrides(config)
+        if f"start_from={NEIGHBOUR}" in config.hydra.overrides.task and not one_by_one:
+            raise SystemExit(
+                f"glic: with start_from={NEIGHBOUR} one job follows the other; leave hydra/launcher out."
+            )
         fixed = ",".join(f"'{o.key_or_group}'" for o in overrides if not o.is_sweep_override())
         with read_write(config), open_dict(config):
             config.hydra.overrides.hydra.append(f"hydra.job.config.override_dirname.exclude_keys=[{fixed}]")

@@ -11,7 +11,7 @@ from pathlib import Path
 from glic_pyg.cli.file_output import write_output
 from glic_pyg.cli.job_record import JobRecord, find_records
 
-__all__ = ["TABLE", "as_csv", "as_markdown", "sweep_rows", "write_plan", "write_table"]
+__all__ = ["TABLE", "as_csv", "as_markdown", "find_sweep", "sweep_rows", "write_plan", "write_table"]
 
 TABLE = "table"
 _PLAN = "planned.json"
@@ -31,6 +31,11 @@ def write_plan(folder: Path, jobs: Mapping[str, Sequence[str]]) -> None:
     """
     folder.mkdir(parents=True, exist_ok=True)
     write_output(folder / _PLAN, (json.dumps(jobs, indent=1) + "\n").encode())
+
+
+def find_sweep(folder: Path) -> Path | None:
+    """The folder of the sweep that a job's folder lies in, or is; None if there is none."""
+    return next((place for place in (folder, *folder.parents) if (place / _PLAN).is_file()), None)
 
 
 def sweep_rows(folder: Path) -> Rows:

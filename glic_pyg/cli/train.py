@@ -18,6 +18,7 @@ from glic_pyg.cli.hydra_app import run_hydra_app
 from glic_pyg.cli.job_record import write_metrics
 from glic_pyg.cli.processes import end_with_parent, is_first_process
 from glic_pyg.cli.run_folder import RunFolderError, alone_in
+from glic_pyg.cli.sweep_chain import NEIGHBOUR, neighbour_weights
 from glic_pyg.cli.sweep_job import in_sweep, run_sweep_job
 from glic_pyg.codec.errors import GlicError
 from glic_pyg.training.run_record import write_run_record
@@ -48,6 +49,9 @@ def train(cfg: DictConfig) -> dict[str, float]:
 
     output = Path(cfg.paths.output)
     checkpoint = _checkpoint(cfg.ckpt_path, output / "last.ckpt")
+    if cfg.start_from == NEIGHBOUR:
+        weights = neighbour_weights(output)
+        cfg.start_from = None if weights is None else str(weights)
     if cfg.threads:
         torch.set_num_threads(cfg.threads)
     _quieten_lightning()
@@ -55,7 +59,8 @@ def train(cfg: DictConfig) -> dict[str, float]:
     with alone_in(output):
         if is_first_process():
             write_run_record(output / "run.json")
-        log.info("training in %s%s", output, f", from {checkpoint}" if checkpoint else "")
+        begin = checkpoint or cfg.start_from
+        log.info("training in %s%s", output, f", from {begin}" if begin else "")
         metrics = _fit(cfg, checkpoint)
         if is_first_process():
             write_metrics(output, metrics)
@@ -136,3 +141,9 @@ def main(argv: Sequence[str]) -> int:
         0.
     """
     return run_hydra_app("train", _job, argv)
+
+
+if __name__ == "__main__":
+    from glic_pyg.cli import train as importable  # jobs of a sweep are pickled by their module's name
+
+    raise SystemExit(importable.main(sys.argv[1:]))
