@@ -159,7 +159,7 @@ def _captioned(
 def _graph_figure(photo: NDArray[np.uint8], graphs: BlockGraphs, comparison: Comparison) -> bytes:
     from glic_pyg.evaluation import rate_distortion as rd
     from glic_pyg.evaluation.classical.pillow import JPEG, WEBP
-    from glic_pyg.inspection.figure import graph_figure
+    from glic_pyg.inspection.figures.overview import overview_figure
 
     curves = {codec.title: rd.classical_curve([photo], codec) for codec in (JPEG, WEBP)}
     ours = rd.RatePoint(comparison.ours.bpp, comparison.ours.quality.psnr)
@@ -168,7 +168,7 @@ def _graph_figure(photo: NDArray[np.uint8], graphs: BlockGraphs, comparison: Com
         axes.set_title("Rate and distortion of this photograph")
         rd.draw_curves(axes, curves, ours)
 
-    return graph_figure(photo, graphs, draw_more=draw_rate)
+    return overview_figure(photo, graphs, draw_more=draw_rate)
 
 
 def _say(what: str) -> None:

@@ -51,8 +51,8 @@ class BlockGraphs:
 
     @property
     def title(self) -> str:
-        """For people: ``g_a stage 1``."""
-        return f"{self.transform} stage {self.stage}"
+        """For people: ``g_a stage 1``; of a block elsewhere than in g_a and g_s its name."""
+        return f"{self.transform} stage {self.stage}" if self.transform in ("g_a", "g_s") else self.name
 
     @property
     def degree(self) -> NDArray[np.int64]:

@@ -108,7 +108,7 @@ def _numbers(inspection: Inspection, block: BlockGraphs, graph: GraphArrays) -> 
 
 def _whole_nodes(nodes: NDArray[np.int64], inspection: Inspection, stride: int) -> NDArray[np.int64]:
     """The part of a map whose nodes lie over the photo with all their pixels."""
-    height, width = inspection.photo.shape[:2]
+    height, width = inspection.size
     return nodes[: height // stride, : width // stride]
 
 

@@ -45,10 +45,16 @@ class Inspection:
     blocks: Sequence[BlockGraphs]
     bits: Bits
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the photo."""
+        height, width = self.photo.shape[:2]
+        return height, width
+
     @cached_property
     def bit_map(self) -> NDArray[np.float32]:
         """(H, W), bits of every pixel."""
-        return self.bits.per_pixel(*self.photo.shape[:2])
+        return self.bits.per_pixel(*self.size)
 
     @cached_property
     def error_map(self) -> NDArray[np.float32]:
