@@ -7,6 +7,7 @@ built from; norms, activations and softmax are not. GLIC section 9 states 370 GF
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
@@ -18,6 +19,8 @@ __all__ = ["Flops", "glic_flops"]
 
 CANDIDATES = 256
 RAMP_LAYERS = 3
+SCORE_WIDTH = 16
+CONTEXT_EXPANSION = 2
 
 
 @dataclass(frozen=True)
@@ -27,12 +30,15 @@ class Flops:
     Attributes:
         analysis, synthesis: g_a and g_s.
         encode_networks, decode_networks: the entropy model while encoding (with h_a) and while decoding.
+        learning_degrees: what a step of training adds where complexity is learned: graphs and attention at
+            two more budgets, forward alone.
     """
 
     analysis: int
     synthesis: int
     encode_networks: int
     decode_networks: int
+    learning_degrees: int = 0
 
 
 def glic_flops(config: Mapping[str, Any], height: int, width: int) -> Flops:
@@ -44,7 +50,10 @@ def glic_flops(config: Mapping[str, Any], height: int, width: int) -> Flops:
     """
     pixels, latents = height * width, height * width // LATENT_STRIDE**2
     widths = config["widths"]
-    blocks = [_stage_blocks(config, stage) * (pixels // 4 ** (stage + 1)) for stage in range(4)]
+    blocks = {
+        side: [_stage_blocks(config, stage, side) * (pixels // 4 ** (stage + 1)) for stage in range(4)]
+        for side in ("encoder", "decoder")
+    }
     down = [
         (conv(i, o, 3) + 2 * 4 * i * o) * (pixels // 4 ** (stage + 1))
         for stage, (i, o) in enumerate(zip((3, *widths[:-1]), widths, strict=True))
@@ -55,7 +64,9 @@ def glic_flops(config: Mapping[str, Any], height: int, width: int) -> Flops:
     ]
     decode = _hyper_synthesis(config, latents) + _context(config) * latents
     encode = decode + _hyper_analysis(config, latents)
-    return Flops(sum(down) + sum(blocks), sum(up) + sum(blocks), encode, decode)
+    learning = _learning_degrees(config, pixels)
+    analysis, synthesis = sum(down) + sum(blocks["encoder"]), sum(up) + sum(blocks["decoder"])
+    return Flops(analysis, synthesis, encode, decode, learning)
 
 
 def conv(in_channels: int, out_channels: int, side: int) -> int:
@@ -63,24 +74,61 @@ def conv(in_channels: int, out_channels: int, side: int) -> int:
     return 2 * in_channels * out_channels * side**2
 
 
-def _stage_blocks(config: Mapping[str, Any], stage: int) -> int:
-    """A pixel of what stands between two changes of resolution; g_a and g_s have the same."""
+def _stage_blocks(config: Mapping[str, Any], stage: int, side: str) -> int:
+    """A pixel of what stands between two changes of resolution in ``"encoder"`` or ``"decoder"``."""
     width = config["widths"][stage]
     if stage == 0:
         return int(config["gated_depth"] * _gated_block(width, width, config["gated_expansion"]))
     if stage == 3:
         return 0
-    return _gfa_block(width, config["gfa_expansions"][stage - 1], config["gfa_depth"])
+    expansion, depth = config["gfa_expansions"][stage - 1], config["gfa_depth"]
+    if config.get("gfa_in", "both") not in ("both", side):
+        return int(depth * _gated_block(width, width, expansion))
+    graph = config.get("graph") or {}
+    scores = conv(width, SCORE_WIDTH, 1) + conv(SCORE_WIDTH, 1, 3) if _learned(config) else 0
+    layers = depth * _gfa_layer(width, expansion, _attended(graph))
+    return _similarities(graph) * 2 * width + scores + layers
 
 
-def _gfa_block(width: int, expansion: float, depth: int) -> int:
-    """A node of a GFA block: two graphs, then layers."""
+def _gfa_layer(width: int, expansion: float, attended: float = CANDIDATES) -> int:
+    """A node of one round of message passing."""
     hidden = int(width * expansion)
     projections = 4 * conv(width, width, 1)
-    attention = 2 * 2 * CANDIDATES * width
+    attention = int(2 * 2 * attended * width)
     feed_forward = conv(width, 2 * hidden, 1) + conv(1, 2 * hidden, 3) + conv(hidden, width, 1)
-    graphs = 2 * 2 * CANDIDATES * width
-    return graphs + depth * (projections + attention + feed_forward)
+    return projections + attention + feed_forward
+
+
+def _similarities(graph: Mapping[str, Any]) -> int:
+    """Nodes that one is compared with while the graphs of a map are built."""
+    kinds = list(graph.get("kinds", ("local", "mesh")))
+    if kinds == ["radius"]:
+        return int((8 + 2 * math.floor(graph["radius"])) ** 2)
+    return CANDIDATES * (2 if kinds == ["union"] else len(kinds))
+
+
+def _attended(graph: Mapping[str, Any]) -> float:
+    """Products of a node's attention: dense in windows, an edge each (all different) in a list of edges."""
+    kinds, mean_degree = list(graph.get("kinds", ())), graph.get("mean_degree", 64)
+    return {"union": 2 * mean_degree, "radius": mean_degree}.get(kinds[0] if kinds else "", CANDIDATES)
+
+
+def _learned(config: Mapping[str, Any]) -> bool:
+    return (config.get("graph") or {}).get("detector") == "learned"
+
+
+def _learning_degrees(config: Mapping[str, Any], pixels: int) -> int:
+    """Graphs and attention at a larger and a smaller budget, in all GFA blocks."""
+    if not _learned(config):
+        return 0
+    transforms = 2 if config.get("gfa_in", "both") == "both" else 1
+    total = 0
+    for stage in (1, 2):
+        width = config["widths"][stage]
+        layer = 4 * conv(width, width, 1) + 2 * 2 * CANDIDATES * width
+        graphs = _similarities(config["graph"]) * 2 * width
+        total += 2 * transforms * (graphs + config["gfa_depth"] * layer) * (pixels // 4 ** (stage + 1))
+    return total
 
 
 def _gated_ffn(width: int, expansion: float) -> int:
@@ -118,6 +166,8 @@ def _context(config: Mapping[str, Any]) -> int:
         if before:
             widths = _ramp(before, 2 * size, config["context_width"])
             total += sum(_gated_block(i, o, expansion) for i, o in widths)
+            if depth := config.get("context_gfa_depth", 0):
+                total += 2 * 2 * CANDIDATES * before + depth * _gfa_layer(2 * size, CONTEXT_EXPANSION)
         widths = _ramp(2 * size + (2 * size if before else 0) + side, 2 * size, config["parameter_width"])
         total += sum(conv(i, o, 1) + _gated_ffn(o, expansion) for i, o in widths)
     return total

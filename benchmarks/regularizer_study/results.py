@@ -11,7 +11,7 @@ from typing import Any
 from benchmarks.regularizer_study.measuring import Pictures, estimate_and_file, measure
 from benchmarks.regularizer_study.plan import Run, Study
 from benchmarks.regularizer_study.training import build_module, load_weights, save_weights, train
-from benchmarks.regularizer_study.training_pictures import TrainingPictures
+from benchmarks.training_pictures import TrainingPictures
 
 __all__ = ["Finished", "Results", "StudyError"]
 

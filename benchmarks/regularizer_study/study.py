@@ -22,7 +22,7 @@ from benchmarks.regularizer_study.measuring import Pictures, find_sets, load_pic
 from benchmarks.regularizer_study.plan import Run, Study, plan, read_study
 from benchmarks.regularizer_study.report import Scale, section
 from benchmarks.regularizer_study.results import Results, StudyError
-from benchmarks.regularizer_study.training_pictures import TrainingPictures
+from benchmarks.training_pictures import TrainingPictures
 from glic_pyg.cli.file_output import write_output
 from glic_pyg.codec.errors import GlicError
 from glic_pyg.evaluation.provenance import provenance
@@ -86,7 +86,9 @@ def _pictures(kodak: Path, ood: Path, study: Study) -> Pictures:
 def _complete(runs: Sequence[Run], results: Results, data: str | None, pictures: Pictures) -> None:
     """Train and measure what is not done yet, with a line a run."""
     to_train = data is not None and any(results.record(run) is None for run in runs)
-    training = TrainingPictures(data, results.study) if data is not None and to_train else None
+    study, training = results.study, None
+    if data is not None and to_train:
+        training = TrainingPictures(data, study.pictures, study.batch_size, study.crop)
     for number, run in enumerate(runs, start=1):
         start = time.perf_counter()
         results.complete(run, training, pictures)

@@ -16,7 +16,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from benchmarks.regularizer_study.plan import Run, Study
-from benchmarks.regularizer_study.training_pictures import TrainingPictures
+from benchmarks.training_pictures import TrainingPictures
 from glic_pyg.evaluation.psnr import psnr
 from glic_pyg.source.regularizer import Regularizer
 from glic_pyg.training.codec_module import CodecModule
@@ -93,7 +93,7 @@ def train(
         The trained module, its quantiles solved, and what it logged (:class:`LastHalf`).
     """
     module = build_module(run, study)
-    crops = pictures.crops(run)
+    crops = pictures.crops(run.draws, run.steps)
     if parent is not None:
         load_weights(module, parent)
     else:

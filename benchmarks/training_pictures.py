@@ -1,10 +1,9 @@
-"""The training pictures of all runs, decoded once."""
+"""Training pictures of a study: decoded once for all its runs."""
 
 from __future__ import annotations
 
 from torch.utils.data import Dataset
 
-from benchmarks.regularizer_study.plan import Run, Study
 from glic_pyg.data.catalogue import build_catalogue
 from glic_pyg.training.batch import Batch
 from glic_pyg.training.crop_plan import CropPlanner
@@ -34,20 +33,21 @@ class TrainingPictures:
 
     Args:
         source: folder, shards or list, see :mod:`glic_pyg.data.sources`.
-        study: how many pictures, and the crops.
+        pictures: how many are used, evenly taken from it.
+        batch_size, crop: of all runs.
 
     Raises:
         DataError: there is no such data set.
     """
 
-    def __init__(self, source: str, study: Study) -> None:
+    def __init__(self, source: str, pictures: int, batch_size: int, crop: int) -> None:
         found = build_catalogue(source)
-        every = max(1, len(found) // study.pictures)
-        self.catalogue = found.select(range(0, len(found), every)[: study.pictures])
-        self.study = study
+        every = max(1, len(found) // pictures)
+        self.catalogue = found.select(range(0, len(found), every)[:pictures])
+        self.batch_size, self.crop = batch_size, crop
         self.store = MemoryStore(self.catalogue)
 
-    def crops(self, run: Run) -> Crops:
-        """The run's batches: a function of its seed alone."""
-        planner = CropPlanner(self.catalogue, self.study.batch_size, self.study.crop, None, run.draws)
-        return Crops(self.store, planner, run.steps)
+    def crops(self, seed: int, steps: int) -> Crops:
+        """The batches of a run: a function of its seed alone."""
+        planner = CropPlanner(self.catalogue, self.batch_size, self.crop, None, seed)
+        return Crops(self.store, planner, steps)

@@ -1,0 +1,5 @@
+"""Entry point."""
+
+from benchmarks.ablations.study import main
+
+raise SystemExit(main())
