@@ -1,0 +1,38 @@
+"""Panels in rows and columns, all of the shape of the photo."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from glic_pyg.inspection.figures.drawing import figure_bytes
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["grid_figure"]
+
+_PANEL = 2.9  # inches
+_TITLE = 0.4  # inches above a panel
+
+
+def grid_figure(rows: Sequence[Sequence[Callable[[Axes], None]]], size: tuple[int, int], kind: str) -> bytes:
+    """A figure of panels; rows may be of different lengths.
+
+    Args:
+        rows: what draws each panel, given its axes.
+        size: height and width of the photo, for the shape of the panels.
+        kind: ``"png"``, ``"svg"`` or ``"pdf"``.
+    """
+    columns, panel_height = max(map(len, rows)), _PANEL * size[0] / size[1] + _TITLE
+
+    def draw(figure: Figure) -> None:
+        panels = figure.subplots(len(rows), columns, squeeze=False)
+        for axes in panels.flat:
+            axes.set_axis_off()
+        for line, drawn in zip(panels, rows, strict=True):
+            for axes, draw_panel in zip(line, drawn, strict=False):
+                draw_panel(axes)
+
+    return figure_bytes((_PANEL * columns, panel_height * len(rows)), draw, kind)
