@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from benchmarks.results.tables import ANCHOR, anchor_table, picture_table, rate_table, standing_table
+from benchmarks.results.anchor_table import ANCHOR, anchor_table
 from glic_pyg.evaluation.comparison import Comparison
 from glic_pyg.evaluation.curve import Curve
 from glic_pyg.evaluation.measurements import Origin
 from glic_pyg.evaluation.provenance import Provenance
 from glic_pyg.evaluation.standing import mean_curves, standings
+from glic_pyg.evaluation.standing_tables import picture_table, rate_table, standing_table
 
 __all__ = ["Context", "kodak_section", "ood_section"]
 

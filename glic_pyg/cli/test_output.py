@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["OUTPUTS", "check_output_folder", "figures_of", "print_means", "write_outputs"]
 
 OUTPUTS = (
-    "results.json", "results.csv", "tables.md", "curves.png", "curves.svg", "curves.html", "crops.png",
+    "results.json", "results.csv", "tables.md", "curves.html", "crops.png",
+    "curves-psnr.png", "curves-psnr.svg", "curves-ms-ssim.png", "curves-ms-ssim.svg",
 )  # fmt: skip
 _FIGURES = ("bpp", "psnr", "ms_ssim_db", "encode_seconds", "decode_seconds")
 _CROP = 160
@@ -74,7 +75,7 @@ def print_means(comparisons: Sequence[Comparison], how: Provenance) -> None:
 
 
 def write_outputs(folder: Path, comparisons: Sequence[Comparison], how: Provenance, sheet: Sheet) -> None:
-    """Write every file of :data:`OUTPUTS`.
+    """Write every file of :data:`OUTPUTS`; figures of MS-SSIM only if the images are large enough for it.
 
     Args:
         folder: where they go.
@@ -82,7 +83,8 @@ def write_outputs(folder: Path, comparisons: Sequence[Comparison], how: Provenan
         how: command, machine, weights and date.
         sheet: for the crops: a picture, the codec that says how many bytes are spent, and the others.
     """
-    from glic_pyg.evaluation.curves_figure import curves_figure
+    from glic_pyg.evaluation.curve import METRICS
+    from glic_pyg.evaluation.curves_figure import curves_figure, with_metric
     from glic_pyg.evaluation.curves_page import curves_page
     from glic_pyg.evaluation.ladder_tables import as_markdown
     from glic_pyg.evaluation.measured_curves import curves_of
@@ -95,13 +97,14 @@ def write_outputs(folder: Path, comparisons: Sequence[Comparison], how: Provenan
         "results.json": as_json(comparisons, how),
         "results.csv": as_csv(comparisons),
         "tables.md": as_markdown(comparisons, how),
-        "curves.png": curves_figure(curves, "psnr", title, right=right, kind="png"),
-        "curves.svg": curves_figure(curves, "psnr", title, right=right, kind="svg"),
         "curves.html": curves_page(curves, title),
         "crops.png": _crop_sheet(*sheet),
     }
-    for name in OUTPUTS:
-        data = made[name]
+    for metric in (metric for metric in METRICS if with_metric(curves, metric)):
+        for kind in ("png", "svg"):
+            figure = curves_figure(curves, metric, title, right=right, kind=kind)
+            made[f"curves-{metric}.{kind}"] = figure
+    for name, data in made.items():
         write_output(folder / name, data.encode() if isinstance(data, str) else data)
         print(f"  {folder / name}")
 

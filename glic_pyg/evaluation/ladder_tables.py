@@ -8,6 +8,8 @@ from glic_pyg.evaluation.comparison import Comparison
 from glic_pyg.evaluation.markdown_table import markdown_table
 from glic_pyg.evaluation.measure import Measured
 from glic_pyg.evaluation.provenance import Provenance
+from glic_pyg.evaluation.standing import standings
+from glic_pyg.evaluation.standing_tables import rate_table, standing_table
 from glic_pyg.evaluation.summary import Mean, means
 
 __all__ = ["HEADER", "PEAK", "as_markdown", "mean_rows"]
@@ -27,8 +29,12 @@ def mean_rows(comparisons: Sequence[Comparison]) -> list[Row]:
 
 
 def as_markdown(comparisons: Sequence[Comparison], how: Provenance) -> str:
-    """The means, every image's own table, and how it was measured."""
+    """The means, how the first codec stands against the others, every image's table, how it was measured."""
     parts = [f"# Mean of {len(comparisons)} images\n", markdown_table(HEADER, mean_rows(comparisons), left=2)]
+    if found := standings(comparisons):
+        ours = comparisons[0].codecs[0].codec
+        parts += [f"\n## {ours} against the others\n", standing_table(found, {})]
+        parts += [f"\n## {ours} at each step\n", rate_table(comparisons)]
     for c in comparisons:
         rows = [_row(m, m.quality.psnr, m.quality.ms_ssim, m.quality.ms_ssim_db) for m in c.codecs]
         parts += [f"\n## {c.image}, {c.width}×{c.height}\n", markdown_table(HEADER, rows, left=2)]

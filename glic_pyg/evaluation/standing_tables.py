@@ -1,44 +1,19 @@
-"""The tables of rate and distortion."""
+"""Tables of how the codec that was measured first stands against the others."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from glic_pyg.evaluation.bjontegaard_delta import Delta, bd_psnr, bd_rate
+from glic_pyg.evaluation.bjontegaard_delta import Delta
 from glic_pyg.evaluation.comparison import Comparison
-from glic_pyg.evaluation.curve import Curve
 from glic_pyg.evaluation.markdown_table import markdown_table
-from glic_pyg.evaluation.standing import Standing, delta_or_none, mean_curves, standings
+from glic_pyg.evaluation.standing import Standing, mean_curves, standings
 from glic_pyg.evaluation.summary import means
 
-__all__ = ["ANCHOR", "anchor_table", "picture_table", "rate_table", "standing_table"]
+__all__ = ["NOTHING", "percent", "picture_table", "rate_table", "standing_table"]
 
-ANCHOR = "VTM-9.1"
 NOTHING = "–"
-
-
-def anchor_table(measured: Sequence[Curve], published: Mapping[str, Curve]) -> str:
-    """Every curve against VTM-9.1's published points, the best first; measured ones in bold.
-
-    Args:
-        measured: curves of means over the same pictures as the published ones.
-        published: by name.
-    """
-    curves = [(f"**{curve.name}**", "measured here", curve) for curve in measured]
-    curves += [(name, "published", curve) for name, curve in published.items() if name != ANCHOR]
-    found = [
-        (
-            delta_or_none(bd_rate, published[ANCHOR], curve),
-            delta_or_none(bd_psnr, published[ANCHOR], curve),
-            name,
-            points,
-        )
-        for name, points, curve in curves
-    ]
-    found.sort(key=lambda row: (row[0] is None, row[0].value if row[0] else 0))
-    header = ("codec", "points", "BD-rate, %", "overlap, %", "BD-PSNR, dB")
-    rows = [(name, points, *_delta(rate), _value(gain)) for rate, gain, name, points in found]
-    return markdown_table(header, rows, left=2)
+"""In a cell that has no number."""
 
 
 def standing_table(found: Iterable[Standing], versions: Mapping[str, str]) -> str:
@@ -55,8 +30,8 @@ def standing_table(found: Iterable[Standing], versions: Mapping[str, str]) -> st
     rows = [
         (
             " · ".join(filter(None, (s.other, versions.get(s.other)))),
-            *_delta(s.rate),
-            *_delta(s.rate_by_similarity),
+            *percent(s.rate),
+            *percent(s.rate_by_similarity),
             _value(s.gain),
             f"{s.won} of {len(s.known_gains)}" if s.known_gains else NOTHING,
         )
@@ -100,13 +75,13 @@ def picture_table(sets: Mapping[str, Sequence[Comparison]], middle: int) -> str:
             rows.append((
                 shown, f"{c.width}×{c.height}", f"{m.size:,}", f"{m.bpp:.4f}", f"{m.quality.psnr:.3f}",
                 _number(m.quality.ms_ssim, ".5f"),
-                *(_delta(standing.of_pictures[c.image])[0] for standing in found),
+                *(percent(standing.of_pictures[c.image])[0] for standing in found),
             ))  # fmt: skip
     return markdown_table(header, rows)
 
 
-def _delta(delta: Delta | None) -> tuple[str, str]:
-    """A BD-rate and its overlap, in percent."""
+def percent(delta: Delta | None) -> tuple[str, str]:
+    """Cells of a BD-rate and of its overlap, in percent."""
     return (NOTHING, NOTHING) if delta is None else (f"{delta.value:+.1f}", f"{delta.overlap:.0%}"[:-1])
 
 
