@@ -8,6 +8,7 @@ from torch import Tensor
 
 from glic_pyg.models.contract import SymbolChannel
 from glic_pyg.models.float64_network import in_float64
+from glic_pyg.models.masked_context import SecondHalfContext
 
 
 def code_groups(
@@ -47,7 +48,7 @@ def _code_group(
     context = params.new_zeros(1, 2 * shape[2], *shape[3:])
     for half in range(2):
         if half:
-            context = codec.unembed(in_float64(codec.context_prediction, codec.embed(halves)))[half]
+            context = in_float64(SecondHalfContext(codec.context_prediction), halves[0])
         gaussian = in_float64(codec.entropy_parameters, torch.cat([context, params[half]], 1))
         scales, means = gaussian.chunk(2, 1)
         halves[half] = channel.gaussian(means, scales, None if values is None else values[half])

@@ -27,20 +27,20 @@ def depthwise(rows: Tensor, weight: Tensor, bias: Tensor | None, missing: tuple[
         dtype = torch.get_autocast_dtype(rows.device.type)
         padded, weight, bias = padded.to(dtype), weight.to(dtype), None if bias is None else bias.to(dtype)
     if rows.dtype == torch.float64:
-        out = _by_shifts(padded, weight)
-        return out if bias is None else out + bias
+        return _by_shifts(padded, weight, bias)
     return _Depthwise.apply(map_of(padded), weight, bias).permute(0, 2, 3, 1)
 
 
-def _by_shifts(rows: Tensor, weight: Tensor) -> Tensor:
+def _by_shifts(rows: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """Sum of k x k shifted products: float64 has no depthwise kernel of its own on CPUs."""
     side = weight.shape[-1]
     height, width = rows.shape[1] - side + 1, rows.shape[2]
     rows = F.pad(rows, (0, 0, side // 2, side // 2))
-    out = rows.new_zeros(())
-    for i in range(side):
-        for j in range(side):
-            out = out + rows[:, i : i + height, j : j + width] * weight[:, 0, i, j]
+    shifts = [rows[:, i : i + height, j : j + width] for i in range(side) for j in range(side)]
+    taps = weight.flatten(1).T.contiguous()
+    out = shifts[0] * taps[0] if bias is None else torch.addcmul(bias, shifts[0], taps[0])
+    for shift, tap in zip(shifts[1:], taps[1:], strict=True):
+        out.addcmul_(shift, tap)
     return out
 
 
