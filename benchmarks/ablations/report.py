@@ -56,8 +56,8 @@ def _scale(records: Mapping[Run, Record], planned: int) -> str:
         f"{', '.join(map(str, seeds))}, measured on centre crops ({settings['side']}×{settings['side']}) of "
         "validation pictures with estimated rates. One λ makes no BD-rate, so the column says how much more "
         "rate a row takes than Sobel, RMS at equal quality, in percent and to first order: 100·(J − J₀)/R₀ "
-        "with J = bpp + λ·255²·MSE; mean over the seeds (lowest … highest), each seed against the baseline of "
-        "the same seed, which saw the same crops and began, where the shapes are the same, with the same "
+        "with J = bpp + λ·255²·MSE; mean over the seeds (lowest … highest), each seed against the baseline "
+        "of the same seed, which saw the same crops and began, where the shapes are the same, with the same "
         "weights. Negative is better than the released model's settings."
     )
 
@@ -102,9 +102,9 @@ def _findings(records: Mapping[Run, Record]) -> Iterable[str]:
     yield (
         f"The seeds of a row lie {usual:.2f} percentage points apart on average, and the baseline's own "
         f"losses {seeds:.2f} % of its rate. Rows on one side of zero with every seed by more than the first "
-        f"number: {names}. **What is not named did not separate at this scale**; what is named says something "
-        "of short training of a tiny model, not of the paper's models. The paper's own rows lie within 2.4 "
-        "percentage points of each other on Kodak, after millions of steps."
+        f"number: {names}. **What is not named did not separate at this scale**; what is named says "
+        "something of short training of a tiny model, not of the paper's models. The paper's own rows lie "
+        "within 2.4 percentage points of each other on Kodak, after millions of steps."
     )
 
 
