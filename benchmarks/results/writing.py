@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -54,14 +55,16 @@ def write_kodak(measured: Measured, codec: ImageCodec, how: Provenance, places: 
     """Section, curves by both metrics, crops, numbers."""
     [[name, comparisons]] = measured.comparisons.items()
     published = dict(published_curves(name)) if len(comparisons) == IMAGES[name] else {}
-    curves = [*mean_curves(comparisons), *(published[beside] for beside in BESIDE if beside in published)]
+    curves = mean_curves(comparisons)
+    beside = [
+        replace(published[codec], name=f"{codec} (published)") for codec in BESIDE if codec in published
+    ]
     title = f"Mean of the {len(comparisons)} Kodak images"
-    for metric in (metric for metric in METRICS if with_metric(mean_curves(comparisons), metric)):
+    for metric in (metric for metric in METRICS if with_metric(curves, metric)):
         for kind in ("png", "svg"):
-            places.image(
-                f"kodak-{metric}.{kind}", curves_figure(curves, metric, title, right=RIGHT, kind=kind)
-            )
-    places.image("kodak.html", curves_page(curves, title).encode())
+            figure = curves_figure(curves, metric, title, beside=beside, right=RIGHT, kind=kind)
+            places.image(f"kodak-{metric}.{kind}", figure)
+    places.image("kodak.html", curves_page([*curves, *beside], title).encode())
     shown = median_picture(_over_webp(comparisons))
     places.image("kodak-crops.png", _crops(measured, name, shown, codec))
     _write_numbers(measured.comparisons, how, places)

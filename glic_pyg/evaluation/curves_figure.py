@@ -12,11 +12,18 @@ __all__ = ["AXIS_TITLES", "curves_figure", "with_metric"]
 
 AXIS_TITLES: dict[Metric, str] = {"psnr": "PSNR, dB", "ms-ssim": "MS-SSIM, dB of the mean"}
 _STYLES = ("o-", "s--", "^:", "D-.")
+_THIN = ("--", ":", "-.", "^--", "s:", "D-.")
 _COLOURS = 8  # of the package's style
 
 
 def curves_figure(
-    curves: Sequence[Curve], metric: Metric, title: str, *, right: float | None = None, kind: str = "png"
+    curves: Sequence[Curve],
+    metric: Metric,
+    title: str,
+    *,
+    beside: Sequence[Curve] = (),
+    right: float | None = None,
+    kind: str = "png",
 ) -> bytes:
     """All curves that have the metric, with a legend in the order of the curves.
 
@@ -24,6 +31,7 @@ def curves_figure(
         curves: at least one.
         metric: the vertical axis, in dB.
         title: above the axes.
+        beside: more curves, drawn thin and dashed, such as published ones beside measured ones.
         right: bits a pixel where the figure ends; by default where the first curve does, and a tenth more.
         kind: ``"png"``, ``"svg"`` or ``"pdf"``.
 
@@ -33,7 +41,7 @@ def curves_figure(
     from matplotlib import style
     from matplotlib.figure import Figure
 
-    shown = with_metric(curves, metric)
+    shown, others = with_metric(curves, metric), with_metric(beside, metric)
     right = right or 1.1 * max(shown[0].bpp)
     out = io.BytesIO()
     with as_file(files("glic_pyg") / "figures.mplstyle") as look, style.context(look):
@@ -41,14 +49,22 @@ def curves_figure(
         axes = figure.add_subplot()
         for number, curve in enumerate(shown):
             marks = _STYLES[number // _COLOURS % len(_STYLES)]
-            points = [p for p in zip(curve.bpp, curve.decibels(metric), strict=True) if p[0] <= right]
-            rates, decibels = [x for x, _ in points], [y for _, y in points]
             order = len(shown) - number  # the first lies on top
-            axes.plot(rates, decibels, marks, label=curve.name, mec="white", ms=5, zorder=2 + order / 100)
+            points = _points(curve, metric, right)
+            axes.plot(*points, marks, label=curve.name, mec="white", ms=5, zorder=2 + order / 100)
+        for number, curve in enumerate(others):
+            points = _points(curve, metric, right)
+            axes.plot(*points, _THIN[number % len(_THIN)], color="#666666", lw=1, ms=3, label=curve.name)
         axes.set(xlim=(0, right), xlabel="bits per pixel", ylabel=AXIS_TITLES[metric], title=title)
         axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
         figure.savefig(out, format=kind)
     return out.getvalue()
+
+
+def _points(curve: Curve, metric: Metric, right: float) -> tuple[list[float], list[float]]:
+    """Rates and decibels up to a rate."""
+    points = [p for p in zip(curve.bpp, curve.decibels(metric), strict=True) if p[0] <= right]
+    return [x for x, _ in points], [y for _, y in points]
 
 
 def with_metric(curves: Sequence[Curve], metric: Metric) -> list[Curve]:

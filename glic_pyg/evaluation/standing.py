@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import fmean
 
 from glic_pyg.evaluation.bjontegaard_delta import Delta, bd_psnr, bd_rate
 from glic_pyg.evaluation.comparison import Comparison
@@ -25,7 +24,9 @@ class Standing:
         rate_by_similarity: the same at equal MS-SSIM.
         gain: what ours gains over it at equal rate, in dB.
         of_pictures: by picture: what ours spends beyond it at equal PSNR.
-        gains: by picture: dB at equal rate; where ours has one point only, at its rate.
+        gains: by picture: dB at equal rate. Where ours has one point only, it is at its rate. Where the other
+            codec needs fewer bytes at its best than ours spends, or spends more at its worst, it is the
+            distance of these two files: ours loses, or gains, at least as much.
     """
 
     other: str
@@ -87,8 +88,14 @@ def delta_or_none(
 
 def _gain(theirs: Curve, ours: Curve) -> float | None:
     """Decibels at equal rate on one picture."""
-    if len(ours.bpp) > 1:
-        found = delta_or_none(bd_psnr, theirs, ours)
-        return None if found is None else found.value
-    at_ours = theirs.front().psnr_at(ours.bpp[0])
-    return None if at_ours is None else fmean(ours.psnr) - at_ours
+    if len(ours.bpp) > 1 and (found := delta_or_none(bd_psnr, theirs, ours)):
+        return found.value
+    theirs = theirs.front()
+    place = 0 if ours.bpp[0] > theirs.bpp[0] else -1
+    bpp, psnr = ours.bpp[place], ours.psnr[place]
+    at_ours = theirs.psnr_at(bpp)
+    if at_ours is None:
+        at_ours = theirs.psnr[-1 if bpp > theirs.bpp[-1] else 0]
+        if (psnr - at_ours > 0) == (bpp > theirs.bpp[-1]):
+            return None  # who spends more is better: that says nothing
+    return psnr - at_ours

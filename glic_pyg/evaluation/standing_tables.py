@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from statistics import fmean
 
 from glic_pyg.evaluation.bjontegaard_delta import Delta
 from glic_pyg.evaluation.comparison import Comparison
@@ -25,7 +26,7 @@ def standing_table(found: Iterable[Standing], versions: Mapping[str, str]) -> st
     """
     header = (
         "against", "BD-rate, %", "overlap, %", "BD-rate at equal MS-SSIM, %", "overlap, %", "BD-PSNR, dB",
-        "better on",
+        "by picture, dB", "better on",
     )  # fmt: skip
     rows = [
         (
@@ -33,6 +34,7 @@ def standing_table(found: Iterable[Standing], versions: Mapping[str, str]) -> st
             *percent(s.rate),
             *percent(s.rate_by_similarity),
             _value(s.gain),
+            _spread(s.known_gains),
             f"{s.won} of {len(s.known_gains)}" if s.known_gains else NOTHING,
         )
         for s in found
@@ -83,6 +85,11 @@ def picture_table(sets: Mapping[str, Sequence[Comparison]], middle: int) -> str:
 def percent(delta: Delta | None) -> tuple[str, str]:
     """Cells of a BD-rate and of its overlap, in percent."""
     return (NOTHING, NOTHING) if delta is None else (f"{delta.value:+.1f}", f"{delta.overlap:.0%}"[:-1])
+
+
+def _spread(gains: Sequence[float]) -> str:
+    """Mean, least and most."""
+    return f"{fmean(gains):+.2f} ({min(gains):+.2f} … {max(gains):+.2f})" if gains else NOTHING
 
 
 def _value(delta: Delta | None) -> str:

@@ -10,6 +10,7 @@ from PIL import Image
 
 from benchmarks.results import writing
 from benchmarks.results.command import main
+from benchmarks.results.measuring import code_fingerprint
 from glic_pyg.codec import api
 from glic_pyg.codec.library import Weights
 from glic_pyg.evaluation.classical.pillow import JPEG, PillowCodec
@@ -127,17 +128,32 @@ def test_only_what_changed_is_measured_again(
 
 
 @pytest.mark.usefixtures("no_crops")
-def test_other_code_or_weights_are_measured_anew(monkeypatch: pytest.MonkeyPatch, tiny: str) -> None:
-    kept = Path("runs/results/measurements.jsonl")
+def test_with_other_code_ours_is_measured_anew(monkeypatch: pytest.MonkeyPatch, tiny: str) -> None:
+    kept, fingerprint = (
+        Path("runs/results/measurements.jsonl"),
+        "benchmarks.results.measuring.code_fingerprint",
+    )
 
-    def lines() -> int:
-        assert main(ARGUMENTS) == 0
-        return len(kept.read_text().split())
+    def measurements(code: str) -> int:
+        monkeypatch.setattr(fingerprint, lambda: code)
+        assert main(["--kodak", "nowhere", *ARGUMENTS]) == 0
+        return kept.read_text().count('"key"')
 
-    first = lines()
-    assert lines() == first
-    monkeypatch.setattr("benchmarks.results.measuring.code_fingerprint", lambda: "other code")
-    assert lines() > first
+    first = measurements("code")
+    assert measurements("code") == first
+    assert measurements("other code") == first + 9  # three pictures at three qualities
+
+
+def test_code_is_told_apart(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for room in ("codec", "cli"):
+        (tmp_path / room).mkdir()
+        (tmp_path / room / "a.py").write_text("1")
+    monkeypatch.setattr("glic_pyg.__file__", str(tmp_path / "__init__.py"))
+    first = code_fingerprint()
+    (tmp_path / "cli" / "a.py").write_text("2")
+    assert code_fingerprint() == first
+    (tmp_path / "codec" / "a.py").write_text("2")
+    assert code_fingerprint() != first
 
 
 @pytest.mark.usefixtures("no_crops")

@@ -19,6 +19,12 @@ def test_picture_files(kind: str, start: bytes) -> None:
     assert curves_figure([TINY], "ms-ssim", "A title", kind=kind).startswith(start)
 
 
+def test_published_curves_stand_beside_measured_ones() -> None:
+    alone = curves_figure([TINY], "psnr", "A title", kind="svg").decode()
+    svg = curves_figure([TINY], "psnr", "A title", beside=[KODAK[0]], kind="svg").decode()
+    assert KODAK[0].name in svg and KODAK[0].name not in alone
+
+
 def test_curves_that_were_not_measured_so_are_left_out() -> None:
     names = [curve.name for curve in with_metric(KODAK, "ms-ssim")]
     assert "BPG 4:4:4" in names and "GLIC" not in names

@@ -1,5 +1,6 @@
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -17,6 +18,10 @@ def points(codec: str, factor: float, offset: float, rates: Sequence[float] = RA
         Measured(codec, f"quality {r}", 1, factor * r, Quality(40 + 5 * math.log2(r) + offset, None), 1, 1)
         for r in rates
     ]
+
+
+def named(measured: list[Measured], codec: str) -> list[Measured]:
+    return [replace(m, codec=codec) for m in measured]
 
 
 def picture(name: str, *codecs: list[Measured]) -> Comparison:
@@ -46,9 +51,20 @@ def test_one_point_is_compared_at_its_rate() -> None:
     assert jpeg.gains["a"] == pytest.approx(1.0)
 
 
-def test_curves_that_share_nothing_say_nothing() -> None:
-    [jpeg] = standings([picture("a", points("ours", 1, 100), points("jpeg", 900, 0))])
-    assert jpeg.rate is None and jpeg.gains == {"a": None} and jpeg.won == 0 and jpeg.known_gains == []
+def test_where_the_ladders_do_not_meet() -> None:
+    """Better for fewer bytes counts as much as the two nearest files differ; better for more says nothing."""
+    cheap, dear = points("x", 0.001, -100), points("x", 900, 0)
+    for ours, theirs, gain in ((cheap, dear, None), (dear, cheap, None)):
+        [jpeg] = standings([picture("a", named(ours, "ours"), named(theirs, "jpeg"))])
+        assert jpeg.rate is None and jpeg.gains == {"a": gain} and jpeg.known_gains == []
+    cheap = points("x", 0.001, 100)
+    best_of_cheap, worst_of_dear = cheap[-1].quality.psnr, dear[0].quality.psnr
+    for ours, theirs, gain in (
+        (cheap, dear, best_of_cheap - worst_of_dear), (dear, cheap, worst_of_dear - best_of_cheap),
+        (dear[:1], cheap, worst_of_dear - best_of_cheap),
+    ):  # fmt: skip
+        [jpeg] = standings([picture("a", named(ours, "ours"), named(theirs, "jpeg"))])
+        assert jpeg.gains["a"] == pytest.approx(gain)
 
 
 def test_curves_are_in_the_order_of_measurement() -> None:
