@@ -24,14 +24,16 @@ export class Figure {
 
   /** Bring everything up to date with the choices. */
   async update(panels) {
-    this.showPicture();
     const current = this.latest = {};
+    this.element.ariaBusy = "true";
+    this.showPicture();
     const seen = await look(this.panel, this.choices);
     await this.drawOverlay(panels, seen);
     if (current !== this.latest) return; // overtaken by a later choice
     this.look = seen;
     this.readout.show(seen);
     this.drawMarks();
+    this.element.ariaBusy = "false";
   }
 
   showPicture() {

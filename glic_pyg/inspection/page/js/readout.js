@@ -51,4 +51,4 @@ function tableOf({ groups }) {
 
 const rowOf = ({ kind, row, column, onMap, inPhoto, weight }) =>
   `<tr><td><span class="key ${kind}">${kind}</span></td><td>${row}</td><td>${column}</td>`
-  + `<td>${weight === null ? "–" : percent(weight)}</td><td>${inPhoto ? "" : onMap ? "padding" : "off the map"}</td></tr>`;
+  + `<td>${weight === null ? "–" : `<data value="${weight}">${percent(weight)}</data>`}</td><td>${inPhoto ? "" : onMap ? "padding" : "off the map"}</td></tr>`;

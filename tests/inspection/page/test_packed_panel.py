@@ -1,0 +1,65 @@
+import io
+import zlib
+from base64 import b64decode
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from glic_pyg.inspection.inspection import Inspection
+from glic_pyg.inspection.page.node_map import STEPS, pack_values
+from glic_pyg.inspection.page.packed_panel import block_means, pack_panel
+from glic_pyg.inspection.page.streams import Streams
+
+
+def data(streams: Streams, number: int) -> bytes:
+    return b64decode(streams.html().split("</script>")[number].split(">")[1])
+
+
+def values(streams: Streams, packed: dict[str, Any]) -> NDArray[np.float64]:
+    levels = np.frombuffer(zlib.decompress(data(streams, packed["stream"])), "<u2")
+    return packed["low"] + packed["step"] * levels.reshape(packed["rows"], packed["columns"])
+
+
+@pytest.fixture(scope="module")
+def packed(inspection: Inspection) -> tuple[dict[str, Any], Streams]:
+    streams = Streams("a")
+    return pack_panel(inspection, 16, streams), streams
+
+
+def test_maps_are_those_of_the_photo(packed: tuple[dict[str, Any], Streams], inspection: Inspection) -> None:
+    panel, streams = packed
+    block, source = panel["blocks"][0], inspection.blocks[0]
+    assert np.array_equal(
+        values(streams, block["graphs"]["mesh"]["degree"]), source.graphs["mesh"].degree[:33, :50]
+    )
+    complexity = source.complexity[:33, :50]
+    close = values(streams, block["complexity"])
+    assert np.abs(close - complexity).max() <= np.ptp(complexity) / STEPS * 0.51
+    bits = inspection.bit_map[::16, ::16]
+    assert np.abs(values(streams, panel["bits"]) - bits).max() <= np.ptp(bits) / STEPS * 0.51
+    error = np.square(values(streams, panel["error"]))
+    assert error[0, 0] == pytest.approx(inspection.error_map[:4, :4].mean(), rel=0.01)
+    assert error[-1, -1] == pytest.approx(inspection.error_map[-2:, -4:].mean(), rel=0.01)
+
+
+def test_the_photo_is_there_at_full_size(
+    packed: tuple[dict[str, Any], Streams], photo: NDArray[np.uint8]
+) -> None:
+    panel, streams = packed
+    shown = np.asarray(Image.open(io.BytesIO(data(streams, panel["photo"]))))
+    assert shown.shape == photo.shape
+    assert np.abs(shown[:, :90].astype(int) - photo[:, :90]).max() <= 3
+
+
+def test_means_of_squares_and_of_what_is_left_of_them() -> None:
+    ramp = np.arange(6.0)[:, None] + np.zeros(5)
+    assert block_means(ramp, 4).tolist() == [[1.5, 1.5], [4.5, 4.5]]
+
+
+def test_a_flat_map() -> None:
+    streams = Streams("a")
+    packed = pack_values(np.full((2, 3), 7.5), 8, streams)
+    assert values(streams, packed).tolist() == [[7.5] * 3] * 2
