@@ -78,8 +78,8 @@ def test_hover_shows_what_the_arrays_hold(
     page, block = open_page(page_file), inspection.block(title)
     page.locator(".counts summary").click()
     page.locator("#stage").select_option(value=f"{block.transform} {block.stage}")
-    page.locator("#layer").select_option(value="all" if layer is None else str(layer))
-    page.locator("#head").select_option(value="all" if head is None else str(head))
+    page.locator("#layer").select_option(index=0 if layer is None else layer + 1)
+    page.locator("#head").select_option(label="mean of all" if head is None else str(head + 1))
     for x, y in [(3, 2), (101, 66), (197, 126)]:
         hover(page, x, y)
         node = shown_node(page)
