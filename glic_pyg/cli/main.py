@@ -34,6 +34,9 @@ COMMANDS = (
     Command("test", "glic_pyg.cli.test", "measure a data set at every quality, beside classical codecs"),
     Command("rd", "glic_pyg.cli.rd", "curves of rate and distortion held against each other"),
     Command("demo", "glic_pyg.cli.demo", "a photograph there and back, with pictures of its graph"),
+    Command(
+        "inspect", "glic_pyg.cli.inspect", "the graphs that a model builds for a photo: page, figures, data"
+    ),
     Command("doctor", "glic_pyg.cli.doctor", "say what is installed and which code paths are in use"),
     Command("convert", "glic_pyg.cli.convert", "turn a released checkpoint into a weights file"),
     Command("data", "glic_pyg.cli.data", "fetch data sets, and check them"),

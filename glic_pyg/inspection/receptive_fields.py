@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -63,13 +64,15 @@ def receptive_fields(model: Any, colour: NDArray[np.uint8], positions: Sequence[
     return ReceptiveFields(np.array(positions, np.int64), fields)
 
 
-def latent_grid(height: int, width: int, rows: int, columns: int) -> list[Node]:
-    """Places of y spread evenly over a photo of height x width pixels, row by row."""
-    at = [
-        [(2 * i + 1) * length // (2 * count * LATENT_STRIDE) for i in range(count)]
-        for length, count in ((height, rows), (width, columns))
-    ]
-    return [(row, column) for row in at[0] for column in at[1]]
+def latent_grid(height: int, width: int, count: int) -> list[Node]:
+    """About ``count`` places of y, spread evenly over a photo of height x width pixels, row by row."""
+    rows = max(1, round(math.sqrt(count * height / width)))
+    columns = max(1, round(count / rows))
+    down, across = (
+        [(2 * i + 1) * length // (2 * steps * LATENT_STRIDE) for i in range(steps)]
+        for length, steps in ((height, rows), (width, columns))
+    )
+    return [(row, column) for row in down for column in across]
 
 
 def _field(gradient: Tensor) -> NDArray[np.float32]:

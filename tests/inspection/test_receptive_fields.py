@@ -48,5 +48,5 @@ def test_a_place_outside_is_refused(tiny_glic: GLIC, photo: Pixels) -> None:
 
 
 def test_places_spread_evenly() -> None:
-    assert latent_grid(512, 768, 2, 3) == [(8, 8), (8, 24), (8, 40), (24, 8), (24, 24), (24, 40)]
-    assert latent_grid(20, 20, 1, 1) == [(0, 0)]
+    assert latent_grid(512, 768, 6) == [(8, 8), (8, 24), (8, 40), (24, 8), (24, 24), (24, 40)]
+    assert latent_grid(20, 20, 1) == [(0, 0)]

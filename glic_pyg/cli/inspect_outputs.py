@@ -1,0 +1,141 @@
+"""The files of ``glic inspect``."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from functools import cache, partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import torch
+
+from glic_pyg.cli.file_output import check_output, write_output
+from glic_pyg.cli.inspect_subjects import Subject
+from glic_pyg.codec.errors import GlicError
+from glic_pyg.inspection.exports.files import export_files
+from glic_pyg.inspection.figures.bits_and_error import bits_and_error_figure
+from glic_pyg.inspection.figures.degrees import degree_figure
+from glic_pyg.inspection.figures.fields import field_figure
+from glic_pyg.inspection.figures.neighbourhoods import Pixel, neighbourhood_figure, telling_pixels
+from glic_pyg.inspection.inspection import Inspection
+from glic_pyg.inspection.page import write_page
+from glic_pyg.inspection.receptive_fields import ReceptiveFields, latent_grid, receptive_fields
+from glic_pyg.models.architectures import architecture_name, build
+from glic_pyg.models.contract import LATENT_STRIDE
+
+__all__ = ["export", "write_figures", "write_html"]
+
+FIELD_PIXELS = 2**20
+"""Gradients keep what g_a computed in memory; of larger photos there are no receptive fields."""
+
+_KINDS = ("png", "svg", "pdf")
+
+
+def export(seen: Inspection, path: Path, *, force: bool) -> None:
+    """Write one export, each of its files whole or not at all.
+
+    Raises:
+        GlicError: a file is there and ``force`` is off.
+    """
+    writers = export_files(seen, path)
+    for target in writers:
+        check_output("", str(target), force)
+    with TemporaryDirectory(dir=path.parent, prefix=".inspect-") as staging:
+        for target, write in writers.items():
+            write(Path(staging) / target.name)
+            os.replace(Path(staging) / target.name, target)
+            print(f"  {target}")
+
+
+def write_figures(subject: Subject, pixels: Sequence[Pixel], folder: Path, *, force: bool) -> None:
+    """Write every figure there is for a subject, as PNG, SVG and PDF.
+
+    Args:
+        subject: what was seen.
+        pixels: places to show, rows and columns; none stands for three telling ones.
+        folder: where to write; made if it is not there.
+        force: overwrite files that exist.
+
+    Raises:
+        GlicError: a place is not on the photo, or a file is there and ``force`` is off.
+    """
+    seen, (height, width) = subject.seen, subject.seen.size
+    for row, column in pixels:
+        if row >= height or column >= width:
+            raise GlicError(f"The place {column},{row} is not on a photo of {width} x {height} pixels.")
+    folder.mkdir(parents=True, exist_ok=True)
+    targets = {
+        folder / f"{Path(seen.picture).stem}.{name}.{kind}": partial(make, kind=kind)
+        for name, make in _figures(subject, pixels).items()
+        for kind in _KINDS
+    }
+    for target in targets:
+        check_output("", str(target), force)
+    for target, make in targets.items():
+        write_output(target, make())
+        print(f"  {target}")
+
+
+def _figures(subject: Subject, pixels: Sequence[Pixel]) -> dict[str, Callable[..., bytes]]:
+    """What makes each figure, given the kind of file; nothing is computed before."""
+    seen = subject.seen
+    figures: dict[str, Callable[..., bytes]] = {"bits_and_error": partial(bits_and_error_figure, seen)}
+    middle = (seen.size[0] // 2, seen.size[1] // 2)
+    chosen = list(pixels) or (telling_pixels(seen) if seen.blocks else [middle])
+    if seen.blocks:
+        figures["degrees"] = partial(degree_figure, seen)
+        figures["neighbourhoods"] = partial(neighbourhood_figure, seen, chosen)
+    if _small_enough(seen):
+        fields = cache(partial(_fields_of_training, subject, chosen))
+        figures["receptive_fields"] = lambda kind: field_figure(fields(), kind)
+    return figures
+
+
+def write_html(subjects: Sequence[Subject], path: Path, field_count: int) -> None:
+    """Write the page of one or two subjects.
+
+    Raises:
+        GlicError: a model builds no graphs.
+    """
+    for subject in subjects:
+        if not subject.seen.blocks:
+            raise GlicError(
+                f"{subject.seen.weights} builds no graphs, so there is nothing for a page to show."
+            )
+    first, *rest = subjects
+    fields = [_grid_of_fields(subject, field_count) for subject in subjects]
+    write_page(
+        first.seen,
+        path,
+        fields=fields[0],
+        second=rest[0].seen if rest else None,
+        second_fields=fields[1] if rest else None,
+    )
+    print(f"  {path}  {path.stat().st_size / 1e6:.1f} MB")
+
+
+def _grid_of_fields(subject: Subject, count: int) -> ReceptiveFields | None:
+    if count < 1 or not _small_enough(subject.seen):
+        return None
+    return receptive_fields(subject.model, subject.seen.photo, latent_grid(*subject.seen.size, count))
+
+
+def _fields_of_training(subject: Subject, pixels: Sequence[Pixel]) -> dict[str, ReceptiveFields]:
+    """Receptive fields of fresh weights and of the trained ones."""
+    model, places = subject.model, [(row // LATENT_STRIDE, column // LATENT_STRIDE) for row, column in pixels]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        untrained = build(architecture_name(model), model.config).eval().to(next(model.parameters()).device)
+    return {
+        title: receptive_fields(each, subject.seen.photo, places)
+        for title, each in (("untrained", untrained), ("trained", model))
+    }
+
+
+def _small_enough(seen: Inspection) -> bool:
+    small = seen.size[0] * seen.size[1] <= FIELD_PIXELS
+    if not small:
+        print(f"inspect: {seen.picture} is too large for receptive fields; left out.", file=sys.stderr)
+    return small
