@@ -59,6 +59,36 @@ def test_transforms_as_torch_counts_them(model: GLIC, monkeypatch: pytest.Monkey
     assert flops.synthesis == pytest.approx(counted(model.g_s, 1, 40, 16, 24), rel=0.015)
 
 
+def test_without_gfa_in_one_transform(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GLIC_NATIVE", "0")
+    model = GLIC(**SIZES, gfa_in="decoder")
+    both, flops = (glic_flops(config, 256, 384) for config in (SIZES, model.config))
+    assert flops.synthesis == both.synthesis
+    assert flops.analysis == pytest.approx(counted(model.g_a, 1, 3, 256, 384), rel=0.01)
+
+
+def test_gfa_in_the_context_as_torch_counts_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GLIC_NATIVE", "0")
+    model = GLIC(**SIZES, context_gfa_depth=2)
+    more = glic_flops(model.config, 256, 512).decode_networks - glic_flops(SIZES, 256, 512).decode_networks
+    contexts = model.latent_codec.y.channel_context
+    with_graphs = sum(counted(contexts[f"y{k}"], 1, c, 16, 32) for k, c in ((1, 8), (2, 24)))
+    ramps = sum(counted(contexts[f"y{k}"].ramp, 1, c, 16, 32) for k, c in ((1, 8), (2, 24)))
+    assert more == pytest.approx(with_graphs - ramps, rel=0.15), "the position bias is not in the formula"
+
+
+@pytest.mark.parametrize("kinds", [["local"], ["mesh"]])
+def test_one_kind_of_graph_compares_half_as_much(kinds: list[str]) -> None:
+    one, both = (glic_flops({**SIZES, "graph": g}, 128, 128).analysis for g in ({"kinds": kinds}, None))
+    assert both - one == 2 * 256 * (32 * 32 * 32 + 24 * 16 * 16)
+
+
+def test_a_learned_complexity_costs_graphs_while_it_learns() -> None:
+    learned, plain = (glic_flops({**SIZES, "graph": g}, 128, 128) for g in ({"detector": "learned"}, None))
+    assert learned.learning_degrees > 0 == plain.learning_degrees
+    assert plain.analysis < learned.analysis < 1.1 * plain.analysis
+
+
 def test_entropy_networks_as_torch_counts_them(model: GLIC) -> None:
     flops = glic_flops(model.config, 128, 256)
     hyper = model.latent_codec.hyper

@@ -37,7 +37,8 @@ PACKAGES = {
 SETTINGS = {
     "mse": "0.0017 0.0035 0.0067 0.013 0.025 0.05",
     "ms_ssim": "2.4 4.58 8.73 16.64 31.73 60.5",
-    "ablation": "uniform entropy_rms residual_rms residual_mean sobel_mean sobel_rms local mesh",
+    "ablation": "uniform entropy_rms residual_rms residual_mean sobel_mean sobel_rms local mesh union radius "
+    "image_budget exact degree_16 degree_32 degree_128 degree_256 encoder decoder learned context",
     "regularized": "hyperprior autoregressive attention elic mlicpp glic",
 }
 
@@ -98,6 +99,15 @@ def test_everything_can_be_made(option: str, composed: Any) -> None:
 def test_there_are_all_published_settings() -> None:
     published = {f"experiment={group}/{name}" for group, names in SETTINGS.items() for name in names.split()}
     assert published <= set(options())
+
+
+@pytest.mark.parametrize("row", SETTINGS["ablation"].split())
+def test_an_ablation_has_a_short_budget_with_the_same_graph(row: str, composed: Any) -> None:
+    full, short = (composed(f"experiment=ablation/{row}", *budget) for budget in ([], ["budget=short"]))
+    assert full.model.widths == [128, 192, 192, 320] and full.steps > 1_000_000
+    assert short.model.widths[0] < 32 and short.steps < 1000
+    for key in ("graph", "gfa_in", "context_gfa_depth"):
+        assert short.model[key] == full.model[key]
 
 
 @pytest.mark.parametrize("sweep", ["ablation", "regularized"])
