@@ -165,12 +165,10 @@ class ImageCodec:
             )
 
     def _check_quality(self, header: Header) -> None:
-        if self.variable_rate != (header.quality is not None):
-            raise CorruptFile(
-                "The file names a quality and its weights have one rate only."
-                if header.quality is not None
-                else "The file names no quality, which its weights need."
-            )
+        if header.quality is not None and not self.variable_rate:
+            raise CorruptFile("The file names a quality and its weights have one rate only.")
+        if header.quality is None and self.variable_rate:
+            raise CorruptFile("The file names no quality, which its weights need.")
 
 
 def _metadata(container: Container, kind: Stream) -> bytes | None:

@@ -58,7 +58,15 @@ class LatentCoder:
         return y
 
     def write(self, y: Tensor, quality: float | None, *, estimate: bool) -> tuple[WritingChannel, Tensor]:
-        """Code y at a quality: the finished channel and y_hat, still scaled, float64 (1, M, h, w)."""
+        """Code y at a quality: the channel that has it all, and y_hat, still scaled, float64 (1, M, h, w).
+
+        Raises:
+            ValueError: no quality for a model that needs one, or the other way round.
+        """
+        if (quality is None) != (self.rates is None):
+            raise ValueError(
+                f"quality {quality} for weights of {'one' if self.rates is None else 'any'} rate"
+            )
         channel = WritingChannel(self._priors, estimate=estimate)
         with plain_arithmetic(self.device):
             if self.rates is not None and quality is not None:

@@ -57,7 +57,11 @@ class PictureEncoder:
         self._y = coder.analyse(picture.colour)
 
     def at(self, quality: float | None) -> Encoded:
-        """The file at a quality; ``None`` for weights of one rate."""
+        """The file at a quality from 0 to 100, to the nearest hundredth; ``None`` for weights of one rate.
+
+        Raises:
+            ValueError: there is no such quality, or these weights have none.
+        """
         return self._candidate(None if quality is None else file_quality(quality))[0]
 
     def reach(self, goal: Goal) -> Encoded:
@@ -72,9 +76,9 @@ class PictureEncoder:
             return self.at(goal.value)
         measure, window = self._yardstick(goal)
 
-        def attempt(quality: float) -> tuple[float, Candidate]:
+        def attempt(quality: float) -> tuple[float, Encoded]:
             candidate = self._candidate(quality)
-            return measure(candidate), candidate
+            return measure(candidate), candidate[0]
 
         return _judged(search(attempt, window), window, goal)
 
@@ -110,13 +114,13 @@ def _log_size(candidate: Candidate) -> float:
     return math.log(len(candidate[0].data))
 
 
-def _judged(found: Try[Candidate], window: Window, goal: Goal) -> Encoded:
+def _judged(found: Try[Encoded], window: Window, goal: Goal) -> Encoded:
     """The file that was found, with a note if it is not quite what was asked for.
 
     Raises:
         OutOfReach: it is at the end of the qualities.
     """
-    encoded = found.result[0]
+    encoded = found.result
     if window.holds(found.measure):
         return encoded
     wanted = goal.text(goal.value)

@@ -42,10 +42,6 @@ class Window:
         """Whether the measure lies inside."""
         return self.least <= measure <= self.most
 
-    def keeps_promise(self, measure: float) -> bool:
-        """Whether the measure lies on the promised side."""
-        return measure <= self.most if self.promise == "most" else measure >= self.least
-
 
 @dataclass(frozen=True)
 class Try(Generic[T]):
@@ -82,8 +78,8 @@ def search(attempt: Callable[[float], tuple[float, T]], window: Window) -> Try[T
         if window.holds(last.measure) or _at_an_end(low, high):
             return last
         quality = _between(low, high, window, len(tries)) if low and high else _beyond(tries, window)
-    kept = [one for one in tries if window.keeps_promise(one.measure)]
-    return min(kept or tries, key=lambda one: abs(one.measure - window.aim))
+    promised, other = (low, high) if window.promise == "most" else (high, low)
+    return promised or other or tries[-1]
 
 
 def _at_an_end(low: Try[T] | None, high: Try[T] | None) -> bool:

@@ -146,6 +146,18 @@ def test_weights_of_one_rate_take_no_goal(codec: ImageCodec, pixels: np.ndarray)
             codec.encode(pixels, goal=goal)
 
 
+def test_a_prepared_picture_checks_its_quality(
+    codec: ImageCodec, variable_codec: ImageCodec, pixels: np.ndarray
+) -> None:
+    for prepared, quality in (
+        (codec.prepare(pixels), 50.0),
+        (variable_codec.prepare(pixels), None),
+        (variable_codec.prepare(pixels), 100.01),
+    ):
+        with pytest.raises(ValueError, match="quality"):
+            prepared.at(quality)
+
+
 def test_files_and_weights_of_the_wrong_kind(
     codec: ImageCodec, variable_codec: ImageCodec, pixels: np.ndarray
 ) -> None:
