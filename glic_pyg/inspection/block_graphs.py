@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from glic_pyg.inspection.graph_arrays import GraphArrays
 from glic_pyg.inspection.layer_attention import LayerAttention
+from glic_pyg.inspection.notebook_view import notebook_view
 
 __all__ = ["BlockGraphs"]
 
@@ -62,3 +63,9 @@ class BlockGraphs:
     def crop(self, nodes: NDArray[Any], height: int, width: int) -> NDArray[Any]:
         """The part of an (h, w) map that lies over a photo of height x width pixels, without its padding."""
         return nodes[: -(-height // self.stride), : -(-width // self.stride)]
+
+    def _repr_html_(self) -> str:
+        """For notebooks: its layers, and maps of complexity and of the degrees in each graph."""
+        facts = {"pixels a node": str(self.stride), "layers of attention": str(len(self.layers))}
+        degrees = {f"{kind} degree": graph.degree for kind, graph in self.graphs.items()}
+        return notebook_view(self.title, facts, {"complexity": self.complexity, **degrees})

@@ -13,6 +13,7 @@ from torch_geometric.data import Data
 
 from glic_pyg.graph import WindowGraph
 from glic_pyg.graph.similarity import CellSimilarities, edge_similarity, unit_features
+from glic_pyg.inspection.notebook_view import notebook_view
 
 __all__ = ["GraphArrays", "graph_arrays"]
 
@@ -90,6 +91,12 @@ class GraphArrays:
     def neighbours(self, node: Node) -> NDArray[np.int32]:
         """(n, 2), row and column of a node's neighbours in the order of its edges, phantoms among them."""
         return self.positions[self.source[self.edges(node)]]
+
+    def _repr_html_(self) -> str:
+        """For notebooks: its size, and maps of target and met degree."""
+        facts = {"nodes": f"{self.num_real:,}", "edges": f"{len(self.source):,}"}
+        maps: dict[str, NDArray[Any]] = {"target degree": self.target_degree, "degree": self.degree}
+        return notebook_view(f"{self.kind} graph", facts, maps)
 
 
 def graph_arrays(graph: WindowGraph | Data, features: Tensor) -> GraphArrays:

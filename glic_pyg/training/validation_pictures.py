@@ -21,13 +21,19 @@ class ValidationPictures(lightning.Callback):
         count: how many pictures.
         maps: (model, x) → maps by name, each (3, h, w) in [0, 1], of x (1, 3, H, W) padded to the model's
             multiple; e.g. the degrees of its graphs. None logs no maps.
+        maps_every_n_steps: maps are logged at the first validation at least so many steps after the last.
     """
 
     def __init__(
-        self, count: int = 2, maps: Callable[[Any, Tensor], Mapping[str, Tensor]] | None = None
+        self,
+        count: int = 2,
+        maps: Callable[[Any, Tensor], Mapping[str, Tensor]] | None = None,
+        maps_every_n_steps: int = 1,
     ) -> None:
         self.count = count
         self.maps = maps
+        self.maps_every_n_steps = maps_every_n_steps
+        self._maps_at: int | None = None
         self._shown: set[int] = set()
 
     def on_validation_batch_end(
@@ -46,10 +52,16 @@ class ValidationPictures(lightning.Callback):
         if batch_idx not in self._shown:
             pictures["original"] = batch.x[0]
             self._shown.add(batch_idx)
-        if self.maps is not None:
+        if self.maps is not None and self._maps_due(trainer.global_step):
             with pl_module.finished_model() as model, torch.autocast(batch.x.device.type, enabled=False):
                 pictures |= self.maps(model, pad_to_multiple(batch.x[:1], model.multiple))
         name = PurePath(batch.names[0]).stem if batch.names else str(batch_idx)
         for kind, picture in pictures.items():
             for logger in trainer.loggers:
                 log_picture(logger, f"{name}/{kind}", picture, trainer.global_step)
+
+    def _maps_due(self, step: int) -> bool:
+        """Whether the validation at this step logs maps, of all its pictures."""
+        if self._maps_at is None or step >= self._maps_at + self.maps_every_n_steps:
+            self._maps_at = step
+        return step == self._maps_at

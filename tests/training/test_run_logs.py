@@ -106,3 +106,19 @@ def test_a_run_without_loggers_or_names(make_module, make_trainer) -> None:
     batch = SimpleNamespace(x=torch.rand(1, 3, 8, 8), names=())
     callback.on_validation_batch_end(trainer, make_module(), {"x_hat": batch.x}, batch, 0)
     assert isinstance(callback, lightning.Callback)
+
+
+def test_maps_wait_for_their_steps(make_module, make_trainer) -> None:
+    seen: list[int] = []
+    trainer = SimpleNamespace(is_global_zero=True, sanity_checking=False, loggers=[], global_step=0)
+    module, batch = make_module(), SimpleNamespace(x=torch.rand(1, 3, 8, 8), names=())
+
+    def maps(model: Any, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        seen.append(trainer.global_step)
+        return {}
+
+    callback = ValidationPictures(count=2, maps=maps, maps_every_n_steps=5)
+    for trainer.global_step in (2, 4, 7, 11, 12):
+        for number in range(3):
+            callback.on_validation_batch_end(trainer, module, {"x_hat": batch.x}, batch, number)
+    assert seen == [2, 2, 7, 7, 12, 12]

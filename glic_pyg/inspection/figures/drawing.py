@@ -59,22 +59,33 @@ def draw_photo(axes: Axes, rgb: Pixels, title: str = "") -> None:
     axes.set_axis_off()
 
 
-def draw_map(axes: Axes, values: NDArray[Any], stride: int, size: tuple[int, int], title: str) -> None:
+def draw_map(
+    axes: Axes,
+    values: NDArray[Any],
+    stride: int,
+    size: tuple[int, int],
+    title: str,
+    *,
+    span: tuple[float, float] | None = None,
+) -> None:
     """A map as colours over the place of a photo of (height, width) pixels, its scale above it.
 
     Args:
         values: (h, w), cut to the photo; a value covers ``stride`` x ``stride`` pixels.
+        span: values of the darkest and the brightest colour; None for :func:`map_colours.limits`.
     """
-    (height, width), (rows, columns), (low, high) = size, values.shape, limits(values)
+    (height, width), (rows, columns), (low, high) = size, values.shape, span or limits(values)
     extent = (-0.5, columns * stride - 0.5, rows * stride - 0.5, -0.5)
     shown = axes.imshow(values, cmap=COLOUR_MAP, vmin=low, vmax=high, extent=extent, interpolation="nearest")
     axes.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
     axes.set_axis_off()
     axes.set_title(title, y=1.0)  # a fixed place, whatever stands above
-    bar = axes.figure.colorbar(shown, cax=axes.inset_axes((0.7, 1.025, 0.3, 0.035)), orientation="horizontal")
+    bar = axes.figure.colorbar(
+        shown, cax=axes.inset_axes((0.72, 1.025, 0.28, 0.035)), orientation="horizontal"
+    )
     bar.outline.set_visible(False)
     bar.ax.tick_params(top=True, bottom=False, labeltop=True, labelbottom=False, pad=1)
-    bar.ax.locator_params(nbins=3)
+    bar.ax.locator_params(nbins=2)
 
 
 def draw_neighbourhood(

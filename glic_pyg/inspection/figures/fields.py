@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["field_figure"]
 
-_LEAST = -5.0  # powers of ten below the strongest pixel; what is weaker is shown like it
+_SPAN = (-5.0, -2.0)  # powers of ten below the strongest pixel; beyond them colours stay the same
 
 
 def field_figure(fields: Mapping[str, ReceptiveFields], kind: str = "png") -> bytes:
@@ -45,6 +45,6 @@ def field_figure(fields: Mapping[str, ReceptiveFields], kind: str = "png") -> by
 
 def _draw(axes: Axes, field: NDArray[np.float32], node: Node, title: str) -> None:
     height, width = field.shape
-    relative = np.maximum(field / field.max(), 10**_LEAST)
-    draw_map(axes, np.log10(relative), 1, (height, width), title)
+    relative = np.maximum(field / field.max(), 10 ** _SPAN[0])
+    draw_map(axes, np.log10(relative), 1, (height, width), title, span=_SPAN)
     mark(axes, node, LATENT_STRIDE, "")

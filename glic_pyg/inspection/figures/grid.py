@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["grid_figure"]
 
-_PANEL = 2.9  # inches
+_PANEL = 3.3  # inches
 _TITLE = 0.4  # inches above a panel
 
 
