@@ -75,17 +75,13 @@ def search(attempt: Callable[[float], tuple[float, T]], window: Window) -> Try[T
         last = Try(quality, *attempt(quality))
         tries.append(last)
         low, high = (last, high) if last.measure < window.aim else (low, last)
-        if window.holds(last.measure) or _at_an_end(low, high):
+        even_the_end = (low is None and quality == 0) or (high is None and quality == HIGHEST_QUALITY)
+        if window.holds(last.measure) or even_the_end:
             return last
         quality = _between(low, high, window, len(tries)) if low and high else _beyond(tries, window)
-    promised, other = (low, high) if window.promise == "most" else (high, low)
-    return promised or other or tries[-1]
-
-
-def _at_an_end(low: Try[T] | None, high: Try[T] | None) -> bool:
-    """Whether the lowest quality is too much, or the highest too little."""
-    too_much = low is None and high is not None and high.quality == 0
-    return too_much or (high is None and low is not None and low.quality == HIGHEST_QUALITY)
+    if low is None or high is None:
+        return tries[-1]
+    return low if window.promise == "most" else high
 
 
 def _beyond(tries: list[Try[T]], window: Window) -> float:
