@@ -43,7 +43,7 @@ def run_hydra_app(command: str, task: Task, argv: Sequence[str]) -> int:
     Returns:
         0; every failure ends in SystemExit, for a wrong argument with one sentence.
     """
-    arguments = arguments_of_this_process(argv)
+    arguments = [_with_quotes(argument) for argument in arguments_of_this_process(argv)]
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # else Hydra prints exceptions and exits by itself
     with _command_line([f"glic {command}", *arguments]) as real_argv:
 
@@ -56,6 +56,12 @@ def run_hydra_app(command: str, task: Task, argv: Sequence[str]) -> int:
         with _one_sentence(command, arguments):
             hydra.main(version_base="1.3", config_path=str(config_dir()), config_name=command)(job)()
     return 0
+
+
+def _with_quotes(argument: str) -> str:
+    """Quote a path that exists: ``=`` and commas, as in names of a sweep's folders, mean more to Hydra."""
+    key, _, value = argument.partition("=")
+    return f"{key}='{value}'" if set("=,") & set(value) and Path(value).exists() else argument
 
 
 @contextmanager

@@ -44,7 +44,7 @@ def neighbour_weights(folder: Path) -> Path | None:
     before = chain[place - 1]
     if rows[before].status != "finished":
         raise RunFolderError(
-            f"{before}, where this job starts from, is not finished ({rows[before].status})."
+            f"{before}, which this job starts from, is not finished ({rows[before].status})."
         )
     return find_weights(str(sweep / before))[0]
 

@@ -84,8 +84,13 @@ def _command_line(command: str, folder: Path, more: Sequence[str]) -> list[str]:
     folders = [word for path in extra for word in ("--config-dir", path)]
     sweep = Path(settings.sweep.dir).absolute()
     name = Path(sweep.name) / os.path.relpath(folder, sweep)
-    place = [f"name='{name}'", f"hydra.run.dir='{folder}'"]
+    place = [f"name={_quoted(name)}", f"hydra.run.dir={_quoted(folder)}"]
     return [sys.executable, "-m", "glic_pyg.cli.main", command, *folders, *own, *place, *more]
+
+
+def _quoted(path: Path) -> str:
+    """For Hydra; the folder of a job is named after overrides, which may have quotes themselves."""
+    return "'" + str(path).replace("'", r"\'") + "'"
 
 
 def _as_typed(kind: str) -> list[str]:

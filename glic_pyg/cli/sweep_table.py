@@ -87,6 +87,7 @@ def as_markdown(rows: Rows) -> str:
     """Name, status and the metrics of validation or test, to five digits."""
     known = _union([record.metrics for record in rows.values()])
     metrics = [metric for metric in known if metric.startswith(_SHOWN)]
+    metrics.sort(key=lambda metric: not metric.endswith(("/bpp", "/psnr")))  # these first
     lines = [["run", "status", *metrics], ["---"] * 2 + ["---:"] * len(metrics)]
     for name, record in rows.items():
         figures = [f"{record.metrics[m]:.5g}" if m in record.metrics else "" for m in metrics]

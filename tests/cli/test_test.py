@@ -178,10 +178,16 @@ def test_weights_are_called_after_their_run(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+def test_a_path_needs_no_quotes(sweep: Path) -> None:
+    weights = "weights=runs/rates/loss.lmbda=0.01/tiny.safetensors"
+    assert main(["test", "images=a.png", weights, "codecs=none", "name=out"]) == 0
+    assert list(json.loads(Path("runs/out/results.json").read_text())["weights"]) == ["tiny-0.01"]
+
+
 @pytest.mark.slow
 def test_a_sweep_of_measurements(sweep: Path) -> None:
     one = sweep / "loss.lmbda=0.01/tiny.safetensors"
-    settings = ["-m", "name=s", "images=a.png", "codecs=none", f"weights={one},{sweep}/none.safetensors"]
+    settings = ["-m", "name=s", "images=a.png", "codecs=none", f"weights='{one}',none.safetensors"]
     done = subprocess.run(
         [sys.executable, "-m", "glic_pyg.cli.main", "test", *settings],
         env=ENVIRONMENT, capture_output=True, text=True, timeout=280,

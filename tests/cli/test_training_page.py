@@ -27,7 +27,8 @@ TWO_PROCESSES = [command for command in COMMANDS if "devices=2" in command and c
 RUNS = [
     command
     for command in COMMANDS
-    if command not in SWEEPS + TWO_PROCESSES and not re.search("experiment=|loss=ms_ssim", command)
+    if command not in SWEEPS + TWO_PROCESSES
+    and not re.search("experiment=|loss=ms_ssim|trainer=gpu", command)
 ]
 PLUGINS = {"parallel": "joblib", "slurm": "submitit", "ray_cluster": "ray"}
 
@@ -83,6 +84,8 @@ def test_runs(tmp_path: Path) -> None:
     assert len(RUNS) >= 8
     for command in RUNS:
         arguments = small(command, tmp_path)
+        if "model=" not in command:
+            arguments += ["model=hyperprior_s"]
         if "micro_batches=4" in command:
             arguments += ["data.batch_size=4", "model=glic_xs"]
         assert train.main(arguments) == 0, command
