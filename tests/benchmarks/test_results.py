@@ -47,9 +47,10 @@ def tiny(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Ite
 
 
 @pytest.fixture
-def no_crops(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Their search for settings takes most of the time."""
-    monkeypatch.setattr(writing, "crop_sheet", lambda *arguments: b"")
+def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They take most of the time."""
+    for draw in ("crop_sheet", "curves_figure", "gain_bars"):
+        monkeypatch.setattr(writing, draw, lambda *arguments, **options: b"")
 
 
 @pytest.fixture(autouse=True)
@@ -109,7 +110,7 @@ def _numbers_are_those_of_the_files(tiny: str) -> None:
     assert {mean["codec"] for mean in document["mean"][len(settings) :]} == {"jpeg", "webp", "avif"}
 
 
-@pytest.mark.usefixtures("no_crops")
+@pytest.mark.usefixtures("no_figures")
 def test_only_what_changed_is_measured_again(
     tiny: str, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
@@ -127,7 +128,7 @@ def test_only_what_changed_is_measured_again(
     assert set(encoded) == {"jpeg", "webp", "avif"} and len(encoded) == 28
 
 
-@pytest.mark.usefixtures("no_crops")
+@pytest.mark.usefixtures("no_figures")
 def test_with_other_code_ours_is_measured_anew(monkeypatch: pytest.MonkeyPatch, tiny: str) -> None:
     kept, fingerprint = (
         Path("runs/results/measurements.jsonl"),
@@ -156,7 +157,7 @@ def test_code_is_told_apart(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     assert code_fingerprint() != first
 
 
-@pytest.mark.usefixtures("no_crops")
+@pytest.mark.usefixtures("no_figures")
 def test_larger_pictures_are_cut(tiny: str) -> None:
     assert main([*ARGUMENTS, "--ood-side", "64", "--kodak", "nowhere"]) == 0
     page = PAGE.read_text()
@@ -171,7 +172,7 @@ def test_what_is_wrong_is_one_sentence(tiny: str, capsys: Capture) -> None:
     assert "neither nowhere nor folders in nothing exist" in capsys.readouterr().err
 
 
-@pytest.mark.usefixtures("no_crops")
+@pytest.mark.usefixtures("no_figures")
 def test_codecs_that_are_not_here_are_named(tiny: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(PillowCodec, "missing", lambda self: "a tool" if self.name == "webp" else None)
     assert main(ARGUMENTS) == 0
