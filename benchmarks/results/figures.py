@@ -19,7 +19,7 @@ from glic_pyg.inspection.crops import crop_figure, detailed_corner
 __all__ = ["crop_sheet", "gain_bars", "median_picture", "worst_picture"]
 
 COLOURS = {"JPEG": "#888888", "WebP": "#0072B2", "AVIF": "#CC79A7"}
-CROP, COLUMNS = 160, 4
+CROP, ROW, COLUMNS = 160, 5, 4  # up to five stand in one row, more in rows of four
 
 
 def gain_bars(found: Mapping[str, Sequence[Standing]], ours: str, kind: str) -> bytes:
@@ -47,6 +47,10 @@ def gain_bars(found: Mapping[str, Sequence[Standing]], ours: str, kind: str) -> 
             for place, of_set in zip(places, gains, strict=True):
                 axes.plot([place] * len(of_set), of_set, "o", color=colour, mec="white", ms=4)
         axes.axhline(0, color="#444444", lw=0.8)
+        axes.set_yscale("symlog", linthresh=2)  # photographs differ by tenths, screens by tens
+        axes.set_yticks(
+            (-30, -10, -3, -1, 0, 1, 3, 10), labels=("−30", "−10", "−3", "−1", "0", "1", "3", "10")
+        )
         axes.set(
             xticks=range(len(found)), xticklabels=list(found), ylabel="gain at equal bytes, dB",
             title=f"PSNR of {ours} above that of other codecs",
@@ -75,7 +79,8 @@ def crop_sheet(
     panels = {"Original": (original, f"{original.nbytes:,} bytes")}
     for title, (size, decoded) in coded.items():
         panels[title] = (decoded, f"{size:,} bytes · {quality_of(decoded, original).psnr:.2f} dB")
-    return crop_figure(panels, detailed_corner(original, CROP), CROP, columns=COLUMNS)
+    columns = ROW if len(panels) <= ROW else COLUMNS
+    return crop_figure(panels, detailed_corner(original, CROP), CROP, columns=columns)
 
 
 def median_picture(standing: Standing) -> str:

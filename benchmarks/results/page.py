@@ -17,8 +17,9 @@ __all__ = ["Context", "kodak_section", "ood_section"]
 
 _READING = """\
 BD-rate is what ours spends beyond the other codec at equal PSNR, so below 0 is better. Overlap: the part
-of the decibels covered by either curve that both cover; a delta speaks for that part only. "Better on"
-counts the pictures with more PSNR in our file at equal bytes."""
+of the decibels covered by either curve that both cover; a delta speaks for that part only. "By picture":
+gain at equal bytes, mean (least … most). "Better on" counts the pictures with more PSNR in our file at
+equal bytes."""
 
 _KODAK = """\
 The {count} photographs, which no training has seen: `{ours}` and classical codecs in one run, every
