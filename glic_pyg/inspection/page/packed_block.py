@@ -16,7 +16,7 @@ from glic_pyg.inspection.page.streams import Streams
 
 __all__ = ["WEIGHT_STEPS", "pack_block"]
 
-WEIGHT_STEPS = 127
+WEIGHT_STEPS = 100
 
 
 def pack_block(
@@ -24,7 +24,7 @@ def pack_block(
 ) -> dict[str, Any]:
     """One block over a photo of (H, W) pixels.
 
-    Kept are the neighbours of the kept nodes exactly, their attention rounded to a 127th,
+    Kept are the neighbours of the kept nodes exactly, their attention rounded to whole percents,
     and the maps of all nodes.
     """
     kept = KeptNodes.of(block, photo_shape, pitch)

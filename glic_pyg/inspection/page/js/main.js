@@ -33,7 +33,6 @@ update("controls");
 async function update(source) {
   document.body.classList.toggle("held", choices.held);
   await Promise.all(figures.map(figure => figure.update(panels)));
-  document.body.dataset.ready = "yes";
   if (source !== "pointer") speakSoon();
 }
 
@@ -66,6 +65,6 @@ function explainRounding() {
   const pitches = [...new Set(panels.map(({ pitch }) => pitch))].join(" or ");
   document.getElementById("rounding").textContent = `So that the page stays small, neighbours are kept of one node in every ${pitches} × ${pitches} pixels`
     + ` (of all nodes where these are larger); the nearest one is shown. Its neighbours are exact, their attention is rounded to`
-    + ` 1/${data.weightSteps}, so weights below ${(50 / data.weightSteps).toFixed(1)} % read as zero. Complexity, bits, error and budgets are rounded to a`
+    + ` whole percents, so weights below half a percent read as zero. Complexity, bits, error and budgets are rounded to a`
     + ` ${data.mapSteps}th of their range, degrees not at all. The pictures are WebP of quality 90; error was measured before.`;
 }

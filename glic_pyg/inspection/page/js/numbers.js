@@ -7,8 +7,8 @@ export function short(value) {
   return size >= 100 ? value.toFixed(0) : size >= 10 ? value.toFixed(1) : size >= 0.1 ? value.toFixed(2) : value.toPrecision(2);
 }
 
-/** A share; weights are stored in steps of about 0.8%, so small ones are not told apart. */
-export const percent = share => share === 0 ? "under 0.4%" : `${(100 * share).toFixed(share < 0.0995 ? 1 : 0)}%`;
+/** A share; weights are stored in whole percents. */
+export const percent = share => share < 0.005 ? "under 1%" : `${Math.round(100 * share)}%`;
 
 export const count = (number, word) => `${number} ${word}${number === 1 ? "" : "s"}`;
 
