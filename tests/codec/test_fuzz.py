@@ -192,7 +192,7 @@ def _decode_mutated(
     rng = np.random.default_rng(MUTATIONS.index(mutate))
     for number in range(count):
         data = mutate(seeds[number % len(seeds)], rng, seeds)
-        started = time.monotonic()
+        started = time.process_time()
         try:
             decoded = codec.decode(data)
         except GlicError as error:
@@ -201,7 +201,7 @@ def _decode_mutated(
             header = decoded.container.header
             assert decoded.image.size == (header.width, header.height)
             assert header.width * header.height <= MAX_PIXELS
-        assert time.monotonic() - started < SECONDS_A_FILE
+        assert time.process_time() - started < SECONDS_A_FILE
 
 
 @pytest.mark.parametrize("mutate", MUTATIONS, ids=lambda mutate: mutate.__name__)
