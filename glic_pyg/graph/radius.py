@@ -72,4 +72,5 @@ def disc_columns(radius: float, cell_side: int = CELL_SIDE) -> Tensor:
 
 
 def _square(side: int) -> Tensor:
-    return torch.cartesian_prod(torch.arange(side), torch.arange(side)).view(-1, 2)
+    axis = torch.arange(side, device="cpu")  # also while a model is laid out on the meta device
+    return torch.cartesian_prod(axis, axis).view(-1, 2)

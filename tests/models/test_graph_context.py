@@ -72,3 +72,10 @@ def test_gfa_in_one_transform_only(where: str, blocks: tuple[int, int]) -> None:
 def test_an_unknown_place_is_named() -> None:
     with pytest.raises(ValueError, match="'nowhere'"):
         GLIC(**TINY, gfa_in="nowhere")  # type: ignore[arg-type]
+
+
+def test_radius_graphs_on_the_meta_device() -> None:
+    """A model without memory, as the count of its operations needs it."""
+    with torch.device("meta"):
+        model = GLIC(**TINY, graph={"kinds": ["radius"], "radius": 7.5})
+    assert next(model.parameters()).is_meta
