@@ -37,6 +37,7 @@ OUTPUTS = {
     "{}.jpg": "JPEG of as many bytes",
     "{}.webp": "WebP of as many bytes",
     "{}.graph.png": "the graphs of the last GFA block of g_a",
+    "{}.graph.html": "all graphs, to explore in a browser",
     "{}.crops.png": "a detail, side by side",
     "{}.json": "all numbers",
 }
@@ -125,9 +126,10 @@ def _code(codec: ImageCodec, picture: Picture, name: str, folder: Path, how: Pro
 
 
 def _draw(codec: ImageCodec, picture: Picture, comparison: Comparison, folder: Path) -> None:
-    """Write the figures; one of graphs only if the model has GFA blocks in its g_a."""
+    """Write the figures; what shows graphs only if the model has GFA blocks in its g_a."""
     from glic_pyg.inspection.crops import crop_figure, detailed_corner
     from glic_pyg.inspection.inspection import inspect_picture
+    from glic_pyg.inspection.page import write_page
 
     _say("drawing")
     crops = crop_figure(
@@ -139,6 +141,7 @@ def _draw(codec: ImageCodec, picture: Picture, comparison: Comparison, folder: P
     if of_g_a:
         figure = _graph_figure(picture.colour, of_g_a[-1], comparison)
         (folder / f"{comparison.image}.graph.png").write_bytes(figure)
+        write_page(seen, folder / f"{comparison.image}.graph.html")
 
 
 def _captioned(

@@ -20,7 +20,7 @@ Capture = pytest.CaptureFixture[str]
 def test_a_picture_of_ones_own(capsys: Capture) -> None:
     assert main(["demo", "a.png", "-o", "out"]) == 0
     said = capsys.readouterr().out
-    made = {pattern.format("a") for pattern in OUTPUTS} - {"a.graph.png"}  # this model has no graphs
+    made = {pattern.format("a") for pattern in OUTPUTS} - {"a.graph.png", "a.graph.html"}  # it has no graphs
     assert set(os.listdir("out")) == made
     assert all(str(Path("out") / name) in said for name in made)
     numbers = json.loads(Path("out/a.json").read_text())["images"][0]["codecs"]
@@ -58,4 +58,5 @@ def test_graphs_of_a_model_that_has_them(capsys: Capture) -> None:
     assert main(["demo", "a.png", "--weights", "tiny.safetensors", "-o", "out"]) == 0
     assert set(os.listdir("out")) == {pattern.format("a") for pattern in OUTPUTS}
     assert Path("out/a.graph.png").read_bytes().startswith(b"\x89PNG")
+    assert "<html" in Path("out/a.graph.html").read_text(encoding="utf-8")
     assert "out/a.graph.png" in capsys.readouterr().out

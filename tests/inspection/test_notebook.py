@@ -15,7 +15,6 @@ nbclient = pytest.importorskip("nbclient")
 NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "graphs.ipynb"
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(not shipped_names(), reason="no weights are shipped")
 def test_the_notebook_runs(tmp_path: Path) -> None:
     notebook = nbformat.read(NOTEBOOK, as_version=4)
