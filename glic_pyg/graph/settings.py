@@ -26,10 +26,12 @@ class EdgeListBuilder:
     Attributes:
         kind: the name of the graph.
         build: from a ``(B, C, H, W)`` map.
+        settings: what scores and connects the nodes.
     """
 
     kind: str
     build: Callable[[Tensor], Data]
+    settings: GraphBuilder | RadiusGraphBuilder
 
     def __call__(self, x: Tensor) -> dict[str, Data]:
         """``{kind: graph}``."""
@@ -63,8 +65,10 @@ def graph_builder(
     if settings.get("detector") == "learned":
         raise ValueError(f"a learned complexity needs graphs of the kinds local or mesh, not {list(kinds)}")
     if radius is not None:
-        return EdgeListBuilder("radius", RadiusGraphBuilder(radius, **settings))
-    return EdgeListBuilder("union", partial(_union, GraphBuilder(**settings)))
+        discs = RadiusGraphBuilder(radius, **settings)
+        return EdgeListBuilder("radius", discs, discs)
+    windows = GraphBuilder(**settings)
+    return EdgeListBuilder("union", partial(_union, windows), windows)
 
 
 def _union(builder: GraphBuilder, x: Tensor) -> Data:

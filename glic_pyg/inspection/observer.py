@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 from torch_geometric.data import Data
 
-from glic_pyg.graph import complexity_map
+from glic_pyg.graph import EdgeListBuilder, complexity_map
 from glic_pyg.inspection.block_graphs import BlockGraphs
 from glic_pyg.inspection.graph_arrays import GraphArrays, graph_arrays
 from glic_pyg.inspection.layer_attention import LayerAttention
@@ -94,7 +94,8 @@ class _Watch:
 
 
 def _complexity(block: GFABlock, features: Tensor) -> Tensor:
+    """The scores that shared out the budget of a block's graphs, (1, h, w)."""
     if block.complexity is not None:
         return block.complexity(features)
-    builder: Any = block.builder
-    return complexity_map(features, builder.detector, builder.pooling)
+    settings: Any = block.builder.settings if isinstance(block.builder, EdgeListBuilder) else block.builder
+    return complexity_map(features, settings.detector, settings.pooling)

@@ -1,5 +1,7 @@
 """What is seen of a picture is what the model does with it."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -15,6 +17,7 @@ from glic_pyg.inspection.observer import gfa_blocks, observed
 from glic_pyg.models.glic import GLIC
 from glic_pyg.models.weights import weights_hash
 from tests.contracts.backbones import untrained
+from tests.models.conftest import TINY
 
 Pixels = NDArray[np.uint8]
 
@@ -104,6 +107,20 @@ def test_bfloat16_moves_edges(inspection: Inspection, tiny_glic: GLIC, photo: Pi
     assert ours.shape != theirs.shape or (ours != theirs).any()
     layer = low.blocks[0].layers[0]
     np.testing.assert_allclose(np.add.reduceat(layer.weights(), layer.graph.first[:-1]), 1, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("graph", "kinds"),
+    [({"kinds": ["union"]}, {"union"}), ({"detector": "learned", "kinds": ["mesh"]}, {"mesh"})],
+    ids=["union", "learned"],
+)
+def test_other_graphs_than_the_released_ones(graph: dict[str, Any], kinds: set[str]) -> None:
+    model = GLIC(**TINY, graph=graph).eval()
+    seen = inspect_picture(model, np.random.default_rng(0).integers(0, 256, (128, 128, 3), np.uint8))
+    for block in seen.blocks:
+        assert set(block.graphs) == kinds and block.complexity.shape == block.shape
+        layer = block.layers[-1]
+        np.testing.assert_allclose(np.add.reduceat(layer.weights(), layer.graph.first[:-1]), 1, rtol=1e-5)
 
 
 def test_an_unknown_block_names_those_there_are(inspection: Inspection) -> None:
