@@ -64,6 +64,7 @@ def train(cfg: DictConfig) -> dict[str, float]:
         metrics = _fit(cfg, checkpoint)
         if is_first_process():
             write_metrics(output, metrics)
+            log.info("finished: %s", output)
     return metrics
 
 

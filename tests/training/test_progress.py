@@ -28,8 +28,8 @@ def test_the_bar_has_rate_quality_and_time_left(make_module, make_data, make_tra
     seen = []
     module.end_step, end = lambda: (end(), seen.append(bar.get_metrics(trainer, module))), module.end_step
     trainer.fit(module, make_data(3))
-    assert {"train/bpp", "train/psnr"} <= set(seen[-1])
+    assert {"bpp", "psnr"} <= set(seen[-1])
     assert all(re.fullmatch(r"-?\d+\.\d{3}", value) for value in seen[-1].values())
-    columns = [type(column).__name__ for column in bar.configure_columns(trainer)]
-    assert "CustomTimeColumn" in columns
+    columns = {type(column).__name__: column for column in bar.configure_columns(trainer)}
+    assert "CustomTimeColumn" in columns and columns["CustomBarColumn"].bar_width < 20
     assert "Training" in capsys.readouterr().out
