@@ -22,13 +22,15 @@ def depthwise(rows: Tensor, weight: Tensor, bias: Tensor | None, missing: tuple[
     Returns:
         ``(B, H + top + bottom - 2 (k // 2), W, C)``.
     """
-    padded = F.pad(rows, (0, 0, 0, 0, *missing)) if any(missing) else rows
+    above, below = missing
+    in_kernel = above if above == below and rows.dtype != torch.float64 else 0
+    padded = rows if in_kernel or not any(missing) else F.pad(rows, (0, 0, 0, 0, *missing))
     if torch.is_autocast_enabled(rows.device.type):
         dtype = torch.get_autocast_dtype(rows.device.type)
         padded, weight, bias = padded.to(dtype), weight.to(dtype), None if bias is None else bias.to(dtype)
     if rows.dtype == torch.float64:
         return _by_shifts(padded, weight, bias)
-    return _Depthwise.apply(map_of(padded), weight, bias).permute(0, 2, 3, 1)
+    return _Depthwise.apply(map_of(padded), weight, bias, in_kernel).permute(0, 2, 3, 1)
 
 
 def _by_shifts(rows: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
@@ -48,9 +50,10 @@ class _Depthwise(torch.autograd.Function):
     """Depthwise convolution; on CPUs the gradients of its weights are taken in float32."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, missing: int) -> Tensor:
         ctx.save_for_backward(x, weight)
-        return F.conv2d(x, weight, bias, padding=(0, weight.shape[-1] // 2), groups=weight.shape[0])
+        ctx.missing = missing
+        return F.conv2d(x, weight, bias, padding=(missing, weight.shape[-1] // 2), groups=weight.shape[0])
 
     @staticmethod
     @once_differentiable
@@ -58,21 +61,23 @@ class _Depthwise(torch.autograd.Function):
         x, weight = ctx.saved_tensors
         side = weight.shape[-1]
         grad = grad.contiguous(memory_format=torch.channels_last)
-        grad_x = F.conv2d(grad, weight.flip(2, 3), padding=(side - 1, side // 2), groups=weight.shape[0])
-        grad_weight, grad_bias = _weight_gradients(grad, x, weight)
-        return grad_x, grad_weight, grad_bias if ctx.needs_input_grad[2] else None
+        grad_x = F.conv2d(
+            grad, weight.flip(2, 3), padding=(side - 1 - ctx.missing, side // 2), groups=len(weight)
+        )
+        grad_weight, grad_bias = _weight_gradients(grad, x, weight, ctx.missing)
+        return grad_x, grad_weight, grad_bias if ctx.needs_input_grad[2] else None, None
 
 
-def _weight_gradients(grad: Tensor, x: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+def _weight_gradients(grad: Tensor, x: Tensor, weight: Tensor, missing: int) -> tuple[Tensor, Tensor]:
     """Gradients at the weight and at the bias from the one at the result; maps in channels-last memory."""
     dtype = torch.float32 if x.device.type == "cpu" else x.dtype
     grad, x, side = grad.to(dtype), x.to(dtype), weight.shape[-1]
     if native.can_sum_depthwise(x, weight):
-        grad_weight, grad_bias = native.depthwise_backward(rows_of(x), rows_of(grad), side)
+        grad_weight, grad_bias = native.depthwise_backward(rows_of(x), rows_of(grad), side, missing)
     else:
+        convolution = [1, 1], [missing, side // 2], [1, 1], False, [0, 0], len(weight)
         _, grad_weight, _ = torch.ops.aten.convolution_backward(
-            *(grad, x, weight.to(dtype), None, [1, 1], [0, side // 2], [1, 1], False, [0, 0], len(weight)),
-            [False, True, False],
+            grad, x, weight.to(dtype), None, *convolution, [False, True, False]
         )
         grad_bias = grad.sum((0, 2, 3))
     return grad_weight.to(weight.dtype), grad_bias.to(weight.dtype)

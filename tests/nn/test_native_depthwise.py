@@ -13,16 +13,17 @@ pytestmark = pytest.mark.skipif(not native.available(), reason="the C library is
 
 @pytest.mark.parametrize("side", [3, 5])
 @pytest.mark.parametrize("channels", [16, 21, 32, 47])
+@pytest.mark.parametrize("missing", [0, 1])
 @pytest.mark.parametrize(("height", "width"), [(6, 7), (1, 1), (3, 2), (2, 4)])
-def test_equals_torch(side: int, channels: int, height: int, width: int) -> None:
-    x = torch.randn(2, height + side - 1, width, channels)
+def test_equals_torch(side: int, channels: int, missing: int, height: int, width: int) -> None:
+    x = torch.randn(2, height + side - 1 - 2 * missing, width, channels)
     grad = torch.randn(2, height, width, channels)
     weight = torch.zeros(channels, 1, side, side, dtype=torch.float64, requires_grad=True)
     bias = torch.zeros(channels, dtype=torch.float64, requires_grad=True)
     maps = x.double().permute(0, 3, 1, 2)
-    out = F.conv2d(maps, weight, bias, padding=(0, side // 2), groups=channels)
+    out = F.conv2d(maps, weight, bias, padding=(missing, side // 2), groups=channels)
     expected = torch.autograd.grad(out, (weight, bias), grad.double().permute(0, 3, 1, 2))
-    found = native.depthwise_backward(x, grad, side)
+    found = native.depthwise_backward(x, grad, side, missing)
     torch.testing.assert_close(found, tuple(e.float() for e in expected), rtol=1e-5, atol=1e-5)
 
 
@@ -32,7 +33,7 @@ def test_threads_do_not_matter() -> None:
     try:
         for threads in (1, 3):
             torch.set_num_threads(threads)
-            results.append(native.depthwise_backward(x, grad, 5))
+            results.append(native.depthwise_backward(x, grad, 5, 0))
     finally:
         torch.set_num_threads(before)
     assert all(torch.equal(*pair) for pair in zip(*results, strict=True))

@@ -24,17 +24,24 @@ def can_sum_depthwise(x: Tensor, weight: Tensor) -> bool:
     )
 
 
-def depthwise_backward(x: Tensor, grad: Tensor, side: int) -> tuple[Tensor, Tensor]:
+def depthwise_backward(x: Tensor, grad: Tensor, side: int, missing: int) -> tuple[Tensor, Tensor]:
     """Gradients at the weight ``(C, 1, side, side)`` and at the bias ``(C,)``.
 
     A group of channels is summed up by one thread: the result does not depend on the number of threads.
 
     Args:
-        x: ``(B, H + side - 1, W, C)`` contiguous rows, with their halo in height and without one in width.
+        x: ``(B, H + side - 1 - 2 missing, W, C)`` contiguous rows, zero beyond their border.
         grad: ``(B, H, W, C)`` contiguous, at the result.
+        side: of the kernel.
+        missing: rows of the halo, above as below, that x lacks; in width it lacks all.
     """
     channels = x.shape[-1]
     weight, bias = x.new_empty(side, side, channels), x.new_empty(channels)
     groups = -(-channels // MOST_LANES)
-    run("depthwise_backward", [pointer(t) for t in (x, grad, weight, bias)], groups, [*grad.shape, side])
+    run(
+        "depthwise_backward",
+        [pointer(t) for t in (x, grad, weight, bias)],
+        groups,
+        [*grad.shape, side, missing],
+    )
     return weight.permute(2, 0, 1)[:, None].contiguous(), bias
