@@ -14,6 +14,7 @@ from glic_pyg.evaluation.psnr import psnr
 from glic_pyg.graph import build_graphs, complexity_map
 from glic_pyg.inspection.inspection import Inspection, inspect_picture
 from glic_pyg.inspection.observer import gfa_blocks, observed
+from glic_pyg.inspection.overlap import overlaps
 from glic_pyg.models.glic import GLIC
 from glic_pyg.models.weights import weights_hash
 from tests.contracts.backbones import untrained
@@ -121,6 +122,17 @@ def test_other_graphs_than_the_released_ones(graph: dict[str, Any], kinds: set[s
         assert set(block.graphs) == kinds and block.complexity.shape == block.shape
         layer = block.layers[-1]
         np.testing.assert_allclose(np.add.reduceat(layer.weights(), layer.graph.first[:-1]), 1, rtol=1e-5)
+
+
+def test_a_variable_rate() -> None:
+    """The graphs of g_s follow the quality, those of g_a do not."""
+    model = GLIC(**TINY, levels=(0.001, 0.1)).eval()
+    photo = np.random.default_rng(0).integers(0, 256, (128, 128, 3), np.uint8)
+    low, high = (inspect_picture(model, photo, quality=quality, layers=()) for quality in (0, 100))
+    assert (low.quality, high.quality, inspect_picture(model, photo, layers=()).quality) == (0, 100, 50)
+    assert low.bits.total != high.bits.total
+    shared = {block: found.jaccard for (block, kind), found in overlaps(low, high).items() if kind == "mesh"}
+    assert shared["g_a stage 2"] == 1 and shared["g_s stage 2"] < 1
 
 
 def test_an_unknown_block_names_those_there_are(inspection: Inspection) -> None:
