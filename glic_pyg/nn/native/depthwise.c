@@ -28,9 +28,8 @@ static inline void add_place(const Maps *m, const float *x, const float *grad, i
         }
 }
 
-/* one row of grad, at the channels where x and grad point */
-static inline void add_row(const Maps *m, const float *x, const float *grad, int64_t i, int side, vf *total,
-                           vf *total_bias) {
+/* one row of grad, at the channels where x, grad and total (taps + 1, GROUP) point */
+static inline void add_row(const Maps *m, const float *x, const float *grad, int64_t i, int side, float *total) {
     vf sums[MOST_SIDE * MOST_SIDE], bias = all(0);
     int whole = i >= m->missing && i - m->missing + side <= m->rows;
     int64_t first = whole && side / 2 < m->width ? side / 2 : m->width, last = m->width - side / 2, j = 0;
@@ -38,35 +37,48 @@ static inline void add_row(const Maps *m, const float *x, const float *grad, int
     for (; j < first; j++) add_place(m, x, grad, i, j, side, 1, sums, &bias);
     for (; j < last; j++) add_place(m, x, grad, i, j, side, 0, sums, &bias);
     for (; j < m->width; j++) add_place(m, x, grad, i, j, side, 1, sums, &bias);
-    for (int k = 0; k < side * side; k++) total[k] += sums[k];
-    *total_bias += bias;
+    for (int k = 0; k < side * side; k++) store(total + k * GROUP, load(total + k * GROUP) + sums[k]);
+    total += side * side * GROUP;
+    store(total, load(total) + bias);
 }
 
-static inline void add_maps(const Maps *m, int64_t images, int64_t channel, int side, float *grad_weight,
-                            float *grad_bias) {
-    vf total[MOST_SIDE * MOST_SIDE], bias = all(0);
-    int64_t row = m->width * m->channels;
-    for (int k = 0; k < side * side; k++) total[k] = all(0);
+static inline int64_t first_channel(const Maps *m, int64_t group) {
+    return (group + 1) * GROUP > m->channels ? m->channels - GROUP : group * GROUP;
+}
+
+/* Adds up to total, (last - first, side * side + 1, GROUP): the bias last. Row by row, so that each is read from memory
+ * once for all channels. */
+static inline void add_maps(const Maps *m, int64_t images, int64_t first, int64_t last, int side, float *total) {
+    int64_t row = m->width * m->channels, kept = (side * side + 1) * GROUP;
     for (int64_t b = 0; b < images; b++)
         for (int64_t i = 0; i < m->height; i++)
-            add_row(m, m->x + b * m->rows * row + channel, m->grad + b * m->height * row + channel, i, side, total, &bias);
-    for (int k = 0; k < side * side; k++) store(grad_weight + k * m->channels + channel, total[k]);
-    store(grad_bias + channel, bias);
+            for (int64_t group = first; group < last; group++)
+                for (int64_t lane = 0; lane < GROUP; lane += LANES) {
+                    int64_t channel = first_channel(m, group) + lane;
+                    add_row(m, m->x + b * m->rows * row + channel, m->grad + b * m->height * row + channel, i, side,
+                            total + (group - first) * kept + lane);
+                }
 }
 
 /* The groups first..last-1 of GROUP channels, at least as many in all; the last group may overlap the one before.
- * grad_weight (side, side, channels), grad_bias (channels); side 3 or 5; missing rows above and below each x. */
+ * grad_weight (side, side, channels), grad_bias (channels); side 3 or 5; missing rows above and below each x.
+ * Returns 0, or 1 where memory is short. */
 int depthwise_backward(const float *x, const float *grad, float *grad_weight, float *grad_bias, int64_t first,
                        int64_t last, int64_t images, int64_t height, int64_t width, int64_t channels, int64_t side,
                        int64_t missing) {
     Maps maps = {x, grad, height, width, channels, height + side - 1 - 2 * missing, missing};
-    for (int64_t group = first; group < last; group++) {
-        int64_t start = (group + 1) * GROUP > channels ? channels - GROUP : group * GROUP;
-        for (int64_t channel = start; channel < start + GROUP; channel += LANES)
-            if (side == 3)
-                add_maps(&maps, images, channel, 3, grad_weight, grad_bias);
-            else
-                add_maps(&maps, images, channel, 5, grad_weight, grad_bias);
-    }
+    int64_t taps = side * side, kept = (taps + 1) * GROUP;
+    float *total = calloc((last - first) * kept, sizeof(float));
+    if (!total) return 1;
+    if (side == 3)
+        add_maps(&maps, images, first, last, 3, total);
+    else
+        add_maps(&maps, images, first, last, 5, total);
+    for (int64_t group = first; group < last; group++)
+        for (int64_t k = 0; k <= taps; k++) {
+            float *to = k < taps ? grad_weight + k * channels : grad_bias;
+            memcpy(to + first_channel(&maps, group), total + (group - first) * kept + k * GROUP, GROUP * sizeof(float));
+        }
+    free(total);
     return 0;
 }
