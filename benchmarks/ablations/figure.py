@@ -42,6 +42,6 @@ def ablation_figure(records: Mapping[Run, Record]) -> bytes:
             xlabel="more rate than Sobel, RMS",
         )
         axes.invert_yaxis()
-        axes.legend(fontsize=8, frameon=False, loc="lower right")
+        axes.legend(fontsize=8, frameon=False, ncols=2, loc="lower center", bbox_to_anchor=(0.4, 1.0))
         figure.savefig(out, format="png")
     return out.getvalue()
