@@ -22,7 +22,7 @@ class LearnedComplexity(nn.Module):
     .. math:: c = \mathrm{softplus}\left(\mathrm{conv}_{3\times3}\left(\mathrm{GELU}\left(
               \mathrm{conv}_{1\times1}\left((x - \mu) / \sigma\right)\right)\right)\right) + 0.001
 
-    Mean and deviation are of the whole map: what counts is where it is unlike itself elsewhere, not its scale.
+    Mean and deviation are those of the whole map: what counts is where it is unlike itself elsewhere.
     Fresh weights give nearly the same score everywhere, so training starts from uniform degrees.
 
     Args:
