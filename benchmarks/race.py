@@ -1,6 +1,7 @@
 """Which recipe learns most: runs of `glic train` of equal length, beside each other.
 
 python -m benchmarks.race runs/race --names optim.codec.lr model.gfa_depth --markdown
+python -m benchmarks.race runs/long --progress --markdown   (every validation of the runs, no times)
 """
 
 from __future__ import annotations
@@ -27,10 +28,15 @@ __all__ = ["main"]
 
 OPTIMIZER_STEPS = 20
 LEGEND = (
-    "Cost is the objective on the validation pictures at the end, its mean over the validated qualities with "
-    "the weights of the loss; bpp is estimated. A pass is forward and backward of one batch; both times are "
-    "processor seconds of one thread, the optimizer's a mean over 20 steps."
+    "Cost is the objective on the validation pictures, its mean over the validated qualities with the "
+    "weights of the loss; bpp is estimated."
 )
+LEGEND_OF_TIMES = (
+    " A pass is forward and backward of one batch; both times are processor seconds of one thread, the "
+    "optimizer's a mean over 20 steps."
+)
+
+Validation = tuple[DictConfig, dict[str, str]]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -39,37 +45,50 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.race", description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, help="of the runs, each with its configuration and metrics")
     parser.add_argument("--names", nargs="*", default=["optim.codec.lr"], help="settings to show")
-    parser.add_argument("--markdown", action="store_true", help="print a table for docs/results.md")
+    parser.add_argument("--progress", action="store_true", help="every validation, in the order of the runs")
+    parser.add_argument("--markdown", action="store_true", help="print a table for the docs")
     args = parser.parse_args(arguments)
     torch.set_num_threads(1)
-    found = sorted(filter(None, map(_finished, sorted(args.folder.glob("*/.hydra/config.yaml")))), key=_cost)
+    runs = [
+        validations
+        for config in sorted(args.folder.glob("*/.hydra/config.yaml"))
+        if (validations := _validations(config))
+    ]
+    found = sorted((run[-1] for run in runs), key=_cost)
+    if args.progress:
+        found = [validation for run in runs for validation in run]
     if not found:
         print(f"race: no run in {args.folder} has a validated variable-rate model.", file=sys.stderr)
         return 1
     qualities = list(found[0][0].module.val_qualities)
     header = ("steps", "batch", "optimizer", *args.names, "cost", *(f"quality {q}" for q in qualities))
-    rows = [_row(cfg, metrics, args.names) for cfg, metrics in found]
-    _print((*header, "pass, s", "optimizer, s"), rows, markdown=args.markdown)
-    print(f"\n{LEGEND}\n\n{provenance(['python', '-m', 'benchmarks.race', *arguments])}")
+    times = () if args.progress else ("pass, s", "optimizer, s")
+    rows = [
+        [*_row(cfg, metrics, args.names), *(f"{s:.3f}" for s in (_times(cfg) if times else ()))]
+        for cfg, metrics in found
+    ]
+    _print((*header, *times), rows, markdown=args.markdown)
+    how = provenance(["python", "-m", "benchmarks.race", *arguments])
+    print(f"\n{LEGEND}{LEGEND_OF_TIMES if times else ''}\n\n{how}")
     return 0
 
 
-def _finished(config: Path) -> tuple[DictConfig, dict[str, str]] | None:
-    """A run's configuration and last validation, if it has one."""
+def _validations(config: Path) -> list[Validation]:
+    """A run's configuration with each of its validations, in the order of the steps."""
     cfg = OmegaConf.load(config)
     assert isinstance(cfg, DictConfig)
     rows: list[dict[str, str]] = []
     for log in sorted((config.parent.parent / "metrics").rglob("metrics.csv")):
         with log.open(newline="") as file:
-            rows += [row for row in csv.DictReader(file) if any(_validated(row))]
-    return (cfg, rows[-1]) if rows else None
+            rows += [row for row in csv.DictReader(file) if _validated(row)]
+    return [(cfg, row) for row in sorted(rows, key=lambda row: int(row["step"]))]
 
 
 def _validated(row: dict[str, str]) -> list[str]:
     return [name for name, value in row.items() if name.startswith("val/loss@") and value]
 
 
-def _cost(run: tuple[DictConfig, dict[str, str]]) -> float:
+def _cost(run: Validation) -> float:
     """Mean over the qualities of what the run minimised."""
     cfg, metrics = run
     qualities = torch.tensor([float(quality) for quality in cfg.module.val_qualities])
@@ -79,7 +98,7 @@ def _cost(run: tuple[DictConfig, dict[str, str]]) -> float:
 
 
 def _row(cfg: DictConfig, metrics: dict[str, str], names: Sequence[str]) -> list[str]:
-    """Cells of a run; times are taken now."""
+    """Cells of a validation."""
     points = [
         f"{float(metrics[f'val/bpp@{q:g}']):.3f} bpp, {float(metrics[f'val/psnr@{q:g}']):.2f} dB"
         for q in cfg.module.val_qualities
@@ -88,7 +107,7 @@ def _row(cfg: DictConfig, metrics: dict[str, str], names: Sequence[str]) -> list
     settings = [str(OmegaConf.select(cfg, name)) for name in names]
     optimizer = cfg.optim.codec._target_.rsplit(".", 1)[-1]
     cost = f"{_cost((cfg, metrics)):.4f}"
-    return [str(cfg.steps), batch, optimizer, *settings, cost, *points, *(f"{s:.3f}" for s in _times(cfg))]
+    return [str(int(metrics["step"]) + 1), batch, optimizer, *settings, cost, *points]
 
 
 def _times(cfg: DictConfig) -> tuple[float, float]:
