@@ -84,7 +84,7 @@ def composed(tmp_path: Path) -> Iterator[Any]:
 def test_everything_can_be_made(option: str, composed: Any) -> None:
     if option in PACKAGES:
         pytest.importorskip(PACKAGES[option])
-    small = [] if option.startswith(("model=", "graph=", "experiment=")) else ["model=tiny"]
+    small = [] if option.startswith(("model=", "graph=", "rate=", "experiment=")) else ["model=tiny"]
     cfg = composed(option, *small, *NEEDS.get(option, []))
     with WithoutInitialisation():
         made = {name: instantiate(cfg[name]) for name in ("module", "data")}
