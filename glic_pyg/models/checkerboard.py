@@ -54,6 +54,7 @@ class HalvesCheckerboard(CheckerboardLatentCodec):
 
 
 @lru_cache(maxsize=32)
+@torch.inference_mode(False)  # kept for training as well, wherever they are first asked for
 def _order(h: int, w: int, anchor_parity: str, device: torch.device) -> tuple[Tensor, Tensor]:
     """Places of an h x w map, anchors first, and where each place went; ``(h w,)`` int64 both."""
     row, column = torch.arange(h)[:, None], torch.arange(w)

@@ -9,9 +9,7 @@ import pytest
 from glic_pyg.evaluation.curve import Curve
 from glic_pyg.evaluation.curves_page import curves_page
 from glic_pyg.evaluation.published import published_curves
-from tests.browser import WIDTHS, OpenPage, browser, open_page, out_of_reach, overflow
-
-__all__ = ["browser", "open_page"]
+from tests.browser import WIDTHS, OpenPage, out_of_reach, overflow
 
 OURS = Curve("ours", (0.1, 0.2, 0.4), (28.0, 31.0, 34.0), (0.9, 0.95, 0.98), "measured here")
 

@@ -37,3 +37,17 @@ def test_equals_compressai(training: bool, size: tuple[int, int], parity: str) -
         results.append([*outputs, *torch.autograd.grad(loss, [y, side, *codec.parameters()])])
     for ours, theirs in zip(*results, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-10, atol=1e-10)
+
+
+def test_places_met_first_in_inference_mode_can_be_trained_on() -> None:
+    """As when a process encodes a picture and then trains."""
+    codec = HalvesCheckerboard(
+        latent_codec={"y": GaussianConditionalLatentCodec(quantizer="ste")},
+        context_prediction=SpatialContext(2, 4, kernel_size=5, padding=2),
+        entropy_parameters=nn.Conv2d(4 + 4, 4, 1),
+    )
+    y, sides = torch.randn(1, 2, 14, 6), torch.randn(1, 4, 14, 6)
+    with torch.inference_mode():
+        codec(y, sides)
+    codec(y.requires_grad_(), sides)["likelihoods"]["y"].sum().backward()
+    assert y.grad is not None

@@ -13,9 +13,6 @@ from glic_pyg.inspection.inspection import Inspection, inspect_picture
 from glic_pyg.inspection.page import write_page
 from glic_pyg.models.glic import GLIC
 from glic_pyg.models.hyperprior import Hyperprior
-from tests.browser import browser, open_page
-
-__all__ = ["browser", "open_page"]
 
 
 @dataclass(frozen=True)
