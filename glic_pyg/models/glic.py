@@ -24,7 +24,7 @@ GFA_IN = ("both", "encoder", "decoder")
 class GLIC(nn.Module):
     """Learned image codec with graph transforms (arXiv 2603.25316); defaults are the released model.
 
-    Sizes differ in these numbers only; ``conf/model`` has ``glic``, ``glic_s`` and ``glic_xs``.
+    Sizes differ in these numbers only; ``conf/model`` has ``glic``, ``glic_m``, ``glic_s`` and ``glic_xs``.
 
     Args:
         widths: channels of the four stages of g_a; the last is M, the latent channels.

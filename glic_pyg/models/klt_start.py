@@ -46,14 +46,14 @@ def klt_start(model: GLIC, x: Tensor, lmbda: float) -> None:
     latents = x
     for down, up in zip(model.g_a.side, reversed(model.g_s.side), strict=True):
         latents = _set_axes(cast(HaarDown, down), cast(HaarUp, up), latents)
-    _silence(model.g_a.down[-1])
-    _silence(cast(nn.Sequential, model.g_s.up[-1])[0])
-    _set_scales(model, latents.std((0, 2, 3)).clamp_min(LEAST_SCALE))
+    silence(model.g_a.down[-1])
+    silence(cast(nn.Sequential, model.g_s.up[-1])[0])
+    set_scales(model, latents)
 
 
 def _set_axes(down: HaarDown, up: HaarUp, x: Tensor) -> Tensor:
     """Point one pair of maps along the principal axes of the bands of x; returns the next side map."""
-    bands = _bands(down, x)
+    bands = haar_bands(down, x)
     mean = bands.mean(0)
     covariance = (bands - mean).T @ (bands - mean) / len(bands)
     axes = torch.linalg.eigh(covariance.double()).eigenvectors.flip(1).T.to(bands.dtype)
@@ -67,7 +67,7 @@ def _set_axes(down: HaarDown, up: HaarUp, x: Tensor) -> Tensor:
     return down(x)
 
 
-def _bands(down: HaarDown, x: Tensor) -> Tensor:
+def haar_bands(down: HaarDown, x: Tensor) -> Tensor:
     """The scaled Haar bands that the map of ``down`` reads, ``(places, 4 * channels)``."""
     rows = rows_of(x)
     b, h, w, c = rows.shape
@@ -75,13 +75,21 @@ def _bands(down: HaarDown, x: Tensor) -> Tensor:
     return torch.einsum("npc,bp->nbc", blocks, down.haar).flatten(1) * down.scaling.exp()
 
 
-def _silence(conv: nn.Module) -> None:
-    for parameter in conv.parameters():
+def silence(layer: nn.Module) -> None:
+    """Set all parameters of ``layer`` to zero."""
+    for parameter in layer.parameters():
         parameter.zero_()
 
 
-def _set_scales(model: GLIC, scales: Tensor) -> None:
-    """Let the prior of every latent channel start with the channel's own standard deviation."""
+def set_scales(model: GLIC, latents: Tensor, first_group: int = 0) -> None:
+    """Let the prior of latent channels start with each channel's own standard deviation.
+
+    Args:
+        model: whose entropy parameters to set.
+        latents: (B, M, h, w), as the entropy model sees them.
+        first_group: the first group that is touched.
+    """
     groups = model.latent_codec.y.latent_codec
-    for codec, part in zip(groups.values(), scales.split(model.latent_codec.y.groups), strict=True):
+    scales = latents.std((0, 2, 3)).clamp_min(LEAST_SCALE).split(model.latent_codec.y.groups)
+    for codec, part in list(zip(groups.values(), scales, strict=True))[first_group:]:
         codec.entropy_parameters[-1].mix.bias[: len(part)] = part

@@ -47,20 +47,24 @@ class StartFromPictures(Start):
         self.batches = batches
 
     def set_up(self, trainer: lightning.Trainer, module: Any) -> bool:
-        """Give the crops to ``start``.
-
-        Raises:
-            TrainingError: there are several processes, each of which sees crops of its own.
-        """
-        if trainer.world_size > 1:
-            raise TrainingError(
-                "A start from pictures is made by one process: take trainer.devices=1 for the first steps, "
-                "and go on with more processes and ckpt_path=last."
-            )
-        loader: Any = trainer.train_dataloader
-        crops = torch.cat([loader.dataset[step].x for step in range(self.batches)])
-        self.start(module.model, crops.to(module.device) / 255)
+        """Give the crops to ``start``; see :func:`first_crops` for errors."""
+        self.start(module.model, first_crops(trainer, module, self.batches))
         return True
+
+
+def first_crops(trainer: lightning.Trainer, module: Any, batches: int) -> Tensor:
+    """Crops of the first batches of a run, (N, 3, H, W) in [0, 1].
+
+    Raises:
+        TrainingError: there are several processes, each of which sees crops of its own.
+    """
+    if trainer.world_size > 1:
+        raise TrainingError(
+            "A start from pictures is made by one process: take trainer.devices=1 for the first steps, "
+            "and go on with more processes and ckpt_path=last."
+        )
+    loader: Any = trainer.train_dataloader
+    return torch.cat([loader.dataset[step].x for step in range(batches)]).to(module.device) / 255
 
 
 class StartFromFile(Start):

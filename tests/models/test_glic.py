@@ -44,7 +44,9 @@ def test_glic_is_the_default(whole: GLIC) -> None:
     assert whole.config == arguments("glic")
 
 
-@pytest.mark.parametrize(("size", "limit"), [("glic_s", 10_000_000), ("glic_xs", 3_000_000)])
+@pytest.mark.parametrize(
+    ("size", "limit"), [("glic_m", 10_000_000), ("glic_s", 4_000_000), ("glic_xs", 3_000_000)]
+)
 def test_small_sizes(size: str, limit: int) -> None:
     assert limit / 2 < count(built(**arguments(size))) <= limit
 

@@ -1,0 +1,110 @@
+"""A trained model that grows says what it said before, and its new channels say what was missing."""
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from glic_pyg.models.glic import GLIC
+from glic_pyg.models.grow import grow
+from glic_pyg.models.klt_start import klt_start
+from tests.models.test_klt_start import TINY, psnr
+
+SMALL = {**TINY, "levels": [0.001, 0.01, 0.1]}
+WIDER = {**SMALL, "widths": (12, 24, 32, 80), "groups": (16, 32, 20, 12)}
+ADDED = slice(48, 80)
+
+
+@pytest.fixture
+def pictures() -> Tensor:
+    """Random pictures with more detail than 48 channels hold, (2, 3, 128, 128)."""
+    torch.manual_seed(1)
+    return torch.nn.functional.interpolate(torch.rand(2, 3, 40, 40), size=(128, 128), mode="bicubic").clamp(
+        0, 1
+    )
+
+
+@pytest.fixture
+def small(pictures: Tensor) -> GLIC:
+    """A model that has learned something: every parameter is away from its start."""
+    torch.manual_seed(0)
+    model = GLIC(**SMALL).eval()
+    klt_start(model, pictures, lmbda=0.01)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.003 * torch.randn_like(parameter))
+    return model
+
+
+def grown(small: GLIC, pictures: Tensor, **config: Any) -> GLIC:
+    """A larger model, grown out of the small one."""
+    torch.manual_seed(2)
+    model = GLIC(**{**small.config, **config}).eval()
+    grow(model, small, pictures)
+    return model
+
+
+@torch.no_grad()
+def test_added_layers_are_silent(small: GLIC, pictures: Tensor) -> None:
+    deeper = grown(small, pictures, gfa_depth=3)
+    torch.testing.assert_close(deeper(pictures, 30)["x_hat"], small(pictures, 30)["x_hat"])
+    torch.testing.assert_close(
+        deeper(pictures, 30)["likelihoods"]["y"], small(pictures, 30)["likelihoods"]["y"]
+    )
+
+
+@torch.no_grad()
+def test_known_channels_are_as_they_were(small: GLIC, pictures: Tensor) -> None:
+    wider = grown(small, pictures, **WIDER)
+    y, y_small = wider.g_a(pictures), small.g_a(pictures)
+    torch.testing.assert_close(y[:, : ADDED.start], y_small)
+    y[:, ADDED] = 0
+    torch.testing.assert_close(wider.g_s(y), small.g_s(y_small))
+    known, before = (model.latent_codec(latents) for model, latents in ((wider, y), (small, y_small)))
+    torch.testing.assert_close(known["y_hat"][:, : ADDED.start], before["y_hat"])
+    torch.testing.assert_close(known["likelihoods"]["z"], before["likelihoods"]["z"])
+
+
+@torch.no_grad()
+def test_added_channels_mend_what_the_small_model_gets_wrong(small: GLIC, pictures: Tensor) -> None:
+    wider = grown(small, pictures, **WIDER)
+    y = wider.g_a(pictures)
+    new = y[:, ADDED]
+    spread = torch.cov(new.transpose(0, 1).flatten(1))
+    torch.testing.assert_close(spread, spread.diag().diag(), rtol=0, atol=1e-4 * float(spread.max()))
+    assert (spread.diag().diff() <= 1e-5).all()
+    assert psnr(wider.g_s(y), pictures) > psnr(small.g_s(small.g_a(pictures)), pictures) + 2
+
+
+@torch.no_grad()
+def test_prior_of_added_groups_is_as_wide_as_their_channels(small: GLIC, pictures: Tensor) -> None:
+    wider = grown(small, pictures, **WIDER)
+    spread = wider.rates.scale(wider.g_a(pictures), 50).std((0, 2, 3)).clamp_min(0.11)
+    groups = list(wider.latent_codec.y.latent_codec.values())[2:]
+    biases = [codec.entropy_parameters[-1].mix.bias for codec in groups]
+    torch.testing.assert_close(torch.cat([b[: len(b) // 2] for b in biases]), spread[ADDED])
+
+
+@pytest.mark.parametrize(
+    ("config", "named"),
+    [
+        ({"heads": 4}, "heads"),
+        ({"groups": (32, 16, 32), "widths": (12, 24, 32, 80)}, "groups"),
+        ({"widths": (16, 24, 32, 48)}, "widths"),
+        ({"levels": None}, "levels"),
+    ],
+)
+def test_what_cannot_grow_is_named(small: GLIC, pictures: Tensor, config: dict[str, Any], named: str) -> None:
+    with pytest.raises(ValueError, match=f"differ in {named}"):
+        grown(small, pictures, **config)
+
+
+def test_no_model_grows_fewer_layers(small: GLIC, pictures: Tensor) -> None:
+    with pytest.raises(ValueError, match="differ in gfa_depth"):
+        grow(GLIC(**SMALL), GLIC(**{**SMALL, "gfa_depth": 2}), pictures)
+
+
+def test_no_glic_grows_out_of_another_architecture(pictures: Tensor) -> None:
+    with pytest.raises(ValueError, match="not out of a Linear"):
+        grow(GLIC(**SMALL), torch.nn.Linear(1, 1), pictures)
