@@ -17,10 +17,10 @@ import torch
 from PIL import Image
 from rich.console import Console
 from rich.progress import track
-from rich.table import Table
 
 import glic_pyg  # noqa: F401  (first: it makes compressai importable)
 from benchmarks.case import model_of
+from benchmarks.table import print_table
 from glic_pyg.codec.errors import GlicError
 from glic_pyg.codec.image_codec import ImageCodec
 from glic_pyg.evaluation.provenance import provenance
@@ -28,6 +28,7 @@ from glic_pyg.models.weights import weights_hash
 
 __all__ = ["main"]
 
+HEADER = ("model", "decoded with", "latents equal", "pixels within 1, worst image", "largest difference")
 Setting = Callable[[], contextlib.AbstractContextManager[None]]
 
 
@@ -101,16 +102,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(arguments)
     how = provenance(["python", "-m", "benchmarks.agreement", *arguments])
     rows = [row for model in args.models for row in _measure(model, args.images)]
-    _print(rows, markdown=args.markdown)
+    print_table(HEADER, [_cells(row) for row in rows], markdown=args.markdown, left=2)
     print(how)
     return 0 if all(equal == total for _, _, equal, total, _, _ in rows) else 1
 
 
 Row = tuple[str, str, int, int, float, int]
+"""Model, setting, equal latents, files, least share within 1, largest difference."""
 
 
 def _measure(name: str, images: Sequence[Path]) -> list[Row]:
-    """Per setting: model, setting, equal latents, files, least share within 1, largest difference."""
+    """A row for every setting."""
     model = model_of(name)
     codec = ImageCodec(model, Path(name).stem, weights_hash(model))
     equal = dict.fromkeys(SETTINGS, 0)
@@ -129,17 +131,9 @@ def _measure(name: str, images: Sequence[Path]) -> list[Row]:
     return [(Path(name).stem, s, equal[s], len(images), share[s], largest[s]) for s in SETTINGS]
 
 
-def _print(rows: Sequence[Row], *, markdown: bool) -> None:
-    header = ("model", "decoded with", "latents equal", "pixels within 1, worst image", "largest difference")
-    cells = [(m, s, f"{e} of {n}", f"{100 * share:.3f} %", str(d)) for m, s, e, n, share, d in rows]
-    if markdown:
-        lines = [header, ("---",) * len(header), *cells]
-        print("\n".join("| " + " | ".join(line) + " |" for line in lines))
-        return
-    table = Table(*header)
-    for line in cells:
-        table.add_row(*line)
-    Console().print(table)
+def _cells(row: Row) -> tuple[str, ...]:
+    model, setting, equal, files, share, largest = row
+    return model, setting, f"{equal} of {files}", f"{100 * share:.3f} %", str(largest)
 
 
 if __name__ == "__main__":

@@ -19,11 +19,12 @@ from rich.console import Console
 from rich.progress import Progress
 
 from benchmarks.report import HEADER, LEGEND, row
-from glic_pyg.evaluation.provenance import Provenance, provenance
+from benchmarks.table import print_table
+from glic_pyg.evaluation.provenance import provenance
 
 __all__ = ["main"]
 
-MODELS = ("glic", "glic_s", "glic_xs")
+MODELS = ("glic", "glic_m", "glic_s", "glic_xs")
 SIZES = ("768x512", "1536x1024", "2048x1365")
 PRECISIONS = ("float32", "bf16")
 
@@ -58,7 +59,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             if case is not None:
                 cases.append(case)
             bar.advance(task)
-    _print(cases, how, markdown=args.markdown)
+    print_table(HEADER, [row(case) for case in cases], markdown=args.markdown, left=3)
+    print(f"\n{LEGEND}\n\n{how}")
     if args.json:
         args.json.write_text(json.dumps({**asdict(how), "cases": cases}, indent=1) + "\n", encoding="utf-8")
     return 0 if len(cases) == len(wanted) else 1
@@ -82,24 +84,3 @@ def _run(model: str, size: str, precision: str, threads: int) -> dict[str, Any] 
         return None
     found: dict[str, Any] = json.loads(done.stdout)
     return found
-
-
-def _print(cases: Sequence[dict[str, Any]], how: Provenance, *, markdown: bool) -> None:
-    rows = [row(case) for case in cases]
-    if markdown:
-        print(f"| {' | '.join(HEADER)} |\n|{'---|' * len(HEADER)}")
-        for cells in rows:
-            print(f"| {' | '.join(cells)} |")
-        print(f"\n{LEGEND}\n\n{how}")
-        return
-    from rich.table import Table
-
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for title in HEADER:
-        table.add_column(title.replace(", ", ",\n"), justify="left" if title == "model" else "right")
-    for cells in rows:
-        table.add_row(*(cell.replace(" (", "\n(") for cell in cells))
-    console = Console(highlight=False)
-    console.width = max(console.width, 0 if console.is_terminal else 170)
-    console.print(table)
-    print(f"{LEGEND}\n{how}")

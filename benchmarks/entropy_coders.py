@@ -17,6 +17,7 @@ from glic_pyg.codec.entropy_coding import SymbolReader, SymbolWriter
 from glic_pyg.codec.estimate import gaussian_bits
 from glic_pyg.codec.lattice import level_coordinates, round_tracked
 from glic_pyg.codec.tables import gaussian_tables
+from glic_pyg.evaluation.markdown_table import markdown_table
 
 COUNT, CALLS, REPEATS = 500_000, 10, 5
 Timed = tuple[int, float, float]
@@ -83,13 +84,12 @@ def main() -> None:
     torch.set_num_threads(1)
     symbols, scales = draw(0)
     estimate = gaussian_bits(torch.from_numpy(symbols).double(), scales) / 8
-    print(
-        f"| coder | bytes | of the estimate ({estimate:,.0f}) | encode, ms | decode, ms |"
-        "\n|---|---|---|---|---|"
-    )
+    header = ("coder", "bytes", f"of the estimate ({estimate:,.0f})", "encode, ms", "decode, ms")
+    rows = []
     for name, coder in (("constriction, sorted runs", ours), ("CompressAI rANS", compressai)):
         size, encode, decode = coder(symbols, scales)
-        print(f"| {name} | {size:,} | {size / estimate:.4f} | {encode:.0f} | {decode:.0f} |")
+        rows.append((name, f"{size:,}", f"{size / estimate:.4f}", f"{encode:.0f}", f"{decode:.0f}"))
+    print(markdown_table(header, rows))
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from torch import Tensor
 
 import glic_pyg  # noqa: F401  (first: it makes compressai importable)
 from glic_pyg.data.catalogue import Catalogue, build_catalogue
+from glic_pyg.evaluation.markdown_table import markdown_table
 from glic_pyg.training.batch import Batch
 from glic_pyg.training.crop_plan import CropPlanner
 from glic_pyg.training.crops import CropBatches, StepLoader, StepSampler
@@ -116,11 +117,11 @@ def table(rows: Sequence[tuple[Loader, float]], steps: dict[str, float]) -> str:
     """Markdown: a row for each loader, a column for each model."""
     consumers = [f"× a step of {name} ({rate:.3g} crops/s)" for name, rate in steps.items()]
     header = ["pictures kept", "opening, s", "GB", "crops/s", *consumers]
-    lines = [header, ["---"] * len(header)]
+    cells = []
     for loader, rate in rows:
         fixed = [loader.name, f"{loader.opening:.1f}", f"{loader.size / 1e9:.2f}", f"{rate:.0f}"]
-        lines.append([*fixed, *(f"{rate / step:.1f}" for step in steps.values())])
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+        cells.append([*fixed, *(f"{rate / step:.1f}" for step in steps.values())])
+    return markdown_table(header, cells)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -17,9 +17,8 @@ from typing import Any
 import torch
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
-from rich.console import Console
-from rich.table import Table
 
+from benchmarks.table import print_table
 from glic_pyg.evaluation.provenance import provenance
 from glic_pyg.models.gain import Gain
 from glic_pyg.training.parameter_groups import parameter_groups
@@ -67,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         [*_row(cfg, metrics, args.names), *(f"{s:.3f}" for s in (_times(cfg) if times else ()))]
         for cfg, metrics in found
     ]
-    _print((*header, *times), rows, markdown=args.markdown)
+    print_table((*header, *times), rows, markdown=args.markdown, left=3 + len(args.names))
     how = provenance(["python", "-m", "benchmarks.race", *arguments])
     print(f"\n{LEGEND}{LEGEND_OF_TIMES if times else ''}\n\n{how}")
     return 0
@@ -132,16 +131,6 @@ def _seconds(work: Callable[[], object]) -> float:
     start = time.process_time()
     work()
     return time.process_time() - start
-
-
-def _print(header: Sequence[str], rows: Sequence[Sequence[str]], *, markdown: bool) -> None:
-    if markdown:
-        print("\n".join(f"| {' | '.join(line)} |" for line in (header, ["---"] * len(header), *rows)))
-        return
-    table = Table(*header)
-    for row in rows:
-        table.add_row(*row)
-    Console().print(table)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Time and memory of a training step with all its optimizers; each case in a process of its own.
 
-python -m benchmarks.training_step --models glic glic_s --callbacks default less_memory --markdown
+python -m benchmarks.training_step --models glic glic_m --callbacks default less_memory --markdown
 """
 
 from __future__ import annotations
@@ -18,13 +18,12 @@ import hydra
 import lightning
 import torch
 from hydra.utils import instantiate
-from rich.console import Console
-from rich.table import Table
 from torch.utils.data import DataLoader
 
 from benchmarks.floor import float32_rate
 from benchmarks.flops import glic_flops
 from benchmarks.peak_memory import added_memory
+from benchmarks.table import print_table
 from glic_pyg.evaluation.provenance import provenance
 
 __all__ = ["main"]
@@ -90,7 +89,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.training_step", description=__doc__.splitlines()[0]
     )
-    parser.add_argument("--models", nargs="+", default=["glic", "glic_s", "glic_xs"], help="of conf/model")
+    parser.add_argument("--models", nargs="+", default=["glic", "glic_m", "glic_s", "glic_xs"], help="of conf/model")
     parser.add_argument(
         "--callbacks", nargs="+", default=["default", "less_memory"], help="of conf/callbacks"
     )
@@ -106,7 +105,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     how = provenance(["python", "-m", "benchmarks.training_step", *arguments])
     cases = [(model, callbacks) for model in args.models for callbacks in args.callbacks]
     rows = [row for model, callbacks in cases if (row := _case(model, callbacks, args))]
-    _print(rows, markdown=args.markdown)
+    print_table(HEADER, rows, markdown=args.markdown, left=3)
     print(f"\n{LEGEND}\n\n{how}")
     return 0 if len(rows) == len(cases) else 1
 
@@ -125,16 +124,6 @@ def _case(model: str, callbacks: str, args: argparse.Namespace) -> tuple[str, ..
     batch = f"{args.batch}×{args.crop}×{args.crop}"
     numbers = f"{case['seconds']:.2f}", f"{case['ratio']:.2f}×", f"{case['memory'] / 1e9:.2f}"
     return model, callbacks, batch, *numbers, f"{case['rate'] / 1e9:.0f}"
-
-
-def _print(rows: Sequence[tuple[str, ...]], *, markdown: bool) -> None:
-    if markdown:
-        print("\n".join(f"| {' | '.join(line)} |" for line in (HEADER, ("---",) * len(HEADER), *rows)))
-        return
-    table = Table(*HEADER)
-    for row in rows:
-        table.add_row(*row)
-    Console().print(table)
 
 
 if __name__ == "__main__":

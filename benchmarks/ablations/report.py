@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from statistics import fmean
 from typing import Any
 
@@ -11,6 +11,7 @@ from benchmarks.ablations.compute import full_compute
 from benchmarks.ablations.results import Record
 from benchmarks.ablations.rows import BASELINE, ROWS, Row
 from benchmarks.ablations.training import Run
+from glic_pyg.evaluation.markdown_table import markdown_table
 
 __all__ = ["section"]
 
@@ -72,7 +73,7 @@ def _main_table(records: Mapping[Run, Record]) -> str:
         "paper: Kodak, against Sobel RMS",
     ]
     header += ["here: against Sobel RMS, %", "here: bpp", "here: PSNR, dB", "here: CPU s a run"]
-    return _table(header, (_row(records, row) for row in ROWS), left=2)
+    return markdown_table(header, (_row(records, row) for row in ROWS), left=2)
 
 
 def _row(records: Mapping[Run, Record], row: Row) -> list[str]:
@@ -125,9 +126,4 @@ def _compute_table() -> str:
         days = need.total / SUSTAINED / 86400
         cells = [f"{need.parameters / 1e6:.1f}", f"{need.steps:,}", f"{need.step / 1e12:.2f}"]
         rows.append([f"ablation/{row.name}", *cells, f"{need.total / 1e18:.1f}", f"{days:.1f}"])
-    return _table(header, rows, left=1)
-
-
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]], left: int) -> str:
-    rule = "|".join(["---"] * left + ["---:"] * (len(header) - left))
-    return "\n".join([f"| {' | '.join(header)} |", f"|{rule}|", *(f"| {' | '.join(row)} |" for row in rows)])
+    return markdown_table(header, rows, left=1)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from benchmarks.regularizer_study.comparison import COMPARISONS, Curves
 from benchmarks.regularizer_study.measuring import bound_at
 from benchmarks.regularizer_study.plan import Kind, Study
+from glic_pyg.evaluation.markdown_table import markdown_table
 
 __all__ = ["bd_table", "shift_table", "strength_table"]
 
@@ -20,7 +21,7 @@ def bd_table(study: Study, curves: Curves, names: Sequence[str]) -> str:
         for alpha in study.alphas
         for kind, anchor in COMPARISONS
     )
-    return _table(["codec", "α", "curves", *names], rows, left=3)
+    return markdown_table(["codec", "α", "curves", *names], rows, left=3)
 
 
 def shift_table(study: Study, curves: Curves, name: str) -> str:
@@ -32,7 +33,7 @@ def shift_table(study: Study, curves: Curves, name: str) -> str:
         for alpha in study.alphas
         for kind in kinds
     )
-    return _table(["codec", "α", "runs", "bpp, %", "PSNR, dB"], rows, left=3)
+    return markdown_table(["codec", "α", "runs", "bpp, %", "PSNR, dB"], rows, left=3)
 
 
 def strength_table(study: Study, curves: Curves, name: str) -> str:
@@ -45,7 +46,7 @@ def strength_table(study: Study, curves: Curves, name: str) -> str:
         for lmbda in study.codecs[codec]["lmbdas"]
         for alpha in (0.0, *study.alphas)
     )
-    return _table(header, rows, left=1)
+    return markdown_table(header, rows, left=1)
 
 
 def _strength(curves: Curves, codec: str, alpha: float, lmbda: float, name: str) -> list[str]:
@@ -58,8 +59,3 @@ def _strength(curves: Curves, codec: str, alpha: float, lmbda: float, name: str)
     strength = [f"{training['r']:.2f}", f"{training['cosine']:.2f}"] if alpha else ["", ""]
     entropies = [training["H_theta"], bound_at(training["psnr"]), test["H_theta"], test["H_bound"]]
     return [f"{test['bpp']:.4f}", f"{test['psnr']:.2f}", *strength, *(f"{bits:.2f}" for bits in entropies)]
-
-
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]], left: int) -> str:
-    rule = "|".join(["---"] * left + ["---:"] * (len(header) - left))
-    return "\n".join([f"| {' | '.join(header)} |", f"|{rule}|", *(f"| {' | '.join(row)} |" for row in rows)])

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from glic_pyg.cli.file_output import write_output
 from glic_pyg.cli.job_record import JobRecord, find_records
+from glic_pyg.evaluation.markdown_table import markdown_table
 
 __all__ = ["TABLE", "as_csv", "as_markdown", "find_sweep", "sweep_rows", "write_plan", "write_table"]
 
@@ -88,12 +89,12 @@ def as_markdown(rows: Rows) -> str:
     known = _union([record.metrics for record in rows.values()])
     metrics = [metric for metric in known if metric.startswith(_SHOWN)]
     metrics.sort(key=lambda metric: not metric.endswith(("/bpp", "/psnr")))  # these first
-    lines = [["run", "status", *metrics], ["---"] * 2 + ["---:"] * len(metrics)]
+    lines = []
     for name, record in rows.items():
         figures = [f"{record.metrics[m]:.5g}" if m in record.metrics else "" for m in metrics]
         status = f"{record.status}: {record.reason}" if record.reason else record.status
-        lines.append([name, status, *figures])
-    return "".join(f"| {' | '.join(cell.replace('|', '/') for cell in line)} |\n" for line in lines)
+        lines.append([cell.replace("|", "/") for cell in (name, status, *figures)])
+    return markdown_table(["run", "status", *metrics], lines, left=2) + "\n"
 
 
 def _settings(overrides: Sequence[str]) -> dict[str, str]:
