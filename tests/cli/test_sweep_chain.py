@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,7 @@ from glic_pyg.cli.job_record import JobRecord, write_record
 from glic_pyg.cli.run_folder import RunFolderError
 from glic_pyg.cli.sweep_chain import neighbour_weights
 from glic_pyg.cli.sweep_table import write_plan
-from tests.cli.tiny_run import ENVIRONMENT, TRAIN, tiny_options
+from tests.cli.tiny_run import GLIC, run_command, tiny_options
 
 
 def job(folder: Path, *overrides: str, status: str = "finished", weights: bool = True) -> Path:
@@ -68,9 +67,7 @@ def test_a_chain(tmp_path: Path) -> None:
         "trainer.val_check_interval=1",
     ]
     sweep = ["-m", "name=c", "loss.lmbda=2,1", "start_from=neighbour"]
-    done = subprocess.run(
-        [*TRAIN, *sweep, *kept, *settings], env=ENVIRONMENT, capture_output=True, text=True, timeout=280
-    )
+    done = run_command(*GLIC, "train", *sweep, *kept, *settings)
     assert done.returncode == 0, done.stdout + done.stderr
     logs = [(tmp_path / f"runs/c/loss.lmbda={lmbda}/train.log").read_text() for lmbda in (2, 1)]
     assert ", from " not in logs[0]

@@ -16,7 +16,7 @@ from glic_pyg.cli import sweep_job
 from glic_pyg.cli.job_record import read_record
 from tests.cli import fake_slurm
 from tests.cli.stand_in_app import main
-from tests.cli.tiny_run import ENVIRONMENT
+from tests.cli.tiny_run import run_command
 
 Sweep = Callable[..., int]
 
@@ -108,13 +108,7 @@ def test_launchers(launcher: str, tmp_path: Path) -> None:
     pytest.importorskip(plugin)
     code = "import sys; from tests.cli.stand_in_app import main; main(sys.argv[1:])"
     overrides = ["name=s", f"paths.runs={tmp_path}", "loss.lmbda=1,2,3", f"hydra/launcher={launcher}", *more]
-    done = subprocess.run(
-        [sys.executable, "-c", code, "-m", *overrides],
-        env=ENVIRONMENT | fake_slurm.install(tmp_path / "bin"),
-        capture_output=True,
-        text=True,
-        timeout=200,
-    )
+    done = run_command(sys.executable, "-c", code, "-m", *overrides, **fake_slurm.install(tmp_path / "bin"))
     assert done.returncode == 1, done.stderr
     assert calls(tmp_path) == {"loss.lmbda=1": 1, "loss.lmbda=2": 1, "loss.lmbda=3": 1}
     assert "| loss.lmbda=2 | failed: glic train: it broke |" in done.stdout

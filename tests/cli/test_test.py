@@ -3,8 +3,6 @@
 import csv
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +22,7 @@ from glic_pyg.evaluation.curve import CurveError
 from glic_pyg.evaluation.measured_curves import read_curves
 from glic_pyg.models.hyperprior import Hyperprior
 from glic_pyg.models.weights import save_weights
-from tests.cli.tiny_run import ENVIRONMENT
+from tests.cli.tiny_run import GLIC, run_command
 
 Capture = pytest.CaptureFixture[str]
 pytestmark = pytest.mark.usefixtures("tiny_weights", "folder")
@@ -188,10 +186,7 @@ def test_a_path_needs_no_quotes(sweep: Path) -> None:
 def test_a_sweep_of_measurements(sweep: Path) -> None:
     one = sweep / "loss.lmbda=0.01/tiny.safetensors"
     settings = ["-m", "name=s", "images=a.png", "codecs=none", f"weights='{one}',none.safetensors"]
-    done = subprocess.run(
-        [sys.executable, "-m", "glic_pyg.cli.main", "test", *settings],
-        env=ENVIRONMENT, capture_output=True, text=True, timeout=280,
-    )  # fmt: skip
+    done = run_command(*GLIC, "test", *settings)
     assert done.returncode == 1, done.stderr
     table = Path("runs/s/table.md").read_text()
     assert table.count("| finished |") == 1 and "no weights at" in table

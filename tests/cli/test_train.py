@@ -14,7 +14,7 @@ import torch
 
 from glic_pyg.cli.run_folder import alone_in
 from glic_pyg.cli.train import main
-from tests.cli.tiny_run import ENVIRONMENT, TRAIN, tiny_options
+from tests.cli.tiny_run import ENVIRONMENT, GLIC, run_command, tiny_options
 
 
 @pytest.fixture
@@ -66,8 +66,8 @@ def test_one_training_in_a_folder(options: list[str], tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_a_sweep_of_real_runs(options: list[str], tmp_path: Path) -> None:
     """One run fails, the sweep goes on; started again it does only what is missing."""
-    command = [*TRAIN, "-m", "name=s", "loss.lmbda=0.01,-1,0.02", *options]
-    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=250)
+    command = [*GLIC, "train", "-m", "name=s", "loss.lmbda=0.01,-1,0.02", *options]
+    done = run_command(*command)
     assert done.returncode == 1, done.stderr
     sweep = tmp_path / "runs/s"
     rows = {row["run"]: row for row in csv.DictReader((sweep / "table.csv").read_text().splitlines())}
@@ -81,22 +81,23 @@ def test_a_sweep_of_real_runs(options: list[str], tmp_path: Path) -> None:
     assert json.loads((sweep / "loss.lmbda=0.02/card.json").read_text())["lmbda"] == 0.02
     assert "torch" in json.loads((sweep / "loss.lmbda=0.02/run.json").read_text())["packages"]
     written = (sweep / "loss.lmbda=0.01/last.ckpt").stat().st_mtime_ns
-    again = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=250)
-    assert again.stdout.count("finished before, skipped") == 2
+    assert run_command(*command).stdout.count("finished before, skipped") == 2
     assert (sweep / "loss.lmbda=0.01/last.ckpt").stat().st_mtime_ns == written
 
 
 @pytest.mark.slow
 def test_sigterm_leaves_a_checkpoint_of_a_sweeps_job(options: list[str], tmp_path: Path) -> None:
-    command = [*TRAIN, "-m", "name=b", *options, "steps=100000"]
+    command = [*GLIC, "train", "-m", "name=b", *options, "steps=100000"]
     command += ["callbacks.progress.every_n_steps=1", "trainer.val_check_interval=100000"]
-    process = subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     log = tmp_path / "runs/b/train.log"
-    deadline = time.monotonic() + 200
-    while time.monotonic() < deadline and not (log.exists() and "step 5/" in log.read_text()):
-        time.sleep(0.2)
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(60) == 128 + signal.SIGTERM
+    process = subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.DEVNULL)
+    try:
+        while process.poll() is None and not (log.exists() and "step 5/" in log.read_text()):
+            time.sleep(0.2)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait() == 128 + signal.SIGTERM
+    finally:
+        process.kill()
     done = torch.load(tmp_path / "runs/b/last.ckpt", weights_only=True)["global_step"]
     assert done >= 5
     assert "stopped: told to stop" in (tmp_path / "runs/b/table.md").read_text()

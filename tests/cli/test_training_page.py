@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shlex
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -16,7 +15,7 @@ from PIL import Image
 from glic_pyg.cli import train
 from glic_pyg.cli.hydra_app import run_hydra_app
 from tests.cli import fake_slurm
-from tests.cli.tiny_run import ENVIRONMENT, ROOT, tiny_options
+from tests.cli.tiny_run import ROOT, run_command, tiny_options
 
 PAGE = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
@@ -123,8 +122,7 @@ def two_process_options(folder: Path, command: str) -> list[str]:
 def check_two_processes(folder: Path, name: str, command: list[str], more: list[str] | None = None) -> None:
     """The command ends well, in one folder, with two processes taking part."""
     more = two_process_options(folder, " ".join(command)) if more is None else more
-    environment = ENVIRONMENT | fake_slurm.install(folder / "bin")
-    done = subprocess.run([*command, *more], env=environment, capture_output=True, text=True, timeout=280)
+    done = run_command(*command, *more, **fake_slurm.install(folder / "bin"))
     assert done.returncode == 0, done.stdout + done.stderr
     assert [path.name for path in (folder / "runs").iterdir()] == [name.partition("=")[2]]
     check_run(folder / "runs" / name.partition("=")[2])
@@ -140,9 +138,8 @@ def check_run(run: Path) -> None:
 @pytest.mark.slow
 def test_a_sweep_of_jobs_of_two_processes(tmp_path: Path) -> None:
     (command,) = [command for command in SWEEPS if "trainer=ddp" in command]
-    environment = ENVIRONMENT | fake_slurm.install(tmp_path / "bin")
-    words = ["glic", *shlex.split(command)[1:], *two_process_options(tmp_path, command)]
-    done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=280)
+    words = [*shlex.split(command), *two_process_options(tmp_path, command)]
+    done = run_command(*words, **fake_slurm.install(tmp_path / "bin"))
     assert done.returncode == 0, done.stdout + done.stderr
     runs = sorted(path.parent for path in (tmp_path / "runs").rglob("last.ckpt"))
     assert [str(run.relative_to(tmp_path / "runs")) for run in runs] == [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,12 @@ from PIL import Image
 ROOT = Path(__file__).parents[2]
 CONF = Path(__file__).parent / "conf"
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-TRAIN = [sys.executable, "-m", "glic_pyg.cli.main", "train"]
+GLIC = [sys.executable, "-m", "glic_pyg.cli.main"]
+
+
+def run_command(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """A command in a process of its own; environment variables in addition to those of this one."""
+    return subprocess.run(words, env=ENVIRONMENT | environment, capture_output=True, text=True)
 
 
 def tiny_options(folder: Path) -> list[str]:

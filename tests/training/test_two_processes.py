@@ -36,7 +36,7 @@ def trained(picture_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> P
     two = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "--no-python"]
     command = [sys.executable, *two, sys.executable, "-c", work, str(folder)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=280)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     everything(folder)
     return folder
