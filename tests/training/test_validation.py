@@ -1,0 +1,74 @@
+"""What is measured on whole pictures, of any size."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+
+from glic_pyg.evaluation.ms_ssim import ms_ssim
+from glic_pyg.evaluation.psnr import psnr
+from glic_pyg.source.hyperprior import HyperpriorSource
+from glic_pyg.source.regularizer import Regularizer
+from glic_pyg.training.data import ImageDataModule
+from glic_pyg.training.loss import RateDistortionLoss
+from glic_pyg.training.validation import measure_picture
+from tests.training.tiny_codec import TinyCodec
+
+LOSS = RateDistortionLoss(0.01, ortho_weight=5.0)
+
+
+@pytest.fixture
+def codec() -> TinyCodec:
+    torch.manual_seed(3)
+    return TinyCodec().eval()
+
+
+def picture(height: int, width: int) -> Tensor:
+    return torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(height))
+
+
+def test_figures_are_those_of_the_whole_picture(codec: TinyCodec) -> None:
+    x = picture(162, 170)
+    figures, x_hat = measure_picture(codec, x, LOSS, psnr, ms_ssim)
+    padded = torch.nn.functional.pad(x, (0, 6, 0, 14), mode="replicate")
+    with torch.no_grad():
+        out = codec(padded)
+    assert torch.equal(x_hat, out["x_hat"][..., :162, :170].clamp(0, 1))
+    bits = -out["likelihoods"]["y"].log2().sum()
+    assert figures["bpp"].item() == pytest.approx(bits.item() / (162 * 170))
+    squared_error = (x_hat - x).square().mean()
+    assert figures["loss"].item() == pytest.approx((figures["bpp"] + 0.01 * 255**2 * squared_error).item())
+    assert figures["psnr"] == psnr(x_hat, x) and figures["ms_ssim"] == ms_ssim(x_hat, x)
+    assert figures["ms_ssim_db"].item() == pytest.approx(-10 * (1 - figures["ms_ssim"]).log10().item())
+
+
+def test_small_pictures_have_no_ms_ssim(codec: TinyCodec) -> None:
+    figures, _ = measure_picture(codec, picture(160, 200), LOSS, psnr, ms_ssim)
+    assert figures.keys() == {"bpp", "psnr", "loss"}
+
+
+def test_padding_adds_nothing_to_the_source_entropy(codec: TinyCodec) -> None:
+    regularizer = Regularizer(partial(HyperpriorSource, width=8, patch=4), alpha=0.1)
+    x = picture(30, 33)
+    figures, _ = measure_picture(codec, x, LOSS, psnr, regularizer=regularizer)
+    assert 0 < figures["H_theta"] < 3 * 29.9, "at most the floor of the likelihood, in bits per sample"
+    whole = picture(32, 48)
+    figures, _ = measure_picture(codec, whole, LOSS, psnr, regularizer=regularizer)
+    with torch.no_grad():
+        bits = regularizer.model(whole, codec(whole)["x_hat"]).sum()
+    assert figures["H_theta"].item() == pytest.approx(bits.item() / (32 * 48))
+
+
+def test_ms_ssim_is_logged(make_module, make_trainer, tmp_path: Path) -> None:
+    Image.radial_gradient("L").resize((176, 162)).save(tmp_path / "large.png")
+    Image.radial_gradient("L").resize((176, 60)).save(tmp_path / "small.png")
+    trainer = make_trainer(1)
+    data = ImageDataModule(str(tmp_path), str(tmp_path), 1, batch_size=1, crop=32, seed=7)
+    trainer.fit(make_module(ms_ssim=ms_ssim), data)
+    assert {"val/bpp", "val/psnr", "val/ms_ssim_db"} <= trainer.callback_metrics.keys()
+    assert 0 < trainer.callback_metrics["val/ms_ssim"] < 1
