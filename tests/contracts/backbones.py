@@ -38,12 +38,16 @@ def untrained(name: str) -> nn.Module:
 
 
 def lively(name: str, x: Tensor) -> nn.Module:
-    """As :func:`untrained`, but y and z of the image x take several values, as those of trained models do.
+    """As :func:`untrained`, but with latents that are worth coding."""
+    return enlivened(untrained(name), x)
+
+
+def enlivened(model: nn.Module, x: Tensor) -> nn.Module:
+    """The model, whose y and z of the image x now take several values, as those of trained models do.
 
     Untrained models round nearly everything to zero; here every channel of g_a and h_a gets a mean of 0 and
     a spread. It is moderate for y, because an untrained prior expects latents near zero.
     """
-    model = untrained(name)
     for path, spread in (("g_a", 0.4), ("h_a", 3.0)):
         module = next(m for n, m in model.named_modules() if n.split(".")[-1] == path)
         seen: list[Tensor] = []

@@ -1,0 +1,35 @@
+"""Every size of every backbone takes a photograph to a file and back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hydra.utils import instantiate
+from omegaconf import OmegaConf
+from torch import Tensor
+
+from glic_pyg.codec.image_codec import ImageCodec
+from glic_pyg.models.weights import load_weights, save_weights, weights_hash
+from tests.contracts.backbones import enlivened
+
+CONFIGS = sorted((Path(__file__).parents[2] / "conf" / "model").glob("*.yaml"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_a_photograph_there_and_back(path: Path, x: Tensor, photo: np.ndarray, tmp_path: Path) -> None:
+    """The decoder's model comes from a weights file of the encoder's."""
+    torch.manual_seed(0)
+    model = instantiate(OmegaConf.load(path)).eval()
+    save_weights(tmp_path / "a.safetensors", model, {})
+    coders = [
+        ImageCodec(enlivened(twin, x), path.stem, weights_hash(model))
+        for twin in (model, load_weights(tmp_path / "a.safetensors"))
+    ]
+    encoded = coders[0].encode(photo)
+    assert len(encoded.data) > 500, "too little is coded to tell"
+    here, there = (coder.decode(encoded.data).array for coder in coders)
+    assert here.shape == photo.shape and np.array_equal(here, there)
