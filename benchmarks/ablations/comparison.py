@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from statistics import fmean
 
-from benchmarks.ablations.results import Record
 from benchmarks.ablations.rows import BASELINE, ROWS, Row
 from benchmarks.ablations.training import Run
 from benchmarks.regularizer_study.comparison import Spread
+from benchmarks.run_records import Record
 
 __all__ = ["more_rate", "separated"]
 

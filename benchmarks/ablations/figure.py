@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from importlib.resources import as_file, files
 
 from benchmarks.ablations.comparison import more_rate
-from benchmarks.ablations.results import Record
 from benchmarks.ablations.rows import BASELINE, ROWS
 from benchmarks.ablations.training import Run
+from benchmarks.run_records import Record
 
 __all__ = ["ablation_figure"]
 

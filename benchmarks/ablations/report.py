@@ -8,9 +8,9 @@ from typing import Any
 
 from benchmarks.ablations.comparison import SET, more_rate, separated
 from benchmarks.ablations.compute import full_compute
-from benchmarks.ablations.results import Record
 from benchmarks.ablations.rows import BASELINE, ROWS, Row
 from benchmarks.ablations.training import Run
+from benchmarks.run_records import Record
 from glic_pyg.evaluation.markdown_table import markdown_table
 
 __all__ = ["section"]

@@ -1,28 +1,23 @@
-"""What is known of the runs: a small JSON file each, kept between calls of the command."""
+"""Runs and what they measured: the records of the ablations."""
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from benchmarks.ablations.training import Run, settings_of, train
+from benchmarks.run_records import Record, RunRecords
 from benchmarks.training_pictures import TrainingPictures
-from glic_pyg.codec.errors import GlicError
 from glic_pyg.evaluation.psnr import psnr
 from glic_pyg.training.codec_module import CodecModule
 from glic_pyg.training.validation import measure_picture
 
-__all__ = ["Record", "Results", "measure"]
-
-Record = dict[str, Any]
-"""``settings``, ``parameters``, ``seconds`` of training; ``sets``: by name the figures of :func:`measure`."""
+__all__ = ["Results", "measure"]
 
 
 def measure(module: CodecModule, pictures: Sequence[Tensor]) -> dict[str, float]:
@@ -34,18 +29,19 @@ def measure(module: CodecModule, pictures: Sequence[Tensor]) -> dict[str, float]
 
 
 class Results:
-    """A folder with the record of every run that is done.
+    """Every run that is done.
+
+    Beside its settings a record has ``parameters``, ``seconds`` of training, and ``sets``: by name the
+    figures of :func:`measure`.
 
     Args:
-        folder: made if it is not there.
-        side: of the crops that are measured. Records of other settings are refused, so that a table is of one
-            study.
+        folder: of the records, made if it is not there.
+        side: of the crops that are measured, in pixels.
     """
 
     def __init__(self, folder: Path, side: int) -> None:
-        self.folder = folder
+        self.records = RunRecords(folder)
         self.side = side
-        folder.mkdir(parents=True, exist_ok=True)
 
     def record(self, run: Run) -> Record | None:
         """The record of a run; ``None`` if it is not trained.
@@ -53,13 +49,7 @@ class Results:
         Raises:
             GlicError: it was made with other settings.
         """
-        path = self._file(run)
-        if not path.is_file():
-            return None
-        record: Record = json.loads(path.read_text(encoding="utf-8"))
-        if record["settings"] != self._settings(run):
-            raise GlicError(f"{path} was made with other settings; choose another --folder or remove it.")
-        return record
+        return self.records.read(run.name, self._settings(run))
 
     def complete(self, run: Run, training: TrainingPictures, sets: Mapping[str, Sequence[Tensor]]) -> Record:
         """Train the run and measure it."""
@@ -74,15 +64,8 @@ class Results:
             "seconds": seconds,
             "sets": figures,
         }
-        partial = self._file(run).with_suffix(".part")
-        partial.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-        partial.replace(self._file(run))
+        self.records.write(run.name, record)
         return record
 
-    def _file(self, run: Run) -> Path:
-        return self.folder / f"{run.name}.json"
-
     def _settings(self, run: Run) -> Record:
-        """As JSON would give it back."""
-        settings: Record = json.loads(json.dumps({**settings_of(run), "side": self.side}))
-        return settings
+        return {**settings_of(run), "side": self.side}

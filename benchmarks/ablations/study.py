@@ -17,11 +17,12 @@ import torch
 import glic_pyg  # noqa: F401  (first: it makes compressai importable)
 from benchmarks.ablations.figure import ablation_figure
 from benchmarks.ablations.report import section
-from benchmarks.ablations.results import Record, Results
+from benchmarks.ablations.results import Results
 from benchmarks.ablations.rows import ROWS
 from benchmarks.ablations.training import Run
 from benchmarks.marked_section import replace_section
 from benchmarks.regularizer_study.measuring import Pictures, load_pictures
+from benchmarks.run_records import Record
 from benchmarks.training_pictures import TrainingPictures
 from glic_pyg.cli.file_output import write_output
 from glic_pyg.codec.errors import GlicError

@@ -21,7 +21,7 @@ from benchmarks.regularizer_study.figure import study_figure
 from benchmarks.regularizer_study.measuring import Pictures, find_sets, load_pictures
 from benchmarks.regularizer_study.plan import Run, Study, plan, read_study
 from benchmarks.regularizer_study.report import Scale, section
-from benchmarks.regularizer_study.results import Results, StudyError
+from benchmarks.regularizer_study.results import Results
 from benchmarks.training_pictures import TrainingPictures
 from glic_pyg.cli.file_output import write_output
 from glic_pyg.codec.errors import GlicError
@@ -67,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         runs = plan(study)
         _complete(runs, results, None if args.report else args.data, pictures)
         _write(args, arguments, study, results, runs, pictures)
-    except (GlicError, StudyError) as error:
+    except GlicError as error:
         print(f"regularizer study: {error}", file=sys.stderr)
         return 1
     return 0
@@ -79,7 +79,7 @@ def _pictures(kodak: Path, ood: Path, study: Study) -> Pictures:
     for path in missing:
         print(f"There are no test pictures at {path}: skipped (data/README.md).", file=sys.stderr)
     if not folders:
-        raise StudyError(f"There is nothing to measure on: neither {kodak} nor {ood} exists.")
+        raise GlicError(f"There is nothing to measure on: neither {kodak} nor {ood} exists.")
     return load_pictures(folders, study.side, study.limit)
 
 

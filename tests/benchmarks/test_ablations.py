@@ -14,10 +14,11 @@ from benchmarks.ablations.comparison import more_rate, separated
 from benchmarks.ablations.compute import full_compute
 from benchmarks.ablations.figure import ablation_figure
 from benchmarks.ablations.report import section
-from benchmarks.ablations.results import Record, Results
+from benchmarks.ablations.results import Results
 from benchmarks.ablations.rows import BASELINE, ROWS
 from benchmarks.ablations.study import main
 from benchmarks.ablations.training import Run, build_module
+from benchmarks.run_records import Record
 from glic_pyg.cli.hydra_app import config_dir
 from glic_pyg.codec.errors import GlicError
 

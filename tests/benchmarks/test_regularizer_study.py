@@ -18,9 +18,10 @@ from benchmarks.regularizer_study.comparison import Curves, Point, Spread, bd_pe
 from benchmarks.regularizer_study.linear_start import linear_start
 from benchmarks.regularizer_study.measuring import find_sets
 from benchmarks.regularizer_study.plan import Run, Study, plan, read_study
-from benchmarks.regularizer_study.results import Finished, Results, StudyError
+from benchmarks.regularizer_study.results import Finished, Results
 from benchmarks.regularizer_study.study import HERE, main
 from benchmarks.regularizer_study.training import build_module, load_weights, save_weights
+from glic_pyg.codec.errors import GlicError
 from glic_pyg.evaluation.bjontegaard_delta import Method
 from glic_pyg.models.hyperprior import Hyperprior
 from glic_pyg.training.quantile_solver import solve_quantiles
@@ -189,7 +190,7 @@ def test_missing_sets_are_found_out(tmp_path: Path) -> None:
 def test_records_of_other_settings_are_refused(study: Study, tmp_path: Path) -> None:
     run = plan(study)[0]
     (tmp_path / f"{run.name}.json").write_text(json.dumps({"settings": {"crop": 256}}))
-    with pytest.raises(StudyError, match="other settings"):
+    with pytest.raises(GlicError, match="other settings"):
         Results(tmp_path, study).record(run)
 
 
