@@ -18,11 +18,11 @@ import hydra
 import lightning
 import torch
 from hydra.utils import instantiate
-from torch.utils.data import DataLoader
 
 from benchmarks.floor import float32_rate
 from benchmarks.flops import glic_flops
 from benchmarks.peak_memory import added_memory
+from benchmarks.silent_fit import silent_fit
 from benchmarks.table import print_table
 from glic_pyg.evaluation.provenance import provenance
 
@@ -63,17 +63,8 @@ def measure(model: str, callbacks: str, batch: int, crop: int, threads: int) -> 
     def train() -> None:
         module = instantiate(cfg.module)
         extra = cfg.callbacks.get("checkpoint_activations")
-        trainer = lightning.Trainer(
-            max_steps=STEPS,
-            accelerator="cpu",
-            callbacks=[watch, *([instantiate(extra)] if extra else [])],
-            logger=False,
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-        )
-        crops = torch.rand(STEPS * batch, 3, crop, crop)
-        trainer.fit(module, DataLoader(crops, batch_size=batch))  # type: ignore[arg-type]
+        watching = [watch, *([instantiate(extra)] if extra else [])]
+        silent_fit(module, torch.rand(STEPS, batch, 3, crop, crop), STEPS, callbacks=watching)
         found["config"] = module.model.config
 
     memory = added_memory(train)
@@ -89,7 +80,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.training_step", description=__doc__.splitlines()[0]
     )
-    parser.add_argument("--models", nargs="+", default=["glic", "glic_m", "glic_s", "glic_xs"], help="of conf/model")
+    parser.add_argument(
+        "--models", nargs="+", default=["glic", "glic_m", "glic_s", "glic_xs"], help="of conf/model"
+    )
     parser.add_argument(
         "--callbacks", nargs="+", default=["default", "less_memory"], help="of conf/callbacks"
     )

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from typing import Any, cast
 
-import lightning
 import torch
 from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
-from torch.utils.data import DataLoader
 
+from benchmarks.silent_fit import silent_fit
 from benchmarks.training_pictures import TrainingPictures
 from glic_pyg.cli.hydra_app import config_dir
 from glic_pyg.training.codec_module import CodecModule
@@ -81,20 +79,6 @@ def train(run: Run, pictures: TrainingPictures) -> CodecModule:
     start = cfg.callbacks.start
     x = torch.cat([crops[step].x for step in range(min(start.batches, len(crops)))])
     instantiate(start.start)(module.model, x)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Lightning recommends loader workers and longer runs
-        _trainer(cfg.steps).fit(module, DataLoader(crops, batch_size=None))
+    silent_fit(module, crops, cfg.steps, accelerator="auto")
     solve_quantiles(cast(nn.Module, module.model))
     return module
-
-
-def _trainer(steps: int) -> lightning.Trainer:
-    return lightning.Trainer(
-        accelerator="auto",
-        devices=1,
-        max_steps=steps,
-        logger=False,
-        enable_checkpointing=False,
-        enable_model_summary=False,
-        enable_progress_bar=False,
-    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections import defaultdict
 from functools import partial
 from pathlib import Path
@@ -13,9 +12,9 @@ import lightning
 import torch
 from hydra.utils import instantiate
 from torch import nn
-from torch.utils.data import DataLoader
 
 from benchmarks.regularizer_study.plan import Run, Study
+from benchmarks.silent_fit import silent_fit
 from benchmarks.training_pictures import TrainingPictures
 from glic_pyg.evaluation.psnr import psnr
 from glic_pyg.source.regularizer import Regularizer
@@ -100,9 +99,7 @@ def train(
         x = torch.cat([crops[step].x for step in range(START_BATCHES)])
         instantiate(study.codecs[run.codec]["start"])(module.model, x, lmbda=run.trained_lmbda)
     figures = LastHalf()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Lightning recommends loader workers and longer runs
-        _trainer(run, figures).fit(module, DataLoader(crops, batch_size=None))
+    silent_fit(module, crops, run.steps, callbacks=[figures])
     solve_quantiles(cast(nn.Module, module.model))
     return module, figures.means()
 
@@ -124,15 +121,3 @@ def load_weights(module: CodecModule, path: Path) -> None:
 def _parts(module: CodecModule) -> dict[str, nn.Module]:
     parts = {"codec": cast(nn.Module, module.model)}
     return parts if module.regularizer is None else {**parts, "source": module.regularizer.model}
-
-
-def _trainer(run: Run, callback: lightning.Callback) -> lightning.Trainer:
-    return lightning.Trainer(
-        accelerator="cpu",
-        max_steps=run.steps,
-        callbacks=[callback],
-        logger=False,
-        enable_checkpointing=False,
-        enable_model_summary=False,
-        enable_progress_bar=False,
-    )

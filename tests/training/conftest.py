@@ -19,6 +19,7 @@ from glic_pyg.training.codec_module import CodecModule
 from glic_pyg.training.data import ImageDataModule
 from glic_pyg.training.loss import RateDistortionLoss
 from glic_pyg.training.schedule import WarmupHoldDecay
+from tests.training.quiet_trainer import quiet_trainer
 from tests.training.tiny_codec import TinyCodec
 
 
@@ -67,26 +68,8 @@ def regularized() -> Callable[..., dict[str, Any]]:
 
 @pytest.fixture
 def make_trainer(tmp_path: Path) -> Callable[..., lightning.Trainer]:
-    """Builds a quiet CPU trainer."""
-
-    def make(max_steps: int, **options: Any) -> lightning.Trainer:
-        defaults = {
-            "accelerator": "cpu",
-            "max_epochs": -1,
-            "check_val_every_n_epoch": None,
-            "val_check_interval": max_steps,
-            "num_sanity_val_steps": 0,
-            "log_every_n_steps": 1,
-            "enable_checkpointing": False,
-            "enable_model_summary": False,
-            "enable_progress_bar": False,
-            "use_distributed_sampler": False,
-            "logger": False,
-            "default_root_dir": tmp_path,
-        }
-        return lightning.Trainer(max_steps=max_steps, **{**defaults, **options})
-
-    return make
+    """Builds a trainer whose files, if a test wants some, are gone with it."""
+    return partial(quiet_trainer, default_root_dir=tmp_path)
 
 
 @pytest.fixture

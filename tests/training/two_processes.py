@@ -6,7 +6,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import lightning
 import torch
 from lightning.pytorch.strategies import DDPStrategy
 from torch import nn
@@ -22,6 +21,7 @@ from glic_pyg.training.loss import RateDistortionLoss
 from glic_pyg.training.schedule import StepDrop
 from glic_pyg.training.sharded_strategy import ShardedStrategy
 from glic_pyg.training.start import StartFromFile
+from tests.training.quiet_trainer import quiet_trainer
 from tests.training.tiny_codec import TinyCodec
 
 BLOCKS = ("Conv2d", "ConvTranspose2d")
@@ -60,21 +60,11 @@ def train(folder: Path, name: str, steps: int, resume: str = "", start: str = ""
         **{**source, **options},
     )
     run, strategy = folder / name, name.partition("-")[0]
-    trainer = lightning.Trainer(
-        accelerator="cpu",
+    trainer = quiet_trainer(
+        steps,
         devices=1 if strategy == "alone" else 2,
         strategy=STRATEGIES[strategy](),
-        max_steps=steps,
-        max_epochs=-1,
-        check_val_every_n_epoch=None,
         val_check_interval=2,
-        num_sanity_val_steps=0,
-        log_every_n_steps=1,
-        enable_checkpointing=False,
-        enable_model_summary=False,
-        enable_progress_bar=False,
-        use_distributed_sampler=False,
-        logger=False,
         callbacks=[
             StartFromFile(str(folder / start / "last.ckpt") if start else None),
             LastCheckpoint(str(run / "last.ckpt")),
