@@ -94,26 +94,29 @@ class RateDistortionLoss(nn.Module):
             ortho: orthogonality loss of the model, 0-dimensional.
             lmbdas: λ of each image, (B,), where a model learns many rates at once.
         """
-        batch, _, height, width = x.shape
         x, x_hat = in_float32(x), in_float32(x_hat)
-        bpp = estimated_bpp(likelihoods, batch * height * width)
-        distortion = self.distortion(x_hat, x)
-        cost = (
-            bpp + self.lmbda * distortion
-            if lmbdas is None
-            else self._cost_of_many_rates(x, x_hat, likelihoods, lmbdas)
-        )
+        if lmbdas is None:
+            bpp, distortion = self._terms(x, x_hat, likelihoods)
+            cost = bpp + self.lmbda * distortion
+        else:
+            bpps, distortions = self._terms_of_each(x, x_hat, likelihoods)
+            weights = (lmbdas / self.lmbda) ** -self.balance
+            cost = (weights * (bpps + lmbdas * distortions)).mean()
+            bpp, distortion = bpps.mean(), distortions.mean()
         loss = cost + self.ortho_weight * ortho
         return RateDistortion(loss, bpp, F.mse_loss(x_hat.detach(), x), distortion, ortho)
 
-    def _cost_of_many_rates(
-        self, x: Tensor, x_hat: Tensor, likelihoods: Mapping[str, Tensor], lmbdas: Tensor
-    ) -> Tensor:
-        """Mean of the images' own trade-offs, each weighted by its λ."""
-        pixels = x.shape[-2] * x.shape[-1]
-        rows = zip(*(likelihood.split(1) for likelihood in likelihoods.values()), strict=True)
-        bpps = torch.stack([estimated_bpp(dict(enumerate(row)), pixels) for row in rows])
-        images = zip(x_hat.split(1), x.split(1), strict=True)
-        distortions = torch.stack([self.distortion(*pair) for pair in images])
-        weights = (lmbdas / self.lmbda) ** -self.balance
-        return (weights * (bpps + lmbdas * distortions)).mean()
+    def _terms(self, x: Tensor, x_hat: Tensor, likelihoods: Mapping[Any, Tensor]) -> tuple[Tensor, Tensor]:
+        """Rate in bits per pixel and D of some images together, both 0-dimensional."""
+        pixels = x.shape[0] * x.shape[2] * x.shape[3]
+        return estimated_bpp(likelihoods, pixels), self.distortion(x_hat, x)
+
+    def _terms_of_each(
+        self, x: Tensor, x_hat: Tensor, likelihoods: Mapping[str, Tensor]
+    ) -> tuple[Tensor, Tensor]:
+        """Rate and D of each image, both (B,)."""
+        streams = zip(*(likelihood.split(1) for likelihood in likelihoods.values()), strict=True)
+        images = zip(x.split(1), x_hat.split(1), streams, strict=True)
+        terms = [self._terms(one, one_hat, dict(enumerate(parts))) for one, one_hat, parts in images]
+        bpps, distortions = zip(*terms, strict=True)
+        return torch.stack(bpps), torch.stack(distortions)

@@ -47,7 +47,24 @@ def test_equal_lambdas_are_plain_training() -> None:
     x, x_hat = torch.rand(2, 3, 8, 8), torch.rand(2, 3, 8, 8)
     loss = RateDistortionLoss(0.01, balance=0.3)
     arguments = (x, x_hat, {"y": torch.rand(2, 4, 2, 2)}, torch.tensor(0.1))
-    torch.testing.assert_close(loss(*arguments, torch.full((2,), 0.01)).loss, loss(*arguments).loss)
+    for of_many, of_one in zip(loss(*arguments, torch.full((2,), 0.01)), loss(*arguments), strict=True):
+        torch.testing.assert_close(of_many, of_one)
+
+
+def test_each_image_is_looked_at_once() -> None:
+    """What is logged comes from the images' own terms; the whole batch is not measured again."""
+    seen: list[int] = []
+
+    def distortion(x_hat: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+        seen.append(len(x))
+        return (x_hat - x).abs().mean()
+
+    x = torch.rand(3, 3, 8, 8)
+    terms = RateDistortionLoss(0.01, distortion=distortion)(
+        x, x + 0.25, {"y": torch.rand(3, 4, 2, 2)}, torch.tensor(0.1), torch.tensor([0.01, 0.02, 0.04])
+    )
+    assert seen == [1, 1, 1]
+    torch.testing.assert_close(terms.distortion, torch.tensor(0.25))
 
 
 def test_a_run_learns_gains_and_validates_several_qualities(make_module, make_data, make_trainer) -> None:
