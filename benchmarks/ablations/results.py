@@ -13,7 +13,7 @@ from torch import Tensor
 from benchmarks.ablations.training import Run, settings_of, train
 from benchmarks.run_records import Record, RunRecords
 from benchmarks.training_pictures import TrainingPictures
-from glic_pyg.evaluation.psnr import psnr
+from glic_pyg.codec.psnr import psnr
 from glic_pyg.training.codec_module import CodecModule
 from glic_pyg.training.validation import measure_picture
 

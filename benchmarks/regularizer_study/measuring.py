@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from glic_pyg.codec.image_codec import ImageCodec
+from glic_pyg.codec.psnr import psnr
 from glic_pyg.data.catalogue import build_catalogue
 from glic_pyg.data.image_file import ImageFile
-from glic_pyg.evaluation.psnr import psnr
 from glic_pyg.models.contract import Backbone
 from glic_pyg.source.bounds import entropy_bound
 from glic_pyg.training.codec_module import CodecModule

@@ -16,7 +16,7 @@ from torch import nn
 from benchmarks.regularizer_study.plan import Run, Study
 from benchmarks.silent_fit import silent_fit
 from benchmarks.training_pictures import TrainingPictures
-from glic_pyg.evaluation.psnr import psnr
+from glic_pyg.codec.psnr import psnr
 from glic_pyg.source.regularizer import Regularizer
 from glic_pyg.training.codec_module import CodecModule
 from glic_pyg.training.loss import RateDistortionLoss

@@ -9,10 +9,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from glic_pyg.codec.psnr import pixel_psnr
 from glic_pyg.evaluation.ms_ssim import LEAST_SIDE, ms_ssim, ms_ssim_db
-from glic_pyg.evaluation.psnr import psnr
 
-__all__ = ["Quality", "planes", "quality_of"]
+__all__ = ["Quality", "quality_of"]
 
 Pixels = NDArray[np.uint8]
 
@@ -43,11 +43,11 @@ def quality_of(decoded: Pixels, original: Pixels) -> Quality:
     """
     if decoded.shape != original.shape:
         raise ValueError(f"A picture of shape {decoded.shape} is no copy of one of shape {original.shape}.")
-    x_hat, x = planes(decoded), planes(original)
-    similarity = ms_ssim(x_hat, x).item() if min(original.shape[:2]) >= LEAST_SIDE else None
-    return Quality(psnr(x_hat, x).item(), similarity)
+    large = min(original.shape[:2]) >= LEAST_SIDE
+    similarity = ms_ssim(_planes(decoded), _planes(original)).item() if large else None
+    return Quality(pixel_psnr(decoded, original), similarity)
 
 
-def planes(pixels: Pixels) -> Tensor:
+def _planes(pixels: Pixels) -> Tensor:
     """uint8 (H, W) or (H, W, 3) to float64 (1, C, H, W) in [0, 1]."""
     return torch.from_numpy(np.atleast_3d(pixels).copy()).permute(2, 0, 1)[None].double() / 255

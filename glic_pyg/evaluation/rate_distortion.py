@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from glic_pyg.codec.psnr import pixel_psnr
 from glic_pyg.evaluation.classical.contract import ClassicalCodec
-from glic_pyg.evaluation.psnr import psnr
-from glic_pyg.evaluation.quality import planes
 from glic_pyg.evaluation.rate import bpp
 
 if TYPE_CHECKING:
@@ -101,4 +100,4 @@ def _point(original: Pixels, codec: ClassicalCodec, setting: int) -> RatePoint:
     height, width = original.shape[:2]
     data = codec.encode(original, setting)
     decoded = codec.decode(data, original.shape)
-    return RatePoint(bpp(len(data), width, height), psnr(planes(decoded), planes(original)).item())
+    return RatePoint(bpp(len(data), width, height), pixel_psnr(decoded, original))

@@ -18,7 +18,6 @@ from glic_pyg.codec.goal import DEFAULT_QUALITY, Goal
 from glic_pyg.codec.image_codec import ImageCodec
 from glic_pyg.codec.library import Weights
 from glic_pyg.codec.psnr import pixel_psnr
-from glic_pyg.evaluation.quality import quality_of
 from glic_pyg.models.weights import weights_hash
 from tests.tiny_cosines import tiny_cosines
 
@@ -98,13 +97,6 @@ def test_target_psnr_of_grey(variable_codec: ImageCodec, smooth: np.ndarray) -> 
     target = psnr_of(variable_codec, variable_codec.encode(grey).data, grey) + 0.5
     data = variable_codec.encode(grey, goal=Goal("psnr", target)).data
     assert target <= psnr_of(variable_codec, data, grey) <= target + 0.05
-
-
-def test_the_searchs_psnr_is_the_one_of_evaluation(pixels: np.ndarray) -> None:
-    noise = np.random.default_rng(0).integers(-9, 9, pixels.shape)
-    noisy = np.clip(pixels + noise, 0, 255).astype(np.uint8)
-    assert pixel_psnr(noisy, pixels) == pytest.approx(quality_of(noisy, pixels).psnr, abs=1e-9)
-    assert pixel_psnr(pixels, pixels) == quality_of(pixels, pixels).psnr == np.inf
 
 
 @pytest.mark.parametrize(

@@ -6,12 +6,12 @@ import pytest
 from numpy.typing import NDArray
 
 from glic_pyg.codec.goal import Goal
+from glic_pyg.codec.psnr import pixel_psnr
 from glic_pyg.evaluation.classical.pillow import JPEG, WEBP
 from glic_pyg.evaluation.classical.same_bytes import at_least
 from glic_pyg.evaluation.comparison import compare_image, learned_rung, measure_ladder
 from glic_pyg.evaluation.measure import classical_rung
-from glic_pyg.evaluation.psnr import psnr
-from glic_pyg.evaluation.quality import planes, quality_of
+from glic_pyg.evaluation.quality import quality_of
 
 Pixels = NDArray[np.uint8]
 SHAPE = (48, 64, 3)
@@ -48,7 +48,7 @@ def test_ours_is_measured_from_the_file(picture: Pixels, tmp_path: Path) -> None
     assert (got.image, got.width, got.height) == ("soft", 64, 48)
     assert (got.ours.codec, got.ours.setting, got.ours.size) == ("glic", "disguise", len(data))
     assert got.ours.bpp == pytest.approx(8 * len(data) / (64 * 48))
-    assert got.ours.quality.psnr == psnr(planes(decoded), planes(picture)).item()
+    assert got.ours.quality.psnr == pixel_psnr(decoded, picture)
     assert got.estimated_bits == 8 * len(data)
 
 

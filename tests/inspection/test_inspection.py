@@ -10,7 +10,7 @@ from torch import Tensor
 
 from glic_pyg.codec.image_codec import ImageCodec
 from glic_pyg.codec.padding import colour_from_tensor
-from glic_pyg.evaluation.psnr import psnr
+from glic_pyg.codec.psnr import psnr
 from glic_pyg.graph import build_graphs, complexity_map
 from glic_pyg.inspection.inspection import Inspection, inspect_picture
 from glic_pyg.inspection.observer import gfa_blocks, observed

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from glic_pyg.evaluation.psnr import psnr
+from glic_pyg.codec.psnr import psnr
 from glic_pyg.source.hyperprior import HyperpriorSource
 from glic_pyg.source.regularizer import Regularizer
 from glic_pyg.training.codec_module import CodecModule

@@ -10,7 +10,7 @@ import torch
 from lightning.pytorch.strategies import DDPStrategy
 from torch import nn
 
-from glic_pyg.evaluation.psnr import psnr
+from glic_pyg.codec.psnr import psnr
 from glic_pyg.source.hyperprior import HyperpriorSource
 from glic_pyg.source.regularizer import Regularizer
 from glic_pyg.training.codec_module import CodecModule
