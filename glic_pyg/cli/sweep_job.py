@@ -85,7 +85,7 @@ def _command_line(command: str, folder: Path, more: Sequence[str]) -> list[str]:
     sweep = Path(settings.sweep.dir).absolute()
     name = Path(sweep.name) / os.path.relpath(folder, sweep)
     place = [f"name={_quoted(name)}", f"hydra.run.dir={_quoted(folder)}"]
-    return [sys.executable, "-m", "glic_pyg.cli.main", command, *folders, *own, *place, *more]
+    return [sys.executable, "-m", "glic_pyg", command, *folders, *own, *place, *more]
 
 
 def _quoted(path: Path) -> str:

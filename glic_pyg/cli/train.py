@@ -142,9 +142,3 @@ def main(argv: Sequence[str]) -> int:
         0.
     """
     return run_hydra_app("train", _job, argv)
-
-
-if __name__ == "__main__":
-    from glic_pyg.cli import train as importable  # jobs of a sweep are pickled by their module's name
-
-    raise SystemExit(importable.main(sys.argv[1:]))

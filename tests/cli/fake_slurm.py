@@ -19,7 +19,7 @@ def install(folder: Path) -> dict[str, str]:
     """Make the programs, and ``glic``, in a folder; returns environment variables to run with them."""
     folder.mkdir()
     lines = {name: f'exec {sys.executable} {__file__} {name} "$@"' for name in PROGRAMS}
-    lines["glic"] = f'exec {sys.executable} -m glic_pyg.cli.main "$@"'
+    lines["glic"] = f'exec {sys.executable} -m glic_pyg "$@"'
     lines["torchrun"] = f'exec {sys.executable} -m torch.distributed.run "$@"'
     for name, line in lines.items():
         (folder / name).write_text(f"#!/bin/sh\n{line}\n")

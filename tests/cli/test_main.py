@@ -32,6 +32,20 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == f"glic {glic_pyg.__version__}\n"
 
 
+def run_module(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", *arguments], capture_output=True, text=True, timeout=60)
+
+
+def test_the_package_is_the_command() -> None:
+    assert run_module("glic_pyg", "--version").stdout == f"glic {glic_pyg.__version__}\n"
+
+
+def test_a_commands_file_does_not_run_in_silence() -> None:
+    done = run_module("glic_pyg.cli.encode", "photo.png")
+    assert done.returncode == 1 and "python -m glic_pyg COMMAND" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
 @pytest.mark.parametrize("command", ["encode", "decode", "info", "doctor"])
 def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as end:

@@ -15,7 +15,7 @@ from PIL import Image
 ROOT = Path(__file__).parents[2]
 CONF = Path(__file__).parent / "conf"
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-GLIC = [sys.executable, "-m", "glic_pyg.cli.main"]
+GLIC = [sys.executable, "-m", "glic_pyg"]
 
 
 def run_command(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
