@@ -8,19 +8,33 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import glic_pyg
+from glic_pyg.evaluation.markdown_table import markdown_table
 from glic_pyg.models.weights import load_weights, read_card, save_weights, weights_hash
 
-__all__ = ["main"]
+__all__ = ["card_page", "main"]
 
 WEIGHTS = Path(glic_pyg.__file__).parent / "weights"
 LARGEST_FILE = 16 * 2**20
 
 _SENTENCES = ("name", "measured", "data", "recipe")
+_COLUMNS: dict[str, tuple[str, Callable[[Any], str]]] = {
+    "codec": ("codec", str),
+    "setting": ("setting", str),
+    "size": ("bytes", "{:,.0f}".format),
+    "bpp": ("bpp", "{:.3f}".format),
+    "psnr": ("PSNR, dB", "{:.2f}".format),
+    "ms_ssim": ("MS-SSIM", "{:.4f}".format),
+    "ms_ssim_db": ("MS-SSIM, dB", "{:.2f}".format),
+    "encode_seconds": ("encode, s", "{:.2f}".format),
+    "decode_seconds": ("decode, s", "{:.2f}".format),
+    "peak_memory": ("peak memory, MB", lambda size: f"{size / 1e6:.0f}"),
+}
+"""Of ``glic_pyg.evaluation.summary.Mean``: titles with units, and how numbers are written."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -51,30 +65,29 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def card_page(card: Mapping[str, Any]) -> str:
     """The card as a Markdown page."""
-    facts = {k: v for k, v in card.items() if k not in _SENTENCES}
-    lines = [
+    facts = [(key, _fact(value)) for key, value in card.items() if key not in _SENTENCES]
+    measured = card["measured"]
+    header = [title for title, _ in _COLUMNS.values()]
+    rows = [[_cell(mean.get(key), key) for key in _COLUMNS] for mean in measured["means"]]
+    parts = [
         f"# {card['name']}",
-        "",
         f"Training pictures: {card['data']}",
-        "",
         f"Recipe: {card['recipe']}",
-        "",
+        markdown_table(("fact", "value"), facts, left=2),
+        f"Measured by `{measured['how']}`, means over its pictures:",
+        markdown_table(header, rows, left=2),
     ]
-    lines += [
-        "| fact | value |",
-        "|---|---|",
-        *(f"| {key} | {_short(value)} |" for key, value in facts.items()),
-    ]
-    means = card["measured"]["means"]
-    columns = [key for key, value in means[0].items() if isinstance(value, str | int | float)]
-    lines += ["", f"Measured by `{card['measured']['how']}`:", ""]
-    lines += ["| " + " | ".join(columns) + " |", "|---" * len(columns) + "|"]
-    lines += ["| " + " | ".join(_short(mean[key]) for key in columns) + " |" for mean in means]
-    return "\n".join(lines) + "\n"
+    return "\n\n".join(parts) + "\n"
 
 
-def _short(value: object) -> str:
-    return f"{value:.4f}" if isinstance(value, float) else str(value)
+def _fact(value: object) -> str:
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _cell(value: Any, key: str) -> str:
+    return "–" if value is None else _COLUMNS[key][1](value)
 
 
 if __name__ == "__main__":
