@@ -10,8 +10,10 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 import torch
@@ -77,6 +79,16 @@ def test_exported_weights_are_whole(trained: Path, strategy: str) -> None:
         torch.testing.assert_close(value, expected, rtol=0, atol=TOLERANCE, msg=name)
 
 
+@pytest.fixture
+def group_of_one() -> Iterator[None]:
+    """Undoes what DDP begins in this process: the process group, and environment variables."""
+    with patch.dict(os.environ):
+        yield
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
+
+
+@pytest.mark.usefixtures("group_of_one")
 def test_ddp_that_would_exchange_nothing_is_refused(make_module, make_data, make_trainer) -> None:
     with pytest.raises(TrainingError, match="trainer=ddp"):
         make_trainer(2, strategy="ddp").fit(make_module(), make_data(2))
