@@ -127,6 +127,9 @@ def _code(codec: ImageCodec, picture: Picture, name: str, folder: Path, how: Pro
 
 def _draw(codec: ImageCodec, picture: Picture, comparison: Comparison, folder: Path) -> None:
     """Write the figures; what shows graphs only if the model has GFA blocks in its g_a."""
+    from glic_pyg.cli.inspect import FIELD_COUNT
+    from glic_pyg.cli.inspect_fields import grid_of_fields
+    from glic_pyg.cli.inspect_subjects import Subject
     from glic_pyg.inspection.crops import crop_figure, detailed_corner
     from glic_pyg.inspection.inspection import inspect_picture
     from glic_pyg.inspection.page import write_page
@@ -141,7 +144,8 @@ def _draw(codec: ImageCodec, picture: Picture, comparison: Comparison, folder: P
     if of_g_a:
         figure = _graph_figure(picture.colour, of_g_a[-1], comparison)
         (folder / f"{comparison.image}.graph.png").write_bytes(figure)
-        write_page(seen, folder / f"{comparison.image}.graph.html")
+        fields = grid_of_fields(Subject(codec.model, seen), FIELD_COUNT)
+        write_page(seen, folder / f"{comparison.image}.graph.html", fields=fields)
 
 
 def _captioned(

@@ -12,7 +12,10 @@ from glic_pyg.cli.file_output import check_output
 from glic_pyg.cli.options import add_coding_options, choose_device, set_threads
 from glic_pyg.codec.errors import GlicError
 
-__all__ = ["main"]
+__all__ = ["FIELD_COUNT", "main"]
+
+FIELD_COUNT = 12
+"""Receptive fields of a page."""
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -45,9 +48,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--fields",
         type=int,
-        default=6,
+        default=FIELD_COUNT,
         metavar="N",
-        help="receptive fields on the page (default: 6; 0: none)",
+        help=f"receptive fields on the page, a backward pass each (default: {FIELD_COUNT}; 0: none)",
     )
     parser.add_argument("--quality", type=float, metavar="Q", help="0 to 100, for weights of variable rate")
     parser.add_argument("--model", metavar="NAME", help="name of shipped weights (glic doctor lists them)")

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Sequence
 from functools import cache, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import torch
-
 from glic_pyg.cli.file_output import check_output, write_output
+from glic_pyg.cli.inspect_fields import fields_of_training, grid_of_fields, small_enough
 from glic_pyg.cli.inspect_subjects import Subject
 from glic_pyg.codec.errors import GlicError
 from glic_pyg.inspection.exports.files import export_files
@@ -21,14 +19,8 @@ from glic_pyg.inspection.figures.fields import field_figure
 from glic_pyg.inspection.figures.neighbourhoods import Pixel, neighbourhood_figure, telling_pixels
 from glic_pyg.inspection.inspection import Inspection
 from glic_pyg.inspection.page import write_page
-from glic_pyg.inspection.receptive_fields import ReceptiveFields, latent_grid, receptive_fields
-from glic_pyg.models.architectures import architecture_name, build
-from glic_pyg.models.contract import LATENT_STRIDE
 
 __all__ = ["export", "write_figures", "write_html"]
-
-FIELD_PIXELS = 2**20
-"""Gradients keep what g_a computed in memory; of larger photos there are no receptive fields."""
 
 _KINDS = ("png", "svg", "pdf")
 
@@ -87,8 +79,8 @@ def _figures(subject: Subject, pixels: Sequence[Pixel]) -> dict[str, Callable[..
     if seen.blocks:
         figures["degrees"] = partial(degree_figure, seen)
         figures["neighbourhoods"] = partial(neighbourhood_figure, seen, chosen)
-    if _small_enough(seen):
-        fields = cache(partial(_fields_of_training, subject, chosen))
+    if small_enough(seen):
+        fields = cache(partial(fields_of_training, subject, chosen))
         figures["receptive_fields"] = lambda kind: field_figure(fields(), kind)
     return figures
 
@@ -105,7 +97,7 @@ def write_html(subjects: Sequence[Subject], path: Path, field_count: int) -> Non
                 f"{subject.seen.weights} builds no graphs, so there is nothing for a page to show."
             )
     first, *rest = subjects
-    fields = [_grid_of_fields(subject, field_count) for subject in subjects]
+    fields = [grid_of_fields(subject, field_count) for subject in subjects]
     write_page(
         first.seen,
         path,
@@ -114,28 +106,3 @@ def write_html(subjects: Sequence[Subject], path: Path, field_count: int) -> Non
         second_fields=fields[1] if rest else None,
     )
     print(f"  {path}  {path.stat().st_size / 1e6:.1f} MB")
-
-
-def _grid_of_fields(subject: Subject, count: int) -> ReceptiveFields | None:
-    if count < 1 or not _small_enough(subject.seen):
-        return None
-    return receptive_fields(subject.model, subject.seen.photo, latent_grid(*subject.seen.size, count))
-
-
-def _fields_of_training(subject: Subject, pixels: Sequence[Pixel]) -> dict[str, ReceptiveFields]:
-    """Receptive fields of fresh weights and of the trained ones."""
-    model, places = subject.model, [(row // LATENT_STRIDE, column // LATENT_STRIDE) for row, column in pixels]
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        untrained = build(architecture_name(model), model.config).eval().to(next(model.parameters()).device)
-    return {
-        title: receptive_fields(each, subject.seen.photo, places)
-        for title, each in (("untrained", untrained), ("trained", model))
-    }
-
-
-def _small_enough(seen: Inspection) -> bool:
-    small = seen.size[0] * seen.size[1] <= FIELD_PIXELS
-    if not small:
-        print(f"inspect: {seen.picture} is too large for receptive fields; left out.", file=sys.stderr)
-    return small

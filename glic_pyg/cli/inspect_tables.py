@@ -15,9 +15,8 @@ __all__ = ["print_numbers", "print_overlaps"]
 
 def print_numbers(seen: Inspection) -> None:
     """A line a graph, and what the columns mean."""
-    pixels = seen.photo.shape[0] * seen.photo.shape[1]
     psnr = 10 * np.log10(255**2 / max(float(seen.error_map.mean(dtype=np.float64)), 1e-12))
-    print(f"{seen.picture} by {seen.weights}: {seen.bits.total / pixels:.4f} bpp estimated, {psnr:.2f} dB")
+    print(f"{seen.picture} by {seen.weights}: {seen.bpp:.4f} bpp estimated, {psnr:.2f} dB")
     if not seen.blocks:
         print("  This model builds no graphs.")
         return

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from glic_pyg.inspection.graph_arrays import GraphArrays
+from glic_pyg.inspection.graph_arrays import GraphArrays, Node
 from glic_pyg.inspection.layer_attention import LayerAttention
 from glic_pyg.inspection.notebook_view import notebook_view
 
@@ -59,6 +59,20 @@ class BlockGraphs:
     def degree(self) -> NDArray[np.int64]:
         """(h, w), neighbours of every node in all graphs together."""
         return np.sum([graph.degree for graph in self.graphs.values()], axis=0)
+
+    def attention(self, kind: str, node: Node) -> NDArray[np.float32]:
+        """(n,) what a node reads of each of its neighbours of a kind, the mean over layers and heads.
+
+        In the order of ``graphs[kind].neighbours(node)``; equal shares where no layer of the kind was asked
+        for.
+        """
+        graph = self.graphs[kind]
+        heads = [layer.weights([node]) for layer in self.layers if layer.graph is graph]
+        if not heads:
+            count = int(graph.degree[node])
+            return np.full(count, 1 / count, np.float32)
+        mean: NDArray[np.float32] = np.concatenate(heads, axis=1).mean(axis=1)
+        return mean
 
     def crop(self, nodes: NDArray[Any], height: int, width: int) -> NDArray[Any]:
         """The part of an (h, w) map that lies over a photo of height x width pixels, without its padding."""

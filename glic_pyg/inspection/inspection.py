@@ -51,6 +51,11 @@ class Inspection:
         height, width = self.photo.shape[:2]
         return height, width
 
+    @property
+    def bpp(self) -> float:
+        """Bits a pixel of the photo; bits of the padding, which a file has to hold too, are among them."""
+        return self.bits.total / (self.size[0] * self.size[1])
+
     @cached_property
     def bit_map(self) -> NDArray[np.float32]:
         """(H, W), bits of every pixel."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +50,20 @@ def test_against_a_photo_weights_and_bfloat16(graphs: Path, capsys: Capture) -> 
         assert main(["inspect", "a.png", *WEIGHTS, "--against", second]) == 0
         table = capsys.readouterr().out.split("in common (Jaccard)")[1].splitlines()[1:]
         assert len(table) == 8 and (all("100.0%" in line for line in table) == whole)
+
+
+def test_two_training_steps_of_a_model(graphs: Path, capsys: Capture) -> None:
+    """A step that moves the second block's input leaves some of its edges where they are."""
+    model = load_weights(graphs)
+    model.g_a(torch.rand(1, 3, 128, 128)).square().mean().backward()
+    with torch.no_grad():
+        for parameter in model.g_a.parameters():
+            if parameter.grad is not None:
+                parameter -= 0.02 * parameter.grad.sign()
+    save_weights("later.safetensors", model, {})
+    assert main(["inspect", "a.png", *WEIGHTS, "--against", "later.safetensors"]) == 0
+    shares = re.findall(r"g_a stage 2 \w+ +([\d.]+)%", capsys.readouterr().out.split("(Jaccard)")[1])
+    assert len(shares) == 2 and all(20 < float(share) < 100 for share in shares)
 
 
 def test_exports(capsys: Capture) -> None:

@@ -13,6 +13,10 @@ from glic_pyg.models.contract import LATENT_STRIDE
 
 __all__ = ["bits_and_error_figure"]
 
+_CAPTION = (
+    "Bits: as the entropy model predicts them, a value every 16 × 16 pixels. Error: RMS of the colours."
+)
+
 
 def bits_and_error_figure(inspection: Inspection, kind: str = "png") -> bytes:
     """The photo and what decoding gives; bits a pixel and the error in 8-bit levels (root mean square)."""
@@ -26,7 +30,7 @@ def bits_and_error_figure(inspection: Inspection, kind: str = "png") -> bytes:
         ],
         [
             partial(draw_map, values=bits, stride=LATENT_STRIDE, size=size, title="Bits a pixel"),
-            partial(draw_map, values=error, stride=1, size=size, title="Error in levels"),
+            partial(draw_map, values=error, stride=1, size=size, title="Error in levels of 255"),
         ],
     ]
-    return grid_figure(rows, size, kind)
+    return grid_figure(rows, size, kind, caption=_CAPTION)

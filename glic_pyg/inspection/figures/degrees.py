@@ -13,6 +13,11 @@ from glic_pyg.inspection.inspection import Inspection
 
 __all__ = ["degree_figure"]
 
+_CAPTION = (
+    "Complexity shares out the budget of each graph; degree is how many neighbours a node found. "
+    "Colours run from the 1st to the 99th percentile of a map."
+)
+
 
 def degree_figure(inspection: Inspection, kind: str = "png") -> bytes:
     """A row a block: its complexity, then how many neighbours every node has in each of its graphs."""
@@ -28,9 +33,9 @@ def degree_figure(inspection: Inspection, kind: str = "png") -> bytes:
                     values=block.crop(values, height, width),
                     stride=block.stride,
                     size=(height, width),
-                    title=f"{block.title}, {title}",
+                    title=f"{block.title}: {title}",
                 )
                 for title, values in maps.items()
             ]
         )
-    return grid_figure(rows, (height, width), kind)
+    return grid_figure(rows, (height, width), kind, caption=_CAPTION)

@@ -25,7 +25,7 @@ KINDS = {"local": ("#E69F00", "#B87A00"), "mesh": ("#56B4E9", "#2B86BD")}
 """Colours of edges and of letters: orange and sky blue of Okabe and Ito, and both dark enough to read."""
 
 _OTHER_KIND = ("#009E73", "#007A59")
-_DIMMED = 0.5
+_DIMMED = 0.6
 
 
 def figure_bytes(size: tuple[float, float], draw: Callable[[Figure], None], kind: str = "png") -> bytes:
@@ -67,12 +67,14 @@ def draw_map(
     title: str,
     *,
     span: tuple[float, float] | None = None,
+    write: Callable[[float], str] = "{:.3g}".format,
 ) -> None:
     """A map as colours over the place of a photo of (height, width) pixels, its scale above it.
 
     Args:
         values: (h, w), cut to the photo; a value covers ``stride`` x ``stride`` pixels.
         span: values of the darkest and the brightest colour; None for :func:`map_colours.limits`.
+        write: the two as they stand on the scale.
     """
     (height, width), (rows, columns), (low, high) = size, values.shape, span or limits(values)
     extent = (-0.5, columns * stride - 0.5, rows * stride - 0.5, -0.5)
@@ -80,30 +82,39 @@ def draw_map(
     axes.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
     axes.set_axis_off()
     axes.set_title(title, y=1.0)  # a fixed place, whatever stands above
-    bar = axes.figure.colorbar(
-        shown, cax=axes.inset_axes((0.72, 1.025, 0.28, 0.035)), orientation="horizontal"
-    )
+    place = axes.inset_axes((0.72, 1.025, 0.28, 0.025))
+    bar = axes.figure.colorbar(shown, cax=place, orientation="horizontal", ticks=[])
     bar.outline.set_visible(False)
-    bar.ax.tick_params(top=True, bottom=False, labeltop=True, labelbottom=False, pad=1)
-    bar.ax.locator_params(nbins=2)
+    for x, value in ((0, low), (1, high)):
+        place.text(x, 1.3, write(value), transform=place.transAxes, ha=("left", "right")[x], fontsize=8)
 
 
 def draw_neighbourhood(
     axes: Axes, rgb: Pixels, block: BlockGraphs, node: Node, label: str, *, title: str
 ) -> None:
-    """Edges into one node over the dimmed photo, those of the first kind on top, and how many there are."""
+    """Edges into one node over the dimmed photo, those of the first kind on top, and how many there are.
+
+    The area of a mark and how opaque its line is stand for attention, the mean of the kind's layers and
+    heads; the strongest of a kind but the node itself is largest.
+    """
     from matplotlib.collections import LineCollection
+    from matplotlib.colors import to_rgb
 
     height, width = rgb.shape[:2]
     grey = rgb.mean(axis=2, keepdims=True).repeat(3, axis=2)
     draw_photo(axes, ((0.25 * rgb + 0.75 * grey) * _DIMMED).astype(np.uint8))
     centre = centres(np.array([node]), block.stride)
     for kind, graph in reversed(list(block.graphs.items())):
-        ends, (colour, _) = centres(graph.neighbours(node), block.stride), kind_colours(kind)
-        ends = ends[(ends >= 0).all(1) & (ends[:, 0] < width) & (ends[:, 1] < height)]
+        neighbours, (colour, _) = graph.neighbours(node), kind_colours(kind)
+        weights, others = block.attention(kind, node), (neighbours != node).any(axis=1)
+        shares = np.minimum(weights / weights.max(initial=1e-9, where=others), 1)
+        ends = centres(neighbours, block.stride)
+        on_photo = (ends >= 0).all(1) & (ends[:, 0] < width) & (ends[:, 1] < height)
+        ends, shares = ends[on_photo], shares[on_photo]
         lines = np.stack([centre.repeat(len(ends), axis=0), ends], axis=1)
-        axes.add_collection(LineCollection(list(lines), colors=colour, linewidths=0.7, alpha=0.55))
-        axes.scatter(ends[:, 0], ends[:, 1], s=9, color=colour, linewidths=0, zorder=3)
+        colours = [(*to_rgb(colour), 0.15 + 0.6 * share) for share in shares]
+        axes.add_collection(LineCollection(list(lines), colors=colours, linewidths=0.7))
+        axes.scatter(ends[:, 0], ends[:, 1], s=2 + 16 * shares, color=colour, linewidths=0, zorder=3)
     mark(axes, node, block.stride, label)
     axes.set_title(title, loc="left")
     _write_counts(axes, ((kind, int(graph.degree[node])) for kind, graph in block.graphs.items()))

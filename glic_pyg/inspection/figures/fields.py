@@ -22,6 +22,11 @@ __all__ = ["field_figure"]
 
 _SPAN = (-5.0, -2.0)  # powers of ten below the strongest pixel; beyond them colours stay the same
 
+_CAPTION = (
+    "Brightness: gradient of the latents at the ringed place with respect to each pixel, "
+    "as a share of the strongest pixel's."
+)
+
 
 def field_figure(fields: Mapping[str, ReceptiveFields], kind: str = "png") -> bytes:
     """A row a model, a column a place of y: how much it depends on each pixel, as a power of ten.
@@ -32,7 +37,7 @@ def field_figure(fields: Mapping[str, ReceptiveFields], kind: str = "png") -> by
     """
     rows = [
         [
-            partial(_draw, field=field, node=(int(row), int(column)), title=f"{title}, {number}")
+            partial(_draw, field=field, node=(int(row), int(column)), title=f"{title}: place {number}")
             for number, (field, (row, column)) in enumerate(
                 zip(found.maps, found.positions, strict=True), start=1
             )
@@ -40,11 +45,15 @@ def field_figure(fields: Mapping[str, ReceptiveFields], kind: str = "png") -> by
         for title, found in fields.items()
     ]
     height, width = next(iter(fields.values())).maps.shape[1:]
-    return grid_figure(rows, (height, width), kind)
+    return grid_figure(rows, (height, width), kind, caption=_CAPTION)
 
 
 def _draw(axes: Axes, field: NDArray[np.float32], node: Node, title: str) -> None:
     height, width = field.shape
     relative = np.maximum(field / field.max(), 10 ** _SPAN[0])
-    draw_map(axes, np.log10(relative), 1, (height, width), title, span=_SPAN)
+    draw_map(axes, np.log10(relative), 1, (height, width), title, span=_SPAN, write=_power)
     mark(axes, node, LATENT_STRIDE, "")
+
+
+def _power(exponent: float) -> str:
+    return f"$10^{{{exponent:.0f}}}$"

@@ -15,6 +15,11 @@ __all__ = ["Pixel", "neighbourhood_figure", "telling_pixels"]
 Pixel = tuple[int, int]
 """Row and column."""
 
+_CAPTION = (
+    "A mark is a node that the ringed node reads; its area is the attention that it gets, mean of layers and "
+    "heads, beside the strongest of its graph. Above: how many there are, padding included."
+)
+
 
 def telling_pixels(inspection: Inspection) -> list[Pixel]:
     """The middles of three nodes with very many, usual and few neighbours in the last block of g_a."""
@@ -43,10 +48,10 @@ def neighbourhood_figure(inspection: Inspection, pixels: Sequence[Pixel], kind: 
                 block=block,
                 node=(row // block.stride, column // block.stride),
                 label=str(number),
-                title=f"{block.title}, {number}",
+                title=f"{block.title}: node {number}",
             )
             for number, (row, column) in enumerate(pixels, start=1)
         ]
         for block in inspection.blocks
     ]
-    return grid_figure(rows, inspection.size, kind)
+    return grid_figure(rows, inspection.size, kind, caption=_CAPTION)

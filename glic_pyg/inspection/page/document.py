@@ -9,20 +9,15 @@ import secrets
 from html import escape
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 from glic_pyg.inspection.inspection import Inspection
+from glic_pyg.inspection.page.fitted_panel import fitted_panel
 from glic_pyg.inspection.page.node_map import STEPS
 from glic_pyg.inspection.page.packed_block import WEIGHT_STEPS
-from glic_pyg.inspection.page.packed_panel import Fields, pack_panel
+from glic_pyg.inspection.page.packed_panel import Fields
 from glic_pyg.inspection.page.scripts import joined_scripts
-from glic_pyg.inspection.page.streams import Streams
 
 __all__ = ["page", "write_page"]
-
-LIMIT = 4_900_000  # bytes of binary data a photo
-LEAST_GROWTH = 3  # four times the nodes add at least so much of what the step before added
-_PITCHES = (64, 32, 16, 8, 4)
 
 
 def write_page(
@@ -53,7 +48,7 @@ def page(
     """A page that loads nothing: point at a place of the photo and see who its node reads from.
 
     Attention of every node, layer and head would not fit: neighbours are kept of one node in every square of
-    8 x 8 pixels, or of as many as fit into :data:`LIMIT` bytes a photo (all of them in a small one); see
+    8 x 8 pixels, or of as many as fit (all of them in a small photo); see ``fitted_panel``, and
     ``packed_block`` for what is rounded.
 
     Args:
@@ -62,7 +57,7 @@ def page(
         fields, second_fields: their receptive fields.
     """
     shown = [(inspection, fields)] if second is None else [(inspection, fields), (second, second_fields)]
-    panels, streams = zip(*(_fitted(*each, f"panel-{i}") for i, each in enumerate(shown)), strict=True)
+    panels, streams = zip(*(fitted_panel(*each, f"panel-{i}") for i, each in enumerate(shown)), strict=True)
     return _filled(
         title=escape(" and ".join(dict.fromkeys(each.picture or "A photo" for each, _ in shown))),
         style=_part("page.css"),
@@ -72,29 +67,6 @@ def page(
         streams="\n".join(pieces.html() for pieces in streams),
         script=joined_scripts(),
     )
-
-
-def _fitted(inspection: Inspection, fields: Fields | None, name: str) -> tuple[dict[str, Any], Streams]:
-    """The panel with the most nodes that fits, and its binary data."""
-    finest = min((block.stride for block in inspection.blocks), default=_PITCHES[0])
-    best, before = _packed(inspection, fields, name, _PITCHES[0]), None
-    for pitch in _PITCHES[1:]:
-        size = best[1].size
-        too_large = before is not None and size + LEAST_GROWTH * (size - before) > LIMIT
-        if best[0]["pitch"] <= finest or too_large:
-            break
-        finer = _packed(inspection, fields, name, pitch)
-        if finer[1].size > LIMIT:
-            break
-        best, before = finer, size
-    return best
-
-
-def _packed(
-    inspection: Inspection, fields: Fields | None, name: str, pitch: int
-) -> tuple[dict[str, Any], Streams]:
-    streams = Streams(name)
-    return {"streams": name, **pack_panel(inspection, pitch, streams, fields)}, streams
 
 
 def _filled(**parts: str) -> str:

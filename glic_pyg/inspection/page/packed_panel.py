@@ -19,6 +19,7 @@ __all__ = ["Fields", "pack_panel"]
 
 ERROR_SQUARE = 4  # pixels
 FIELD_VALUES = 200_000  # of all receptive fields together, at most
+FIELD_DECADES = 4  # powers of ten between the faintest square that is seen and the strongest
 _WEBP_QUALITY = 90
 
 Pixels = NDArray[np.uint8]
@@ -46,7 +47,6 @@ def pack_panel(
         fields: receptive fields of some latents of the same picture.
     """
     height, width = inspection.photo.shape[:2]
-    total = float(inspection.bit_map.sum(dtype=np.float64))
     return {
         "picture": inspection.picture,
         "weights": inspection.weights,
@@ -54,7 +54,7 @@ def pack_panel(
         "width": width,
         "height": height,
         "pitch": pitch,
-        "bpp": total / (height * width),
+        "bpp": inspection.bpp,
         "psnr": _decibels(float(inspection.error_map.mean(dtype=np.float64))),
         "start": _start(inspection),
         "photo": streams.add_bytes(_webp(inspection.photo)),
@@ -78,18 +78,23 @@ def block_means(values: NDArray[np.floating], side: int) -> NDArray[np.float64]:
 
 
 def _pack_fields(fields: Fields, streams: Streams) -> dict[str, Any]:
-    """Receptive fields on squares, as shares of their strongest square; a square root keeps faint ones."""
+    """Receptive fields on squares, as powers of ten below the strongest square of each.
+
+    Those of trained weights are a peak on a wide plain; a linear scale, or a root, shows the peak alone.
+    """
     side = 4
     while fields.maps.size / side**2 > FIELD_VALUES:
         side *= 2
     maps = np.stack([block_means(field, side) for field in fields.maps])
-    shares = np.sqrt(maps / np.maximum(maps.max(axis=(1, 2), keepdims=True), np.finfo(np.float64).tiny))
+    shares = maps / np.maximum(maps.max(axis=(1, 2), keepdims=True), np.finfo(np.float64).tiny)
+    levels = 1 + np.log10(np.maximum(shares, 10.0**-FIELD_DECADES)) / FIELD_DECADES
     return {
         "positions": fields.positions.tolist(),
         "side": side,
+        "decades": FIELD_DECADES,
         "rows": maps.shape[1],
         "columns": maps.shape[2],
-        "stream": streams.add_array(np.round(shares * 255).astype(np.uint8)),
+        "stream": streams.add_array(np.round(levels * 255).astype(np.uint8)),
     }
 
 

@@ -12,7 +12,7 @@ from glic_pyg.inspection.figures.degrees import degree_figure
 from glic_pyg.inspection.figures.fields import field_figure
 from glic_pyg.inspection.figures.neighbourhoods import neighbourhood_figure, telling_pixels
 from glic_pyg.inspection.inspection import Inspection
-from glic_pyg.inspection.map_colours import map_colours
+from glic_pyg.inspection.map_colours import limits, map_colours
 from glic_pyg.inspection.receptive_fields import ReceptiveFields
 
 
@@ -24,7 +24,12 @@ def written(svg: bytes) -> set[str]:
 def test_degrees_of_every_block(inspection: Inspection) -> None:
     said = written(degree_figure(inspection, "svg"))
     for block in inspection.blocks:
-        assert {f"{block.title}, {what}" for what in ("complexity", "local degree", "mesh degree")} <= said
+        assert {f"{block.title}: {what}" for what in ("complexity", "local degree", "mesh degree")} <= said
+
+
+def test_scales_tell_their_ends(inspection: Inspection) -> None:
+    said = written(bits_and_error_figure(inspection, "svg"))
+    assert {f"{end:.3g}" for end in limits(inspection.bit_map[::16, ::16])} <= said
 
 
 def test_neighbourhoods_count_the_edges(inspection: Inspection) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from glic_pyg.inspection.inspection import Inspection
-from glic_pyg.inspection.page import document, page, write_page
+from glic_pyg.inspection.page import document, write_page
 from glic_pyg.inspection.page.scripts import joined_scripts
 
 
@@ -33,17 +33,6 @@ def _first_lines(module: str) -> str:
 def test_names_are_no_markup(two_file: Path) -> None:
     text = two_file.read_text(encoding="utf-8")
     assert "<title>noise and &lt;b&gt;turned&lt;/b&gt; · " in text and "<b>" not in text
-
-
-def test_nodes_become_fewer_where_they_do_not_fit(
-    inspection: Inspection, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    whole = page(inspection)
-    assert '"pitch":4' in whole
-    monkeypatch.setattr(document, "LIMIT", len(whole) * 2 // 3)
-    smaller = page(inspection)
-    assert '"pitch":8' in smaller or '"pitch":16' in smaller
-    assert len(smaller) < len(whole)
 
 
 def test_a_page_is_replaced_by_a_whole_one(

@@ -143,6 +143,20 @@ def test_overlays_are_the_maps(
     assert page.locator(".scale").text_content().lower().startswith(name)
 
 
+def test_a_tick_tells_where_on_the_scale_the_node_is(
+    open_page: OpenPage, page_file: Path, inspection: Inspection
+) -> None:
+    page = open_page(page_file)
+    page.locator("#overlay input[value=degree]").check(force=True)
+    degree = inspection.block("g_a stage 2").degree[:17, :25]
+    low, high = np.quantile(degree, (0.01, 0.99), method="nearest")
+    for x, y in [(10, 10), (110, 66), (190, 117)]:
+        hover(page, x, y)
+        left = page.locator(".scale .tick").evaluate("tick => tick.style.left")
+        share = np.clip((degree[y // 8, x // 8] - low) / (high - low), 0, 1)
+        assert float(left.rstrip("%")) == pytest.approx(100 * share, abs=0.1)
+
+
 def canvas(page: Any) -> NDArray[np.float64]:
     """(4, h, w): red, green, blue and opacity of the overlay, a pixel a value of its map."""
     address = page.locator(".view canvas").evaluate("canvas => canvas.toDataURL()")

@@ -12,6 +12,7 @@ from glic_pyg.inspection.inspection import Inspection
 from glic_pyg.inspection.page.node_map import STEPS, pack_values
 from glic_pyg.inspection.page.packed_panel import block_means, pack_panel
 from glic_pyg.inspection.page.streams import Streams
+from glic_pyg.inspection.receptive_fields import ReceptiveFields
 
 
 def data(streams: Streams, number: int) -> bytes:
@@ -45,6 +46,14 @@ def test_maps_are_those_of_the_photo(packed: tuple[dict[str, Any], Streams], ins
     assert error[-1, -1] == pytest.approx(inspection.error_map[-2:, -4:].mean(), rel=0.01)
 
 
+def test_the_rate_is_that_of_a_file_padding_included(
+    packed: tuple[dict[str, Any], Streams], inspection: Inspection
+) -> None:
+    bits = inspection.bits.y.sum(dtype=np.float64) + inspection.bits.z.sum(dtype=np.float64)
+    assert packed[0]["bpp"] == pytest.approx(bits / (130 * 200)) == inspection.bpp
+    assert inspection.bpp > 1.05 * inspection.bit_map.mean()
+
+
 def test_the_photo_is_there_at_full_size(
     packed: tuple[dict[str, Any], Streams], photo: NDArray[np.uint8]
 ) -> None:
@@ -52,6 +61,16 @@ def test_the_photo_is_there_at_full_size(
     shown = np.asarray(Image.open(io.BytesIO(data(streams, panel["photo"]))))
     assert shown.shape == photo.shape
     assert np.abs(shown[:, :90].astype(int) - photo[:, :90]).max() <= 3
+
+
+def test_fields_are_powers_of_ten(inspection: Inspection) -> None:
+    maps = np.full((1, *inspection.size), 1e-9)
+    maps[0, :4, :4], maps[0, :4, 4:8] = 1, 0.01
+    streams = Streams("a")
+    panel = pack_panel(inspection, 64, streams, ReceptiveFields(np.array([[0, 0]]), maps))
+    levels = np.frombuffer(zlib.decompress(data(streams, panel["fields"]["stream"])), np.uint8)
+    assert panel["fields"]["side"] == 4 and panel["fields"]["decades"] == 4
+    assert levels[:3].tolist() == [255, 128, 0]
 
 
 def test_means_of_squares_and_of_what_is_left_of_them() -> None:

@@ -2,7 +2,7 @@ import { gradient } from "./colours.js";
 import { Lens } from "./lens.js";
 import { marksOf } from "./marks.js";
 import { short } from "./numbers.js";
-import { drawField, drawMap, fieldAt, limitsOf, OVERLAYS, overlayMap } from "./overlays.js";
+import { drawField, drawMap, fieldAt, latentsOf, limitsOf, OVERLAYS, overlayMap } from "./overlays.js";
 import { look } from "./panel_data.js";
 import { Readout } from "./readout.js";
 
@@ -17,6 +17,7 @@ export class Figure {
     this.image = this.view.querySelector("img");
     this.canvas = this.view.querySelector("canvas");
     this.svg = this.view.querySelector("svg");
+    this.scale = this.element.querySelector(".scale");
     this.lens = new Lens(this.element.querySelector(".lens"), panel);
     this.readout = new Readout(this.element);
     new ResizeObserver(() => this.drawMarks()).observe(this.view);
@@ -31,6 +32,7 @@ export class Figure {
     await this.drawOverlay(panels, seen);
     if (current !== this.latest) return; // overtaken by a later choice
     this.look = seen;
+    this.markScale?.(seen.place);
     this.readout.show(seen);
     this.drawMarks();
     this.element.ariaBusy = "false";
@@ -48,40 +50,44 @@ export class Figure {
     if (!this.look || !this.view.clientWidth) return;
     const zoom = this.view.clientWidth / this.panel.width, seen = this.lens.show(this.look);
     const frame = `<rect class="frame" x="${seen.x}" y="${seen.y}" width="${seen.side}" height="${seen.side}" stroke-width="${1 / zoom}"/>`;
-    this.svg.innerHTML = frame + marksOf(this.look, zoom) + (this.latent ? latentMark(this.latent, zoom) : "");
+    this.svg.innerHTML = frame + marksOf(this.look, zoom) + (this.field === null ? "" : latentMarks(this.panel.fields, this.field, zoom));
   }
 
   async drawOverlay(panels, seen) {
     const { overlay, block } = this.choices;
     this.view.dataset.overlay = overlay;
-    this.latent = overlay === "field" && this.panel.fields ? fieldAt(this.panel.fields, seen.place) : null;
-    const drawn = `${overlay} ${this.latent?.index ?? block?.name}`;
-    if (drawn === this.drawn) return;
-    this.drawn = drawn;
-    this.canvas.hidden = true;
-    const scale = this.element.querySelector(".scale");
-    scale.hidden = overlay === "none";
-    if (this.latent) this.showField(await this.panel.fieldLevels, scale);
-    else if (overlay !== "none" && overlay !== "field") await this.showMap(panels, overlay, block, scale);
+    this.field = overlay === "field" && this.panel.fields ? fieldAt(this.panel.fields, seen.place) : null;
+    const drawn = `${overlay} ${this.field ?? block?.name}`;
+    if (drawn !== this.drawn) {
+      this.drawn = drawn;
+      this.canvas.hidden = this.scale.hidden = true;
+      if (this.field !== null) await this.showField();
+      else if (overlay !== "none" && overlay !== "field") await this.showMap(panels, overlay, block);
+    }
   }
 
-  showField(levels, scale) {
-    drawField(this.canvas, this.panel.fields, levels, this.latent.index);
+  async showField() {
+    drawField(this.canvas, this.panel.fields, await this.panel.fieldLevels, this.field);
     this.place();
-    scale.textContent = "Lit: the pixels that move the latent in the dashed square, as the square root of their share";
+    this.showScale("field", `10<sup>−${this.panel.fields.decades}</sup>`, "1 = strongest square", "linear-gradient(90deg, #222, #fff)");
+    this.markScale = null;
   }
 
-  async showMap(panels, overlay, block, scale) {
+  async showMap(panels, overlay, block) {
     const maps = await Promise.all(panels.map(panel => overlayMap(panel, overlay, block)));
     const own = maps[panels.indexOf(this.panel)];
-    scale.hidden = !own;
     if (!own) return;
     const limits = limitsOf(maps.filter(Boolean));
     drawMap(this.canvas, own, limits);
     this.place();
-    const { title, unit } = OVERLAYS[overlay];
-    scale.innerHTML = `<span>${title}</span> <span>${short(limits.low)}</span>`
-      + `<i style="background: ${gradient}"></i><span>${short(limits.high)} ${unit}</span>`;
+    this.showScale(overlay, short(limits.low), `${short(limits.high)} ${OVERLAYS[overlay].unit}`, gradient);
+    this.markScale = place => this.scale.querySelector(".tick").style.left = `${100 * shareOf(own.atPlace(place), limits)}%`;
+  }
+
+  showScale(overlay, low, high, colours) {
+    const { title, words } = OVERLAYS[overlay];
+    this.scale.innerHTML = `<span>${title}</span> <span>${low}</span><i style="background: ${colours}"><span class="tick"></span></i><span>${high}</span> <small>${words}</small>`;
+    this.scale.hidden = false;
   }
 
   /** Lay the canvas over the photo; at its right and lower edge squares may reach beyond. */
@@ -93,8 +99,11 @@ export class Figure {
   }
 }
 
-const latentMark = ({ x, y }, zoom) =>
-  `<rect class="latent" x="${x - 8}" y="${y - 8}" width="16" height="16" stroke-width="${1.5 / zoom}" stroke-dasharray="${3 / zoom}"/>`;
+/** Where on a scale a value is, from 0 to 1. */
+const shareOf = (value, { low, high }) => Math.min(1, Math.max(0, (value - low) / (high - low)));
+
+const latentMarks = (fields, chosen, zoom) => latentsOf(fields).map(({ x, y }, i) =>
+  `<rect class="${i === chosen ? "latent" : "field-place"}" x="${x - 8}" y="${y - 8}" width="16" height="16" stroke-width="${1.5 / zoom}" stroke-dasharray="${3 / zoom}"/>`).join("");
 
 function markup({ picture, weights, quality, bpp, psnr, width, height }, number) {
   const text = string => Object.assign(document.createElement("i"), { textContent: string }).innerHTML.replaceAll('"', "&quot;");
@@ -119,7 +128,7 @@ function markup({ picture, weights, quality, bpp, psnr, width, height }, number)
       <div class="counts">
         <table class="numbers"></table>
         <details><summary>All neighbours</summary><div class="scroll" tabindex="0" role="group" aria-label="All neighbours">
-          <table><thead><tr><th scope="col">Graph</th><th scope="col">Row</th><th scope="col">Column</th><th scope="col">Attention</th><td></td></tr></thead>
+          <table><thead><tr><th scope="col">Graph</th><th scope="col">Row</th><th scope="col">Column</th><th scope="col">Distance</th><th scope="col">Attention</th><td></td></tr></thead>
           <tbody></tbody></table></div></details>
       </div>
     </div>`;

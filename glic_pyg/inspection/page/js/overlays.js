@@ -4,11 +4,11 @@ import { nearest } from "./geometry.js";
 // Maps that can be laid over the photo.
 export const OVERLAYS = {
   none: { title: "None" },
-  complexity: { title: "Complexity", unit: "", of: "block" },
-  degree: { title: "Degree", unit: "neighbours", of: "block" },
-  bits: { title: "Bits", unit: "bits a pixel", of: "squares" },
-  error: { title: "Error", unit: "levels of 255", of: "squares" },
-  field: { title: "Receptive field" },
+  complexity: { title: "Complexity", unit: "", of: "block", words: "shares out the budget: the higher, the more neighbours a node may have" },
+  degree: { title: "Degree", unit: "neighbours", of: "block", words: "those that a node found, in all graphs of the block" },
+  bits: { title: "Bits", unit: "bits a pixel", of: "squares", words: "what each 16 × 16 pixels take in the file, as the entropy model predicts it" },
+  error: { title: "Error", unit: "levels of 255", of: "squares", words: "by which the decoded photo is off, root mean square of 4 × 4 pixels" },
+  field: { title: "Receptive field", words: "of the latent in the dashed square: the lit pixels move it; faint squares are the others that can be pointed at" },
 };
 
 /** The map of a panel under an overlay's name, or none. */
@@ -35,12 +35,12 @@ export function drawField(canvas, fields, levels, index) {
   paint(canvas, fields.rows, fields.columns, fields.side, i => [8, 10, 16, 232 * (1 - levels[index * size + i] / 255)]);
 }
 
-/** The receptive field nearest to a place, and the middle of its latent. */
-export function fieldAt(fields, place) {
-  const middles = fields.positions.map(([row, column]) => ({ x: (column + 0.5) * 16, y: (row + 0.5) * 16 }));
-  const index = nearest(middles.map(({ x, y }) => Math.hypot(x - place.x, y - place.y)), 0);
-  return { index, ...middles[index] };
-}
+/** The middles of the latents whose receptive fields there are. */
+export const latentsOf = fields => fields.positions.map(([row, column]) => ({ x: (column + 0.5) * 16, y: (row + 0.5) * 16 }));
+
+/** The index of the receptive field nearest to a place. */
+export const fieldAt = (fields, place) =>
+  nearest(latentsOf(fields).map(({ x, y }) => Math.hypot(x - place.x, y - place.y)), 0);
 
 function paint(canvas, rows, columns, stride, pixel) {
   Object.assign(canvas, { width: columns, height: rows });

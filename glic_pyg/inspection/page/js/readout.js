@@ -49,6 +49,6 @@ function tableOf({ groups }) {
   return `<thead><tr><td></td>${heads}</tr></thead><tbody>${lines}</tbody>`;
 }
 
-const rowOf = ({ kind, row, column, onMap, inPhoto, weight }) =>
-  `<tr><td><span class="key ${kind}">${kind}</span></td><td>${row}</td><td>${column}</td>`
+const rowOf = ({ kind, row, column, distance, onMap, inPhoto, weight }) =>
+  `<tr><td><span class="key ${kind}">${kind}</span></td><td>${row}</td><td>${column}</td><td>${Math.round(distance)} px</td>`
   + `<td>${weight === null ? "–" : `<data value="${weight}">${percent(weight)}</data>`}</td><td>${inPhoto ? "" : onMap ? "padding" : "off the map"}</td></tr>`;
