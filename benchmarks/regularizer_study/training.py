@@ -22,6 +22,7 @@ from glic_pyg.training.codec_module import CodecModule
 from glic_pyg.training.loss import RateDistortionLoss
 from glic_pyg.training.quantile_solver import solve_quantiles
 from glic_pyg.training.schedule import WarmupHoldDecay
+from glic_pyg.whole_file import whole_file
 
 __all__ = ["build_module", "load_weights", "save_weights", "train"]
 
@@ -106,9 +107,8 @@ def train(
 
 def save_weights(module: CodecModule, path: Path) -> None:
     """Keep codec and q_θ; the file is complete or not there."""
-    partial_file = path.with_name(path.name + ".part")
-    torch.save({name: part.state_dict() for name, part in _parts(module).items()}, partial_file)
-    partial_file.replace(path)
+    with whole_file(path) as place:
+        torch.save({name: part.state_dict() for name, part in _parts(module).items()}, place)
 
 
 def load_weights(module: CodecModule, path: Path) -> None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import secrets
 from pathlib import Path
 
 from glic_pyg.codec.errors import GlicError
+from glic_pyg.whole_file import whole_file
 
 __all__ = ["check_output", "write_output"]
 
@@ -31,14 +30,9 @@ def check_output(source: str, target: str, force: bool) -> None:
 
 
 def write_output(path: Path, data: bytes) -> None:
-    """Write to a temporary file beside ``path`` and rename it; on any failure nothing is left behind."""
+    """Write a file whole or not at all; a pipe or a device as it is."""
     if path.exists() and not path.is_file():
         path.write_bytes(data)
         return
-    temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(4)}.part")
-    try:
-        with temporary.open("xb") as out:
-            out.write(data)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with whole_file(path) as place:
+        place.write_bytes(data)

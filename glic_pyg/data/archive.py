@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from glic_pyg.data.image_file import DataError
+from glic_pyg.whole_file import whole_file
 
 __all__ = ["unpack"]
 
@@ -51,13 +52,8 @@ def unpack(archive: Path, pattern: str, folder: Path) -> list[Path]:
 
 
 def _write(member: IO[bytes], path: Path) -> Path:
-    partial = path.with_name(f".{path.name}.part")
-    try:
-        with partial.open("wb") as out:
-            shutil.copyfileobj(member, out)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with whole_file(path) as place, place.open("wb") as out:
+        shutil.copyfileobj(member, out)
     return path
 
 

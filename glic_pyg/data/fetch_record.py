@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import secrets
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from glic_pyg.data.image_file import DataError
+from glic_pyg.whole_file import whole_file
 
 __all__ = ["RECORD_NAME", "FetchRecord", "Fetched", "sha256_of"]
 
@@ -58,12 +58,8 @@ class FetchRecord:
         """Note a file; the record on disk is replaced as a whole."""
         self.files[name] = fetched
         entries = {name: asdict(entry) for name, entry in sorted(self.files.items())}
-        partial = self.path.with_name(f"{RECORD_NAME}.{secrets.token_hex(4)}.part")
-        try:
-            partial.write_text(json.dumps({"version": _VERSION, "files": entries}, indent=1) + "\n", "utf-8")
-            partial.replace(self.path)
-        finally:
-            partial.unlink(missing_ok=True)
+        with whole_file(self.path) as place:
+            place.write_text(json.dumps({"version": _VERSION, "files": entries}, indent=1) + "\n", "utf-8")
 
     def is_there(self, name: str) -> bool:
         """Whether everything that a fetched file became is in the folder, with the right number of bytes."""

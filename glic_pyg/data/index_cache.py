@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import secrets
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from glic_pyg.data.image_file import ImageFile
+from glic_pyg.whole_file import whole_file
 
 __all__ = ["FileIndex", "IndexCache", "default_cache_folder"]
 
@@ -81,12 +81,8 @@ class IndexCache:
         entries = {path: [stamp, *_to_rows(index)] for path, (stamp, index) in self._indices.items()}
         with suppress(OSError):
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            temporary = self.path.with_name(f".{self.path.name}.{secrets.token_hex(4)}.part")
-            try:
-                temporary.write_text(json.dumps({"version": _VERSION, "files": entries}), encoding="utf-8")
-                temporary.replace(self.path)
-            finally:
-                temporary.unlink(missing_ok=True)
+            with whole_file(self.path) as place:
+                place.write_text(json.dumps({"version": _VERSION, "files": entries}), encoding="utf-8")
 
     def _load(self) -> dict[str, Any]:
         if self.path is None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from glic_pyg.models.architectures import architecture_name, build
+from glic_pyg.whole_file import whole_file
 
 
 def save_weights(path: str | Path, model: nn.Module, card: dict[str, Any]) -> None:
@@ -34,14 +33,9 @@ def save_weights(path: str | Path, model: nn.Module, card: dict[str, Any]) -> No
         "card": json.dumps(card),
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".part")
-    os.close(handle)
-    try:
-        save_file(weights_of(model), temporary, metadata)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
+    with whole_file(path) as place:
+        save_file(weights_of(model), place, metadata)
+        place.chmod(0o644)  # safetensors keeps others from reading
 
 
 def load_weights(path: str | Path) -> nn.Module:
