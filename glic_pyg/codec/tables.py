@@ -75,12 +75,8 @@ class Table:
     model: Any
 
     @staticmethod
-    def from_probabilities(probabilities: NDArray[np.float64], grid: int) -> Table:
-        """Round probabilities of -radius..radius to the grid 2^-grid; the rest goes to the escape."""
-        return Table._from_parts(integer_parts(probabilities, grid))
-
-    @staticmethod
-    def _from_parts(parts: NDArray[np.int64]) -> Table:
+    def from_parts(parts: NDArray[np.int64]) -> Table:
+        """The table of integers as :func:`integer_parts` makes them."""
         # constriction gives each entry one part and shares out the rest in proportion; handed weights
         # that sum to that rest, it has nothing left to round.
         model = constriction.stream.model.Categorical(
@@ -131,7 +127,7 @@ def gaussian_parts(level: int) -> NDArray[np.int64]:
 @cache
 def gaussian_tables() -> tuple[Table, ...]:
     """The tables of all scales, built once a process."""
-    return tuple(Table._from_parts(gaussian_parts(level)) for level in range(SCALE_LEVELS))
+    return tuple(Table.from_parts(gaussian_parts(level)) for level in range(SCALE_LEVELS))
 
 
 def gaussian_fingerprint() -> str:
@@ -187,4 +183,4 @@ def factorized_parts(bottleneck: EntropyBottleneck) -> list[NDArray[np.int64]]:
 
 def factorized_tables(bottleneck: EntropyBottleneck) -> tuple[Table, ...]:
     """The tables of all channels of a factorized prior."""
-    return tuple(Table._from_parts(parts) for parts in factorized_parts(bottleneck))
+    return tuple(Table.from_parts(parts) for parts in factorized_parts(bottleneck))

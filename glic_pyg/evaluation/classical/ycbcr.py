@@ -12,7 +12,6 @@ __all__ = ["frame_size", "rgb_from_frame", "ycbcr_frame"]
 
 _RED, _BLUE = 0.2126, 0.0722
 _CB, _CR = 2 * (1 - _BLUE), 2 * (1 - _RED)
-Plane = NDArray[np.float32]
 
 
 def ycbcr_frame(pixels: Pixels, *, bits: int, halved: bool) -> bytes:
