@@ -38,38 +38,44 @@ LEGEND_OF_TIMES = (
 Validation = tuple[DictConfig, dict[str, str]]
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Print the table, the best run first."""
-    arguments = list(sys.argv[1:] if argv is None else argv)
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.race", description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, help="of the runs, each with its configuration and metrics")
     parser.add_argument("--names", nargs="*", default=["optim.codec.lr"], help="settings to show")
     parser.add_argument("--progress", action="store_true", help="every validation, in the order of the runs")
     parser.add_argument("--markdown", action="store_true", help="print a table for the docs")
-    args = parser.parse_args(arguments)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Print the table, the best run first; 0, or 1 if there is no run."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    args = _parser().parse_args(arguments)
     torch.set_num_threads(1)
-    runs = [
-        validations
-        for config in sorted(args.folder.glob("*/.hydra/config.yaml"))
-        if (validations := _validations(config))
-    ]
-    found = sorted((run[-1] for run in runs), key=_cost)
-    if args.progress:
-        found = [validation for run in runs for validation in run]
+    found = _found(args.folder, progress=args.progress)
     if not found:
         print(f"race: no run in {args.folder} has a validated variable-rate model.", file=sys.stderr)
         return 1
-    qualities = list(found[0][0].module.val_qualities)
-    header = ("steps", "batch", "optimizer", *args.names, "cost", *(f"quality {q}" for q in qualities))
-    times = () if args.progress else ("pass, s", "optimizer, s")
-    rows = [
-        [*_row(cfg, metrics, args.names), *(f"{s:.3f}" for s in (_times(cfg) if times else ()))]
-        for cfg, metrics in found
-    ]
-    print_table((*header, *times), rows, markdown=args.markdown, left=3 + len(args.names))
-    how = provenance(["python", "-m", "benchmarks.race", *arguments])
-    print(f"\n{LEGEND}{LEGEND_OF_TIMES if times else ''}\n\n{how}")
+    header = ["steps", "batch", "optimizer", *args.names, "cost"]
+    header += [f"quality {quality}" for quality in found[0][0].module.val_qualities]
+    rows = [_row(cfg, metrics, args.names) for cfg, metrics in found]
+    legend = LEGEND
+    if not args.progress:
+        header += ["pass, s", "optimizer, s"]
+        rows = [[*row, *_times(cfg)] for row, (cfg, _) in zip(rows, found, strict=True)]
+        legend += LEGEND_OF_TIMES
+    print_table(header, rows, markdown=args.markdown, left=3 + len(args.names))
+    print(f"\n{legend}\n\n{provenance(['python', '-m', 'benchmarks.race', *arguments])}")
     return 0
+
+
+def _found(folder: Path, *, progress: bool) -> list[Validation]:
+    """Every validation in the order of the runs, or each run's last one, the best run first."""
+    configs = sorted(folder.glob("*/.hydra/config.yaml"))
+    runs = [validations for config in configs if (validations := _validations(config))]
+    if progress:
+        return [validation for run in runs for validation in run]
+    return sorted((run[-1] for run in runs), key=_cost)
 
 
 def _validations(config: Path) -> list[Validation]:
@@ -109,8 +115,8 @@ def _row(cfg: DictConfig, metrics: dict[str, str], names: Sequence[str]) -> list
     return [str(int(metrics["step"]) + 1), batch, optimizer, *settings, cost, *points]
 
 
-def _times(cfg: DictConfig) -> tuple[float, float]:
-    """Seconds of a forward and backward pass, and of a step of the optimizer."""
+def _times(cfg: DictConfig) -> tuple[str, str]:
+    """Cells: seconds of a forward and backward pass, and of a step of the optimizer."""
     module: Any = instantiate(cfg.module)
     parameters = list(parameter_groups(module.model).codec.values())
     x = torch.rand(cfg.data.batch_size, 3, cfg.data.crop, cfg.data.crop)
@@ -124,7 +130,8 @@ def _times(cfg: DictConfig) -> tuple[float, float]:
     passes = min(_seconds(step) for _ in range(3))
     optimizer = module.codec_optimizer(parameters)
     optimizer.step()
-    return passes, sum(_seconds(optimizer.step) for _ in range(OPTIMIZER_STEPS)) / OPTIMIZER_STEPS
+    steps = sum(_seconds(optimizer.step) for _ in range(OPTIMIZER_STEPS))
+    return f"{passes:.3f}", f"{steps / OPTIMIZER_STEPS:.3f}"
 
 
 def _seconds(work: Callable[[], object]) -> float:
