@@ -40,7 +40,8 @@ def test_a_step_in_float32_and_in_bfloat16(make_module, make_trainer, make_data,
         before = {key: value.clone() for key, value in untrained(name).state_dict().items()}
         module, seen = one_step(make_module, make_trainer, data, name, precision=precision)
         groups = parameter_groups(module.model, module.regularizer.model)
-        still = [key for key in groups.codec if torch.equal(module.model.state_dict()[key], before[key])]
+        after = module.model.state_dict()
+        still = [key for key in groups.codec if torch.equal(after[key], before[key])]
         assert len(still) < len(groups.codec) / 3, still
         assert all(p.isfinite().all() and p.dtype == torch.float32 for p in module.parameters())
         figures.append(seen)
