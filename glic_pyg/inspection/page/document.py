@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import secrets
 from html import escape
 from importlib.resources import files
 from pathlib import Path
@@ -16,6 +14,7 @@ from glic_pyg.inspection.page.node_map import STEPS
 from glic_pyg.inspection.page.packed_block import WEIGHT_STEPS
 from glic_pyg.inspection.page.packed_panel import Fields
 from glic_pyg.inspection.page.scripts import joined_scripts
+from glic_pyg.whole_file import whole_file
 
 __all__ = ["page", "write_page"]
 
@@ -30,12 +29,8 @@ def write_page(
 ) -> None:
     """Write :func:`page` to a file; one that is there is replaced, and only by a whole one."""
     text = page(inspection, second=second, fields=fields, second_fields=second_fields)
-    temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(4)}.part")
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with whole_file(path) as place:
+        place.write_text(text, encoding="utf-8")
 
 
 def page(

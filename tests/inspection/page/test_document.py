@@ -1,3 +1,4 @@
+import os
 import re
 from pathlib import Path
 
@@ -40,7 +41,7 @@ def test_a_page_is_replaced_by_a_whole_one(
 ) -> None:
     path = tmp_path / "page.html"
     path.write_text("before")
-    monkeypatch.setattr(document.os, "replace", _fail)
+    monkeypatch.setattr(os, "replace", _fail)
     with pytest.raises(OSError, match="disk"):
         write_page(inspection, path)
     assert [file.name for file in tmp_path.iterdir()] == ["page.html"] and path.read_text() == "before"
