@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor, nn
 
 from glic_pyg.graph import Builder
@@ -31,7 +32,7 @@ class AnalysisTransform(nn.Module):
         self.blocks = nn.ModuleList([*blocks, nn.Identity()])
 
     def forward(self, x: Tensor) -> Tensor:
-        side = x
+        x = side = x.contiguous(memory_format=torch.channels_last)
         for down, block, branch in zip(self.down, self.blocks, self.side, strict=True):
             side = branch(side)
             x = block(down(x)) + side
@@ -54,7 +55,7 @@ class SynthesisTransform(nn.Module):
         self.blocks = nn.ModuleList([*reversed(blocks), nn.Identity()])
 
     def forward(self, y_hat: Tensor) -> Tensor:
-        x = side = y_hat
+        x = side = y_hat.contiguous(memory_format=torch.channels_last)
         for up, block, branch in zip(self.up, self.blocks, self.side, strict=True):
             side = branch(side)
             x = block(up(x)) + side

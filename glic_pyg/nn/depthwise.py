@@ -1,4 +1,4 @@
-"""Depthwise convolution of rows of channels, with a backward pass that is fast on CPUs."""
+"""Depthwise convolution of rows of channels, by whichever of several equal paths is there."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from torch.autograd.function import once_differentiable
 
 from glic_pyg.nn import native
 from glic_pyg.nn.channels_last import map_of, rows_of
+from glic_pyg.nn.gated_linear import gate
 
 
 def depthwise(rows: Tensor, weight: Tensor, bias: Tensor | None, missing: tuple[int, int]) -> Tensor:
@@ -22,15 +23,37 @@ def depthwise(rows: Tensor, weight: Tensor, bias: Tensor | None, missing: tuple[
     Returns:
         ``(B, H + top + bottom - 2 (k // 2), W, C)``.
     """
-    above, below = missing
-    in_kernel = above if above == below and rows.dtype != torch.float64 else 0
-    padded = rows if in_kernel or not any(missing) else F.pad(rows, (0, 0, 0, 0, *missing))
     if torch.is_autocast_enabled(rows.device.type):
         dtype = torch.get_autocast_dtype(rows.device.type)
-        padded, weight, bias = padded.to(dtype), weight.to(dtype), None if bias is None else bias.to(dtype)
+        rows, weight, bias = rows.to(dtype), weight.to(dtype), None if bias is None else bias.to(dtype)
     if rows.dtype == torch.float64:
-        return _by_shifts(padded, weight, bias)
-    return _Depthwise.apply(map_of(padded), weight, bias, in_kernel).permute(0, 2, 3, 1)
+        return _by_shifts(F.pad(rows, (0, 0, 0, 0, *missing)), weight, bias)
+    if not torch.is_grad_enabled():
+        return _convolve(rows, weight, bias, missing)
+    above, below = missing
+    if above != below:
+        rows, above = F.pad(rows, (0, 0, 0, 0, *missing)), 0
+    return _Depthwise.apply(rows, weight, bias, above)
+
+
+def depthwise_gate(u: Tensor, v: Tensor, weight: Tensor, missing: tuple[int, int]) -> Tensor:
+    """``GELU(depthwise(u)) depthwise(v)`` without gradient; the weight's halves are u's and v's."""
+    weight_u, weight_v = weight.chunk(2)
+    if native.can_convolve(u, weight_u) and not torch.is_autocast_enabled(u.device.type):
+        return native.depthwise_gate(u, v, (weight_u, weight_v), missing)
+    u, v = depthwise(u, weight_u, None, missing), depthwise(v, weight_v, None, missing)
+    return gate(u, v, out=v)
+
+
+def _convolve(rows: Tensor, weight: Tensor, bias: Tensor | None, missing: tuple[int, int]) -> Tensor:
+    """:func:`depthwise` without gradient, except in float64."""
+    if native.can_convolve(rows, weight):
+        return native.depthwise(rows, weight, bias, missing)
+    above, below = missing
+    if above != below:
+        rows, above = F.pad(rows, (0, 0, 0, 0, *missing)), 0
+    padding = above, weight.shape[-1] // 2
+    return rows_of(F.conv2d(map_of(rows), weight, bias, padding=padding, groups=len(weight)))
 
 
 def _by_shifts(rows: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
@@ -50,34 +73,32 @@ class _Depthwise(torch.autograd.Function):
     """Depthwise convolution; on CPUs the gradients of its weights are taken in float32."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, missing: int) -> Tensor:
-        ctx.save_for_backward(x, weight)
+    def forward(ctx: Any, rows: Tensor, weight: Tensor, bias: Tensor | None, missing: int) -> Tensor:
+        ctx.save_for_backward(rows, weight)
         ctx.missing = missing
-        return F.conv2d(x, weight, bias, padding=(missing, weight.shape[-1] // 2), groups=weight.shape[0])
+        return _convolve(rows, weight, bias, (missing, missing))
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        x, weight = ctx.saved_tensors
-        side = weight.shape[-1]
-        grad = grad.contiguous(memory_format=torch.channels_last)
-        grad_x = F.conv2d(
-            grad, weight.flip(2, 3), padding=(side - 1 - ctx.missing, side // 2), groups=len(weight)
-        )
-        grad_weight, grad_bias = _weight_gradients(grad, x, weight, ctx.missing)
-        return grad_x, grad_weight, grad_bias if ctx.needs_input_grad[2] else None, None
+        rows, weight = ctx.saved_tensors
+        beyond = weight.shape[-1] - 1 - ctx.missing
+        grad = grad.contiguous()
+        grad_rows = _convolve(grad, weight.flip(2, 3), None, (beyond, beyond))
+        grad_weight, grad_bias = _weight_gradients(grad, rows, weight, ctx.missing)
+        return grad_rows, grad_weight, grad_bias if ctx.needs_input_grad[2] else None, None
 
 
-def _weight_gradients(grad: Tensor, x: Tensor, weight: Tensor, missing: int) -> tuple[Tensor, Tensor]:
-    """Gradients at the weight and at the bias from the one at the result; maps in channels-last memory."""
-    dtype = torch.float32 if x.device.type == "cpu" else x.dtype
-    grad, x, side = grad.to(dtype), x.to(dtype), weight.shape[-1]
-    if native.can_sum_depthwise(x, weight):
-        grad_weight, grad_bias = native.depthwise_backward(rows_of(x), rows_of(grad), side, missing)
+def _weight_gradients(grad: Tensor, rows: Tensor, weight: Tensor, missing: int) -> tuple[Tensor, Tensor]:
+    """Gradients at the weight and at the bias from the one at the result."""
+    dtype = torch.float32 if rows.device.type == "cpu" else rows.dtype
+    grad, rows, side = grad.to(dtype), rows.to(dtype), weight.shape[-1]
+    if native.can_convolve(rows, weight.to(dtype)):
+        grad_weight, grad_bias = native.depthwise_backward(rows.contiguous(), grad, side, missing)
     else:
         convolution = [1, 1], [missing, side // 2], [1, 1], False, [0, 0], len(weight)
         _, grad_weight, _ = torch.ops.aten.convolution_backward(
-            grad, x, weight.to(dtype), None, *convolution, [False, True, False]
+            map_of(grad), map_of(rows), weight.to(dtype), None, *convolution, [False, True, False]
         )
-        grad_bias = grad.sum((0, 2, 3))
+        grad_bias = grad.sum((0, 1, 2))
     return grad_weight.to(weight.dtype), grad_bias.to(weight.dtype)

@@ -31,7 +31,7 @@ def add_gated_linear(
     """
     if torch.is_grad_enabled():
         return _GatedLinear.apply(u, v, linear.weight.flatten(1).to(u.dtype)).add_(residual)
-    return add_linear(residual, _gate(u, v, out=v), linear, out)
+    return add_linear(residual, gate(u, v, out=v), linear, out)
 
 
 class _GatedLinear(torch.autograd.Function):
@@ -40,7 +40,7 @@ class _GatedLinear(torch.autograd.Function):
         ctx.save_for_backward(u, v, weight)
         out = u.new_empty(*u.shape[:-1], len(weight))
         for u_part, v_part, out_part in _parts(u, v, out):
-            torch.mm(_gate(u_part, v_part), weight.T, out=out_part)
+            torch.mm(gate(u_part, v_part), weight.T, out=out_part)
         return out
 
     @staticmethod
@@ -57,7 +57,7 @@ class _GatedLinear(torch.autograd.Function):
         return grad_u, grad_v, grad_weight.to(weight.dtype)
 
 
-def _gate(u: Tensor, v: Tensor, out: Tensor | None = None) -> Tensor:
+def gate(u: Tensor, v: Tensor, out: Tensor | None = None) -> Tensor:
     """``GELU(u) v``; ``out`` may be v."""
     if native.can_gate(u, v):
         return native.gate(u, v, torch.empty_like(u) if out is None else out)

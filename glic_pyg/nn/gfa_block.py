@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import torch
 from torch import Tensor, nn
 from torch_geometric.data import Data
 
 from glic_pyg.graph import Builder, Graph, GraphBuilder
 from glic_pyg.nn.channels_last import map_of, rows_of
-from glic_pyg.nn.depthwise import depthwise
+from glic_pyg.nn.depthwise import depthwise, depthwise_gate
 from glic_pyg.nn.gated_linear import add_gated_linear
 from glic_pyg.nn.gfa_conv import GFAConv
 from glic_pyg.nn.learned_complexity import LearnedComplexity, LearnedGraph, learned_graphs
-from glic_pyg.nn.pointwise import Pointwise, halves
+from glic_pyg.nn.pointwise import Pointwise, add_linear, halves
 from glic_pyg.nn.strips import by_strips
 
 NORM_EPS = 1e-5
@@ -57,10 +58,11 @@ class GFALayer(nn.Module):
     def _feed_forward(self, rows: Tensor, missing: tuple[int, int], out: Tensor | None) -> Tensor:
         height = rows.shape[1] + sum(missing) - 2
         inner = rows.narrow(1, 1 - missing[0], height)
-        hidden = halves(self.norm_ffn(rows), self.project_in)
-        weights = self.depthwise.weight.chunk(2)
-        u, v = (depthwise(half, weight, None, missing) for half, weight in zip(hidden, weights, strict=True))
-        return add_gated_linear(inner, u, v, self.project_out, out)
+        hidden, weight = halves(self.norm_ffn(rows), self.project_in), self.depthwise.weight
+        if not torch.is_grad_enabled():
+            return add_linear(inner, depthwise_gate(*hidden, weight, missing), self.project_out, out)
+        u, v = (depthwise(half, w, None, missing) for half, w in zip(hidden, weight.chunk(2), strict=True))
+        return add_gated_linear(inner, u, v, self.project_out)
 
 
 class GFABlock(nn.Module):

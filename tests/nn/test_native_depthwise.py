@@ -1,4 +1,4 @@
-"""The weight's gradient of a depthwise convolution in C equals torch's."""
+"""The depthwise convolution in C and its weight's gradient equal torch's."""
 
 from __future__ import annotations
 
@@ -27,13 +27,45 @@ def test_equals_torch(side: int, channels: int, missing: int, height: int, width
     torch.testing.assert_close(found, tuple(e.float() for e in expected), rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("side", [3, 5])
+@pytest.mark.parametrize("channels", [16, 21, 47])
+@pytest.mark.parametrize("missing", [(0, 0), (1, 0), (2, 1)])
+@pytest.mark.parametrize(("height", "width"), [(6, 13), (1, 1), (3, 2)])
+def test_convolution_equals_torch(
+    side: int, channels: int, missing: tuple[int, int], height: int, width: int
+) -> None:
+    x = torch.randn(2, height + side - 1 - sum(missing), width, channels)
+    weight, bias = torch.randn(channels, 1, side, side), torch.randn(channels)
+    expected = convolved(x, weight, bias, missing)
+    torch.testing.assert_close(native.depthwise(x, weight, bias, missing), expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("width", [13, 3])
+def test_convolution_and_gate_equal_torch(width: int) -> None:
+    u, v, weights = *torch.randn(2, 2, 6, width, 21), torch.randn(2, 21, 1, 3, 3)
+    expected = F.gelu(convolved(u, weights[0], None, (1, 0))) * convolved(v, weights[1], None, (1, 0))
+    found = native.depthwise_gate(u, v, (weights[0], weights[1]), (1, 0))
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
+
+
+def convolved(
+    x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, missing: tuple[int, int]
+) -> torch.Tensor:
+    """By torch, in float64."""
+    exact = [None if t is None else t.double() for t in (weight, bias)]
+    maps = F.pad(x.double(), (0, 0, 0, 0, *missing)).permute(0, 3, 1, 2)
+    out = F.conv2d(maps, *exact, padding=(0, weight.shape[-1] // 2), groups=len(weight))
+    return out.permute(0, 2, 3, 1).float()
+
+
 def test_threads_do_not_matter() -> None:
     x, grad = torch.randn(3, 20, 17, 77), torch.randn(3, 16, 17, 77)
-    before, results = torch.get_num_threads(), []
+    weight, before, results = torch.randn(77, 1, 5, 5), torch.get_num_threads(), []
     try:
         for threads in (1, 3):
             torch.set_num_threads(threads)
-            results.append(native.depthwise_backward(x, grad, 5, 0))
+            gradients = native.depthwise_backward(x, grad, 5, 0)
+            results.append([native.depthwise(x, weight, None, (0, 0)), *gradients])
     finally:
         torch.set_num_threads(before)
     assert all(torch.equal(*pair) for pair in zip(*results, strict=True))
@@ -41,9 +73,9 @@ def test_threads_do_not_matter() -> None:
 
 def test_what_it_leaves_to_torch(monkeypatch: pytest.MonkeyPatch) -> None:
     x, weight = torch.randn(1, 8, 8, 32), torch.randn(32, 1, 3, 3)
-    assert native.can_sum_depthwise(x, weight)
-    assert not native.can_sum_depthwise(x.double(), weight)
-    assert not native.can_sum_depthwise(x, torch.randn(32, 1, 7, 7))
-    assert not native.can_sum_depthwise(x, torch.randn(10, 1, 3, 3))
+    assert native.can_convolve(x, weight)
+    assert not native.can_convolve(x.double(), weight)
+    assert not native.can_convolve(x, torch.randn(32, 1, 7, 7))
+    assert not native.can_convolve(x, torch.randn(10, 1, 3, 3))
     monkeypatch.setenv("GLIC_NATIVE", "0")
-    assert not native.can_sum_depthwise(x, weight)
+    assert not native.can_convolve(x, weight)

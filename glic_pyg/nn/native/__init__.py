@@ -1,16 +1,18 @@
 """Kernels in C: twins of what torch operators do elsewhere in :mod:`glic_pyg.nn`, for float32 on CPUs."""
 
 from glic_pyg.nn.native.attention import can_attend, window_attention, window_attention_backward
-from glic_pyg.nn.native.depthwise import can_sum_depthwise, depthwise_backward
+from glic_pyg.nn.native.depthwise import can_convolve, depthwise, depthwise_backward, depthwise_gate
 from glic_pyg.nn.native.gate import can_gate, gate, gate_backward
 from glic_pyg.nn.native.library import available
 
 __all__ = [
     "available",
     "can_attend",
+    "can_convolve",
     "can_gate",
-    "can_sum_depthwise",
+    "depthwise",
     "depthwise_backward",
+    "depthwise_gate",
     "gate",
     "gate_backward",
     "window_attention",

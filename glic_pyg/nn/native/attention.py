@@ -12,9 +12,9 @@ from glic_pyg.nn.native.library import available, pointer, run
 
 __all__ = ["can_attend", "window_attention", "window_attention_backward"]
 
-QUERIES_AT_ONCE = 4
-CANDIDATES_AT_ONCE = 64
-MOST_WIDTH = 256
+NODES_AT_ONCE = 64
+CANDIDATES_AT_ONCE = 8
+FEWEST_BITS = 2  # of a word of window_edges.c that are used
 
 
 def can_attend(q: Tensor, graph: WindowGraph, heads: int) -> bool:
@@ -23,9 +23,8 @@ def can_attend(q: Tensor, graph: WindowGraph, heads: int) -> bool:
     return (
         q.device.type == "cpu"
         and q.dtype in (torch.float32, torch.bfloat16)
-        and slots % QUERIES_AT_ONCE == 0
+        and slots % NODES_AT_ONCE == 0
         and candidates % CANDIDATES_AT_ONCE == 0
-        and q.shape[-1] // heads <= MOST_WIDTH
         and available()
     )
 
@@ -38,7 +37,7 @@ def window_attention(q: Tensor, kv: Tensor, scale: Tensor, bias: Tensor, graph: 
     Raises:
         MemoryError: a thread's working memory (some 200 KB) could not be had.
     """
-    tensors, cells = [t.float().contiguous() for t in (q, kv, scale, bias)], _cells(graph)
+    tensors, cells = [t.float().contiguous() for t in (q, kv, scale, bias.mT)], _cells(graph)
     out = torch.empty_like(tensors[0])
     arrays = [pointer(t) for t in (*tensors, *cells, out)]
     run("window_attention", arrays, len(cells[-1]), _sizes(q, graph, len(scale)))
@@ -53,19 +52,19 @@ def window_attention_backward(
     The work is shared by image and head: the result does not depend on the number of threads.
 
     Raises:
-        MemoryError: a thread's working memory (some 500 KB) could not be had.
+        MemoryError: a thread's working memory (500 KB and a head's part of all tensors) could not be had.
     """
-    tensors, cells = [t.float().contiguous() for t in (q, kv, scale, bias)], _cells(graph)
+    tensors, cells = [t.float().contiguous() for t in (q, kv, scale, bias.mT)], _cells(graph)
     images, heads = len(q), len(scale)
-    grad_q, grad_kv = torch.empty_like(tensors[0]), torch.zeros_like(tensors[1])
+    grad_q, grad_kv = torch.empty_like(tensors[0]), torch.empty_like(tensors[1])
     grad_scale = torch.zeros(images, heads, dtype=torch.float64)
-    grad_bias = torch.zeros(images, *bias.shape)
+    grad_bias = torch.zeros(images, *bias.mT.shape)
     grad = grad_out.float().contiguous()
     arrays = [pointer(t) for t in (*tensors, *cells, grad, grad_q, grad_kv, grad_scale, grad_bias)]
     problem = ctypes.byref(_Backward(*arrays, len(cells[-1]) // images))
     run("window_attention_backward", [problem], images * heads, [images, *_sizes(q, graph, heads)])
     grad_q, grad_kv = grad_q.view(q.shape).to(q.dtype), grad_kv.view(kv.shape).to(kv.dtype)
-    return grad_q, grad_kv, grad_scale.sum(0).to(scale.dtype), grad_bias.sum(0).to(bias.dtype)
+    return grad_q, grad_kv, grad_scale.sum(0).to(scale.dtype), grad_bias.sum(0).mT.to(bias.dtype)
 
 
 class _Backward(ctypes.Structure):
@@ -75,11 +74,13 @@ class _Backward(ctypes.Structure):
 
 
 def _cells(graph: WindowGraph) -> list[Tensor]:
-    """Nodes, candidates, mask and the order of the cells: neighbours in an image share their candidates."""
+    """Nodes, candidates, edges as bits, and the order of cells: those with the same candidates together."""
     nodes, sources, mask = (t.contiguous() for t in graph.attention_rows)
+    edges = torch.empty(len(mask), mask[0].numel() // FEWEST_BITS, dtype=torch.int32)
+    run("window_edges", [pointer(mask), pointer(edges)], len(mask), mask.shape[1:])
     first = sources[:, 0].view(graph.batch_size, -1)
     order = first.argsort(stable=True) + torch.arange(graph.batch_size)[:, None] * first.shape[1]
-    return [nodes, sources, mask, order.flatten()]
+    return [nodes, sources, edges, order.flatten()]
 
 
 def _sizes(q: Tensor, graph: WindowGraph, heads: int) -> list[int]:

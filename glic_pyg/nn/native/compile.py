@@ -17,7 +17,7 @@ from pathlib import Path
 
 FOLDER = Path(__file__).parent
 SOURCES = sorted(FOLDER.glob("*.c"))
-OPTIONS = ["-std=gnu11", "-O3", "-shared", "-fPIC"]
+OPTIONS = ["-std=gnu11", "-O3", "-fno-math-errno", "-shared", "-fPIC"]
 LEVELS = {
     "AVX512": ["-march=x86-64-v4", "-mprefer-vector-width=512"],
     "AVX2": ["-march=x86-64-v3"],

@@ -1,84 +1,83 @@
-/* Gradients of a depthwise convolution at its weight and bias, LANES channels at a time.
+/* Depthwise convolution of rows of channels, LANES channels at a time, alone or with the gate that follows it.
  *
- *   grad_weight[ky, kx, c] = sum over b, i, j of grad[b, i, j, c] x[b, i + ky - missing, j + kx - side / 2, c]
+ *   out[b, i, j, c] = bias[c] + sum over ky, kx of weight[ky, kx, c] x[b, i + ky - above, j + kx - side / 2, c]
  *
- * Maps as rows of channels; x is zero beyond its border. One thread sums up a group of channels in order, hence the
- * result does not depend on the number of threads.
+ * x is zero beyond its border. Each value is computed alone, hence the result does not depend on how rows are shared
+ * between threads.
  */
-#include "vector.h"
+#include "normal.h"
 
-enum { MOST_SIDE = 5, GROUP = 16 };
+enum { COLUMNS = 4 }; /* neighbouring places that share what is read */
 
 typedef struct {
-    const float *x, *grad;    /* (images, rows, width, channels) and (images, height, width, channels) */
-    int64_t height, width, channels;
-    int64_t rows, missing;    /* height + side - 1 = rows + 2 missing */
+    int64_t rows, above;              /* of x; those of the halo above it that it lacks */
+    int64_t height, width, channels;  /* of the result */
 } Maps;
 
-/* what one place of grad adds to the sums of one row; near the border some places of x are missing */
-static inline void add_place(const Maps *m, const float *x, const float *grad, int64_t i, int64_t j, int side,
-                             int near_border, vf sums[MOST_SIDE * MOST_SIDE], vf *bias) {
-    vf slope = load(grad + (i * m->width + j) * m->channels);
-    *bias += slope;
-    for (int ky = 0; ky < side; ky++)
+/* count places of a row of the result from column j, at the channels where x, weight and bias point */
+static inline __attribute__((always_inline)) void convolve(const Maps *m, const float *x, const float *weight,
+                                                           const float *bias, int64_t i, int64_t j, int count,
+                                                           int side, int near_border, vf *sum) {
+    for (int t = 0; t < count; t++) sum[t] = bias ? load(bias) : all(0);
+    for (int ky = 0; ky < side; ky++) {
+        int64_t row = i + ky - m->above;
+        if (row < 0 || row >= m->rows) continue;
         for (int kx = 0; kx < side; kx++) {
-            int64_t row = i + ky - m->missing, column = j + kx - side / 2;
-            if (near_border && (row < 0 || row >= m->rows || column < 0 || column >= m->width)) continue;
-            sums[ky * side + kx] += slope * load(x + (row * m->width + column) * m->channels);
+            vf tap = load(weight + (ky * side + kx) * m->channels);
+            for (int t = 0; t < count; t++) {
+                int64_t column = j + t + kx - side / 2;
+                if (near_border && (column < 0 || column >= m->width)) continue;
+                sum[t] += tap * load(x + (row * m->width + column) * m->channels);
+            }
         }
+    }
 }
 
-/* one row of grad, at the channels where x, grad and total (taps + 1, GROUP) point */
-static inline void add_row(const Maps *m, const float *x, const float *grad, int64_t i, int side, float *total) {
-    vf sums[MOST_SIDE * MOST_SIDE], bias = all(0);
-    int whole = i >= m->missing && i - m->missing + side <= m->rows;
-    int64_t first = whole && side / 2 < m->width ? side / 2 : m->width, last = m->width - side / 2, j = 0;
-    for (int k = 0; k < side * side; k++) sums[k] = all(0);
-    for (; j < first; j++) add_place(m, x, grad, i, j, side, 1, sums, &bias);
-    for (; j < last; j++) add_place(m, x, grad, i, j, side, 0, sums, &bias);
-    for (; j < m->width; j++) add_place(m, x, grad, i, j, side, 1, sums, &bias);
-    for (int k = 0; k < side * side; k++) store(total + k * GROUP, load(total + k * GROUP) + sums[k]);
-    total += side * side * GROUP;
-    store(total, load(total) + bias);
+/* What one call works on; u and, with a gate, v. */
+typedef struct {
+    Maps maps;
+    const float *u, *v, *weight_u, *weight_v, *bias;
+    float *out;
+} Problem;
+
+/* count places of row i of an image's result */
+static inline __attribute__((always_inline)) void some_places(const Problem *p, int64_t image, int64_t i, int64_t j,
+                                                              int count, int side, int near_border) {
+    const Maps *m = &p->maps;
+    int64_t from = image * m->rows * m->width * m->channels;
+    float *out = p->out + ((image * m->height + i) * m->width + j) * m->channels;
+    for (int64_t group = 0; group < m->channels; group += LANES) {
+        int64_t c = group + LANES > m->channels ? m->channels - LANES : group;
+        vf u[COLUMNS], v[COLUMNS];
+        convolve(m, p->u + from + c, p->weight_u + c, p->bias ? p->bias + c : NULL, i, j, count, side, near_border, u);
+        if (p->v) convolve(m, p->v + from + c, p->weight_v + c, NULL, i, j, count, side, near_border, v);
+        for (int t = 0; t < count; t++)
+            store(out + t * m->channels + c, p->v ? u[t] * normal(u[t]).integral * v[t] : u[t]);
+    }
 }
 
-static inline int64_t first_channel(const Maps *m, int64_t group) {
-    return (group + 1) * GROUP > m->channels ? m->channels - GROUP : group * GROUP;
+static inline __attribute__((always_inline)) void one_row(const Problem *p, int64_t image, int64_t i, int side) {
+    int64_t width = p->maps.width, j = 0;
+    while (j < width) {
+        if (j >= side / 2 && j + COLUMNS + side / 2 <= width) {
+            some_places(p, image, i, j, COLUMNS, side, 0);
+            j += COLUMNS;
+        } else
+            some_places(p, image, i, j++, 1, side, 1);
+    }
 }
 
-/* Adds up to total, (last - first, side * side + 1, GROUP): the bias last. Row by row, so that each is read from memory
- * once for all channels. */
-static inline void add_maps(const Maps *m, int64_t images, int64_t first, int64_t last, int side, float *total) {
-    int64_t row = m->width * m->channels, kept = (side * side + 1) * GROUP;
-    for (int64_t b = 0; b < images; b++)
-        for (int64_t i = 0; i < m->height; i++)
-            for (int64_t group = first; group < last; group++)
-                for (int64_t lane = 0; lane < GROUP; lane += LANES) {
-                    int64_t channel = first_channel(m, group) + lane;
-                    add_row(m, m->x + b * m->rows * row + channel, m->grad + b * m->height * row + channel, i, side,
-                            total + (group - first) * kept + lane);
-                }
-}
-
-/* The groups first..last-1 of GROUP channels, at least as many in all; the last group may overlap the one before.
- * grad_weight (side, side, channels), grad_bias (channels); side 3 or 5; missing rows above and below each x.
- * Returns 0, or 1 where memory is short. */
-int depthwise_backward(const float *x, const float *grad, float *grad_weight, float *grad_bias, int64_t first,
-                       int64_t last, int64_t images, int64_t height, int64_t width, int64_t channels, int64_t side,
-                       int64_t missing) {
-    Maps maps = {x, grad, height, width, channels, height + side - 1 - 2 * missing, missing};
-    int64_t taps = side * side, kept = (taps + 1) * GROUP;
-    float *total = calloc((last - first) * kept, sizeof(float));
-    if (!total) return 1;
-    if (side == 3)
-        add_maps(&maps, images, first, last, 3, total);
-    else
-        add_maps(&maps, images, first, last, 5, total);
-    for (int64_t group = first; group < last; group++)
-        for (int64_t k = 0; k <= taps; k++) {
-            float *to = k < taps ? grad_weight + k * channels : grad_bias;
-            memcpy(to + first_channel(&maps, group), total + (group - first) * kept + k * GROUP, GROUP * sizeof(float));
-        }
-    free(total);
+/* Rows first..last-1 of the results of all images, (images * height, width, channels); as many channels as LANES or more.
+ * Maps (images, rows, width, channels), weights (side, side, channels), side 3 or 5; v and bias may be missing. With v the
+ * result is GELU(convolved u) (convolved v). */
+int depthwise(const float *u, const float *v, const float *weight_u, const float *weight_v, const float *bias, float *out,
+              int64_t first, int64_t last, int64_t rows, int64_t above, int64_t height, int64_t width, int64_t channels,
+              int64_t side) {
+    Problem p = {{rows, above, height, width, channels}, u, v, weight_u, weight_v, bias, out};
+    for (int64_t row = first; row < last; row++)
+        if (side == 3)
+            one_row(&p, row / height, row % height, 3);
+        else
+            one_row(&p, row / height, row % height, 5);
     return 0;
 }

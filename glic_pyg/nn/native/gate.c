@@ -1,23 +1,7 @@
-/* GELU(u) v and its gradients, in one pass over memory.
- *
- * The normal distribution's integral as in Abramowitz and Stegun 7.1.26 (what torch uses too): its error is below
- * 1e-7, that of float32. Each value is computed alone, hence the result does not depend on how they are shared between
- * threads.
+/* GELU(u) v and its gradients, in one pass over memory. Each value is computed alone, hence the result does not depend on
+ * how they are shared between threads.
  */
-#include "vector.h"
-
-typedef struct {
-    vf integral, density;
-} Normal;
-
-static inline Normal normal(vf u) {
-    vf magnitude = (vf)((vi)u & 0x7fffffff), t = 1.0f / (1.0f + 0.3275911f * 0.70710678f * magnitude);
-    vf bell = exponential(-0.5f * u * u), series = all(1.061405429f);
-    const float terms[] = {-1.453152027f, 1.421413741f, -0.284496736f, 0.254829592f};
-    for (int k = 0; k < 4; k++) series = series * t + terms[k];
-    vf tail = 0.5f * series * t * bell;
-    return (Normal){pick(u < 0, tail, 1.0f - tail), 0.39894228f * bell};
-}
+#include "normal.h"
 
 /* out may be v */
 static inline void gate_lanes(const float *u, const float *v, float *out) {

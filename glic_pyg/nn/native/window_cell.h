@@ -1,163 +1,155 @@
-/* What the forward and the backward pass of window attention share: one cell and one head, up to the weights.
+/* What the passes of window attention share: a strip of nodes of one cell and one head, up to the weights.
  *
- * Candidates are taken STRIP at a time; a strip of some rows that are read by channel is kept transposed, (width, STRIP),
- * and the weights of a cell are kept strip by strip, (candidates / STRIP, slots, STRIP), so that each piece of work walks
- * through memory in order.
+ * A vector holds one value of LANES nodes. What belongs to the nodes of a strip is kept transposed, STRIP nodes a row;
+ * a candidate's row is read as it lies and its values are broadcast. So a sum over candidates is never one over the lanes
+ * of a vector, and the weights (candidates, STRIP) are walked through in order.
  */
 #include "vector.h"
 
-enum { QUERIES = 4, TILE = LANES == 16 ? 4 : 2, STRIP = TILE * LANES, PARTS = 2, MOST_WIDTH = 256 };
+enum { TILE = LANES == 16 ? 4 : 2, STRIP = TILE * LANES, ROWS = 4 };
+enum { BLOCK = 64 }; /* candidates whose weights are used while they are in the first cache */
 static const float NORM_FLOOR = 1e-12f, NO_EDGE = -3e38f;
 
 typedef struct {
-    int64_t rows;         /* real nodes; an id at or above is a phantom, all zeros, or a filler, not written */
-    int64_t slots;        /* nodes a cell, a multiple of QUERIES */
-    int64_t candidates;   /* candidates a cell, a multiple of STRIP */
+    int64_t first, rows;  /* ids of real nodes; one at or above rows is a phantom, all zeros, or a filler, not written */
+    int64_t slots;        /* nodes a cell, a multiple of STRIP */
+    int64_t candidates;   /* candidates a cell, a multiple of ROWS */
     int64_t heads, width; /* of each head */
-    int64_t padded;       /* width of a row in working memory, a multiple of PARTS * LANES; zeros at the end */
+    int64_t padded;       /* width of a candidate's row in working memory; zeros at the end */
 } Shape;
 
-static inline int64_t padded_width(int64_t width) {
-    int64_t step = PARTS * LANES;
-    return (width + step - 1) / step * step;
+static inline int64_t padded_width(int64_t width) { return (width + 2 * LANES - 1) / (2 * LANES) * 2 * LANES; }
+
+/* asks for the next head's part of a row, which will be read soon */
+static inline void prefetch(const Shape *s, const float *row) {
+    __builtin_prefetch(row + s->width);
+    __builtin_prefetch(row + 2 * s->width - 1);
 }
 
-static inline vf inverse(vf squares) {
-    vf length = squares;
-    for (int lane = 0; lane < LANES; lane++) length[lane] = sqrtf(length[lane]);
-    return 1.0f / pick(length > NORM_FLOOR, length, all(NORM_FLOOR));
-}
+static inline float inverse_length(float squares) { return 1 / fmaxf(sqrtf(squares), NORM_FLOOR); }
 
-/* The candidates' rows, zeros for phantoms, transposed strip by strip; of unit length if lengths are wanted,
- * whose inverses are then kept. */
-static inline void gather_columns(const Shape *s, const float *from, const int64_t *ids, float *columns,
-                                  float *inverses) {
-    static const float phantom[MOST_WIDTH];
-    for (int64_t j = 0; j < s->candidates; j += LANES) {
-        const float *row[LANES];
-        for (int lane = 0; lane < LANES; lane++)
-            row[lane] = ids[j + lane] < s->rows ? from + ids[j + lane] * 2 * s->heads * s->width : phantom;
-        float *place = columns + j / STRIP * STRIP * s->width + j % STRIP;
-        vf squares = all(0);
-        for (int64_t c = 0; c < s->width; c++) {
-            vf column;
-            for (int lane = 0; lane < LANES; lane++) column[lane] = row[lane][c];
-            squares += column * column;
-            store(place + c * STRIP, column);
+/* so many rows, pitch apart, as rows (count, padded) whose ends are zero already; zeros for phantoms and fillers */
+static inline void gather(const Shape *s, const float *from, int64_t pitch, const int64_t *ids, int64_t count,
+                          float *rows) {
+    size_t bytes = s->width * sizeof(float);
+    for (int64_t j = 0; j < count; j++, rows += s->padded) {
+        const float *row = from + (ids[j] - s->first) * pitch;
+        if (ids[j] >= s->rows) {
+            memset(rows, 0, bytes);
+            continue;
         }
-        if (!inverses) continue;
-        vf unit = inverse(squares);
-        for (int64_t c = 0; c < s->width; c++) store(place + c * STRIP, load(place + c * STRIP) * unit);
-        store(inverses + j, unit);
+        memcpy(rows, row, bytes);
+        prefetch(s, row);
     }
 }
 
-/* the same rows as they lie, (candidates, padded), each times its factor if there are factors */
-static inline void gather_rows(const Shape *s, const float *from, const int64_t *ids, const float *factors,
-                               float *rows) {
-    for (int64_t j = 0; j < s->candidates; j++, rows += s->padded) {
-        const float *row = from + ids[j] * 2 * s->heads * s->width;
-        memset(rows, 0, s->padded * sizeof(float));
-        for (int64_t c = 0; c < s->width && ids[j] < s->rows; c++) rows[c] = factors ? row[c] * factors[j] : row[c];
+static inline float dot_rows(const Shape *s, const float *a, const float *b) {
+    vf sum = all(0);
+    for (int64_t c = 0; c < s->padded; c += LANES) sum += load(a + c) * load(b + c);
+    return total(sum);
+}
+
+/* rows (count, padded) become of unit length; their inverse lengths are kept where there is room for them */
+static inline void unit_rows(const Shape *s, int64_t count, float *rows, float *inverses) {
+    for (int64_t j = 0; j < count; j++, rows += s->padded) {
+        float inverse = inverse_length(dot_rows(s, rows, rows));
+        for (int64_t c = 0; c < s->padded; c += LANES) store(rows + c, load(rows + c) * inverse);
+        if (inverses) inverses[j] = inverse;
     }
 }
 
-/* inner products of QUERIES rows with a strip of columns */
-static inline void multiply(const Shape *s, const float *rows, const float *columns, vf sum[QUERIES][TILE]) {
-    for (int i = 0; i < QUERIES; i++)
+/* the rows of a strip's nodes transposed, (padded, STRIP); zeros for fillers */
+static inline void gather_columns(const Shape *s, const float *from, int64_t pitch, const int64_t *ids,
+                                  float *columns) {
+    memset(columns, 0, s->padded * STRIP * sizeof(float));
+    for (int64_t i = 0; i < STRIP; i++) {
+        if (ids[i] >= s->rows) continue;
+        const float *row = from + (ids[i] - s->first) * pitch;
+        prefetch(s, row);
+        for (int64_t c = 0; c < s->width; c++) columns[c * STRIP + i] = row[c];
+    }
+}
+
+static inline void scatter_columns(const Shape *s, const float *columns, const int64_t *ids, int64_t pitch, float *to) {
+    for (int64_t i = 0; i < STRIP; i++) {
+        if (ids[i] >= s->rows) continue;
+        float *row = to + (ids[i] - s->first) * pitch;
+        for (int64_t c = 0; c < s->width; c++) row[c] = columns[c * STRIP + i];
+    }
+}
+
+/* columns (count, STRIP) are multiplied by one factor a node */
+static inline void scale_columns(int64_t count, float *columns, const vf factors[TILE]) {
+    for (int64_t c = 0; c < count; c++)
+        for (int t = 0; t < TILE; t++) {
+            float *place = columns + c * STRIP + t * LANES;
+            store(place, load(place) * factors[t]);
+        }
+}
+
+/* inner products of ROWS rows with a strip of columns */
+static inline void multiply(const Shape *s, const float *rows, const float *columns, vf sum[ROWS][TILE]) {
+    for (int i = 0; i < ROWS; i++)
         for (int t = 0; t < TILE; t++) sum[i][t] = all(0);
     for (int64_t c = 0; c < s->width; c++)
         for (int t = 0; t < TILE; t++) {
             vf column = load(columns + c * STRIP + t * LANES);
-            for (int i = 0; i < QUERIES; i++) sum[i][t] += column * rows[i * s->padded + c];
+            for (int i = 0; i < ROWS; i++) sum[i][t] += column * rows[i * s->padded + c];
         }
 }
 
-/* QUERIES rows of weighted sums of the candidates' rows, PARTS vectors of channels at a time */
-static inline void mix(const Shape *s, const float *weights, const float *rows, float *mixed) {
-    for (int64_t first = 0; first < s->padded; first += PARTS * LANES) {
-        vf sum[QUERIES][PARTS] = {{{0}}};
-        const float *row = rows + first;
-        for (int64_t strip = 0; strip < s->candidates / STRIP; strip++)
-            for (int64_t j = 0; j < STRIP; j++, row += s->padded)
-                for (int p = 0; p < PARTS; p++) {
-                    vf value = load(row + p * LANES);
-                    for (int i = 0; i < QUERIES; i++)
-                        sum[i][p] += value * weights[(strip * s->slots + i) * STRIP + j];
-                }
-        for (int i = 0; i < QUERIES; i++)
-            for (int p = 0; p < PARTS; p++) store(mixed + i * s->padded + first + p * LANES, sum[i][p]);
-    }
-}
-
-/* unit queries (QUERIES, padded) times the scale, and scale / length; zeros for fillers */
-static inline void unit_queries(const Shape *s, const float *q, const int64_t *ids, float scale, float *queries,
-                                float *factors) {
-    for (int i = 0; i < QUERIES; i++, queries += s->padded) {
-        const float *from = q + ids[i] * s->heads * s->width;
-        float squares = 0;
-        memset(queries, 0, s->padded * sizeof(float));
-        factors[i] = 0;
-        if (ids[i] >= s->rows) continue;
-        for (int64_t c = 0; c < s->width; c++) squares += from[c] * from[c];
-        factors[i] = scale / fmaxf(sqrtf(squares), NORM_FLOOR);
-        for (int64_t c = 0; c < s->width; c++) queries[c] = from[c] * factors[i];
-    }
-}
-
-/* logits of QUERIES queries and all candidates into weights, and each query's largest */
-static inline void compare(const Shape *s, const float *queries, const float *keys, const float *bias,
-                           const uint8_t *mask, float *weights, float *largest) {
-    vf most[QUERIES], sum[QUERIES][TILE];
-    for (int i = 0; i < QUERIES; i++) most[i] = all(NO_EDGE);
-    for (int64_t j = 0; j < s->candidates; j += STRIP) {
-        multiply(s, queries, keys + j * s->width, sum);
-        for (int i = 0; i < QUERIES; i++) {
-            int32_t kept[STRIP];
-            for (int k = 0; k < STRIP; k++) kept[k] = mask[i * s->candidates + j + k];
+/* columns (padded, STRIP) += sums of so many candidates' rows, weighted; CHANNELS of them at a time */
+static inline void mix(const Shape *s, const float *weights, const float *rows, int64_t count, float *columns) {
+    enum { CHANNELS = 4 };
+    for (int64_t c = 0; c < s->width; c += CHANNELS) {
+        vf sum[CHANNELS][TILE];
+        for (int k = 0; k < CHANNELS; k++)
+            for (int t = 0; t < TILE; t++) sum[k][t] = load(columns + (c + k) * STRIP + t * LANES);
+        for (int64_t j = 0; j < count; j++)
             for (int t = 0; t < TILE; t++) {
-                vi edge;
-                memcpy(&edge, kept + t * LANES, sizeof edge);
-                vf logit = sum[i][t] + load(bias + i * s->candidates + j + t * LANES);
-                logit = pick(edge != 0, logit, all(NO_EDGE));
-                most[i] = pick(logit > most[i], logit, most[i]);
-                store(weights + j * s->slots + i * STRIP + t * LANES, logit);
+                vf weight = load(weights + j * STRIP + t * LANES);
+                for (int k = 0; k < CHANNELS; k++) sum[k][t] += weight * rows[j * s->padded + c + k];
             }
-        }
-    }
-    for (int i = 0; i < QUERIES; i++) {
-        largest[i] = most[i][0];
-        for (int lane = 1; lane < LANES; lane++) largest[i] = fmaxf(largest[i], most[i][lane]);
+        for (int k = 0; k < CHANNELS; k++)
+            for (int t = 0; t < TILE; t++) store(columns + (c + k) * STRIP + t * LANES, sum[k][t]);
     }
 }
 
-/* one query's weights become exp(logit - largest), 0 where there is no edge; returns their sum */
-static inline float normalise(const Shape *s, float *weights, float largest) {
-    vf sum = all(0);
-    for (int64_t j = 0; j < s->candidates; j += STRIP)
+/* Logits of a strip and all candidates into weights, (candidates, STRIP), and each node's largest.
+ * bias (candidates, slots) points at the strip; for edges see window_edges.c. */
+static inline void compare(const Shape *s, const float *keys, const float *queries, const float *bias,
+                           const int32_t *edges, float *weights, vf largest[TILE]) {
+    vf sum[ROWS][TILE];
+    for (int t = 0; t < TILE; t++) largest[t] = all(NO_EDGE);
+    for (int64_t j = 0; j < s->candidates; j += ROWS) {
+        multiply(s, keys + j * s->padded, queries, sum);
+        for (int i = 0; i < ROWS; i++)
+            for (int t = 0; t < TILE; t++) {
+                vi edge = (load_words(edges + (j + i) * LANES) & (1 << t)) != 0;
+                vf logit = pick(edge, sum[i][t] + load(bias + (j + i) * s->slots + t * LANES), all(NO_EDGE));
+                largest[t] = pick(logit > largest[t], logit, largest[t]);
+                store(weights + (j + i) * STRIP + t * LANES, logit);
+            }
+    }
+}
+
+/* weights of so many candidates become exp(logit - largest), 0 where there is no edge, and are added to sum */
+static inline void exponentiate(float *weights, int64_t count, const vf largest[TILE], vf sum[TILE]) {
+    for (int64_t j = 0; j < count; j++)
         for (int t = 0; t < TILE; t++) {
-            float *place = weights + j * s->slots + t * LANES;
-            vf logit = load(place), weight = pick(logit > NO_EDGE, exponential(logit - largest), all(0));
-            sum += weight;
+            float *place = weights + j * STRIP + t * LANES;
+            vf weight = exponential(load(place) - largest[t]);
+            sum[t] += weight;
             store(place, weight);
         }
-    return total(sum);
 }
 
-/* One cell and head: unit queries (slots, padded) and their factors (slots), weights not yet divided by their sum,
- * and share (slots), what divides them. */
-static inline void weigh(const Shape *s, const float *q, const float *keys, const float *bias, const uint8_t *mask,
-                         const int64_t *ids, float scale, float *queries, float *factors, float *weights,
-                         float *share) {
-    for (int64_t i = 0; i < s->slots; i += QUERIES) {
-        float largest[QUERIES];
-        unit_queries(s, q, ids + i, scale, queries + i * s->padded, factors + i);
-        compare(s, queries + i * s->padded, keys, bias + i * s->candidates, mask + i * s->candidates,
-                weights + i * STRIP, largest);
-        for (int k = 0; k < QUERIES; k++) share[i + k] = 1 / normalise(s, weights + (i + k) * STRIP, largest[k]);
-    }
-}
-
-static inline int share_sources(const Shape *s, const int64_t *sources, int64_t a, int64_t b) {
-    return !memcmp(sources + a * s->candidates, sources + b * s->candidates, s->candidates * sizeof *sources);
+/* The end of the cells that follow order[start], before stop, and have the same candidates. */
+static inline int64_t same_sources(const Shape *s, const int64_t *sources, const int64_t *order, int64_t start,
+                                   int64_t stop) {
+    const int64_t *first = sources + order[start] * s->candidates;
+    int64_t next = start + 1;
+    size_t bytes = s->candidates * sizeof *first;
+    while (next < stop && !memcmp(first, sources + order[next] * s->candidates, bytes)) next++;
+    return next;
 }
