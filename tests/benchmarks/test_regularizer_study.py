@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +13,13 @@ import yaml
 from PIL import Image
 
 from benchmarks.regularizer_study import results
-from benchmarks.regularizer_study.comparison import Curves, Point, Spread, bd_percent
 from benchmarks.regularizer_study.linear_start import linear_start
 from benchmarks.regularizer_study.measuring import find_sets
-from benchmarks.regularizer_study.plan import Run, Study, plan, read_study
-from benchmarks.regularizer_study.results import Finished, Results
+from benchmarks.regularizer_study.plan import Study, plan, read_study
+from benchmarks.regularizer_study.results import Results
 from benchmarks.regularizer_study.study import HERE, main
 from benchmarks.regularizer_study.training import build_module, load_weights, save_weights
 from glic_pyg.codec.errors import GlicError
-from glic_pyg.evaluation.bjontegaard_delta import Method
 from glic_pyg.models.hyperprior import Hyperprior
 from glic_pyg.training.quantile_solver import solve_quantiles
 
@@ -58,7 +55,6 @@ TINY: dict[str, Any] = {
         }
     },
 }
-CURVE = [Point(0.1, 27.0), Point(0.2, 29.0), Point(0.4, 31.0), Point(0.7, 33.5)]
 
 
 @pytest.fixture
@@ -114,38 +110,6 @@ def test_a_branch_has_its_base_s_weights(study: Study, tmp_path: Path) -> None:
                 assert torch.equal(value, made.regularizer.state_dict()[name])
 
 
-@pytest.mark.parametrize("fit", ["pchip", "akima"])
-def test_a_tenth_less_rate_is_ten_percent(fit: Method) -> None:
-    less = [Point(0.9 * point.bpp, point.psnr) for point in CURVE]
-    assert bd_percent(CURVE, less[::-1], fit) == pytest.approx(-10)
-
-
-@pytest.mark.parametrize(
-    "test",
-    [
-        CURVE[:1],
-        [*CURVE[:3], Point(0.7, 30.0)],
-        [Point(point.bpp, point.psnr + 20) for point in CURVE],
-    ],
-    ids=["too few", "falls", "elsewhere"],
-)
-def test_no_bd_rate_where_there_is_none(test: Sequence[Point]) -> None:
-    assert bd_percent(CURVE, test) is None
-
-
-def curves_of(rates: dict[tuple[str, int], float]) -> Curves:
-    """Curves of ``CURVE`` with all rates multiplied, by kind and seed."""
-    lmbdas = [0.04, 0.03, 0.02, 0.01]
-    finished = []
-    for (kind, seed), factor in rates.items():
-        alpha = 0.0 if kind == "plain" else 0.1
-        for lmbda, point in zip(lmbdas, CURVE, strict=True):
-            run = Run("c", seed, lmbda, kind, alpha, "base", 1)  # type: ignore[arg-type]
-            sets = {"kodak": {"bpp": factor * point.bpp, "psnr": point.psnr}}
-            finished.append(Finished(run, {"sets": sets, "training": {}}))
-    return Curves(finished, {"c": lmbdas})
-
-
 def test_the_linear_start_reconstructs_at_once() -> None:
     torch.manual_seed(0)
     x = torch.nn.functional.interpolate(torch.rand(2, 3, 8, 8), size=(64, 64), mode="bicubic").clamp(0, 1)
@@ -156,29 +120,6 @@ def test_the_linear_start_reconstructs_at_once() -> None:
         solve_quantiles(model)
         errors[lmbda] = (model.eval()(x)["x_hat"] - x).square().mean().item()
     assert errors[0.05] < errors[0.0035] < 0.3 * x.var().item()
-
-
-def test_each_seed_is_held_against_itself() -> None:
-    curves = curves_of(
-        {
-            ("plain", 0): 1.0,
-            ("plain", 1): 2.0,
-            ("regularized", 0): 0.9,
-            ("regularized", 1): 1.9,
-            ("control", 0): 1,
-        }
-    )
-    assert curves.bd("c", 0.1, "kodak", "regularized").values == pytest.approx((-10, -5))
-    assert curves.bd("c", 0.1, "kodak", "control").values == pytest.approx((0,), abs=1e-9)
-    assert curves.bd("c", 0.1, "kodak", "regularized", "control").values == pytest.approx((-10,))
-    assert curves.bd("c", 0.1, "science", "regularized").values == ()
-    rate, quality = curves.shift("c", 0.1, "kodak", "regularized")
-    assert rate.values == pytest.approx((-10, -5)) and quality.values == pytest.approx((0, 0))
-
-
-def test_mean_and_spread_are_written() -> None:
-    assert str(Spread((-1.0, 0.5))) == "-0.25 (-1.00 … +0.50)"
-    assert str(Spread(())) == "n/a"
 
 
 def test_missing_sets_are_found_out(tmp_path: Path) -> None:
