@@ -20,7 +20,7 @@ from rich.progress import Progress
 
 from benchmarks.report import HEADER, LEGEND, row
 from benchmarks.table import print_table
-from glic_pyg.evaluation.provenance import provenance
+from glic_pyg.evaluation.provenance import provenance, this_machine
 
 __all__ = ["main"]
 
@@ -36,7 +36,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--sizes", nargs="+", type=_size, default=SIZES, metavar="WxH")
     parser.add_argument("--precision", nargs="+", choices=PRECISIONS, default=PRECISIONS)
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads(), metavar="N")
+    parser.add_argument(
+        "--threads", type=int, default=this_machine().cores, metavar="N", help="default: all usable cores"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all numbers; an older file goes")
     parser.add_argument("--markdown", action="store_true", help="print a table for docs/results.md")
     return parser

@@ -24,7 +24,7 @@ from benchmarks.flops import glic_flops
 from benchmarks.peak_memory import added_memory
 from benchmarks.silent_fit import silent_fit
 from benchmarks.table import print_table
-from glic_pyg.evaluation.provenance import provenance
+from glic_pyg.evaluation.provenance import provenance, this_machine
 
 __all__ = ["main"]
 
@@ -88,13 +88,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--batch", type=int, default=2)
     parser.add_argument("--crop", type=int, default=256)
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument(
+        "--threads", type=int, default=this_machine().cores, metavar="N", help="default: all usable cores"
+    )
     parser.add_argument("--markdown", action="store_true", help="print a table for docs/results.md")
     parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args(arguments)
     if args.one:
         print(json.dumps(measure(args.models[0], args.callbacks[0], args.batch, args.crop, args.threads)))
         return 0
+    torch.set_num_threads(args.threads)
     how = provenance(["python", "-m", "benchmarks.training_step", *arguments])
     cases = [(model, callbacks) for model in args.models for callbacks in args.callbacks]
     rows = [row for model, callbacks in cases if (row := _case(model, callbacks, args))]

@@ -16,6 +16,7 @@ from benchmarks.peak_memory import added_memory
 from benchmarks.report import HEADER, row
 from benchmarks.stopwatch import Stopwatch, TimedBackbone
 from glic_pyg.codec.image_codec import ImageCodec
+from glic_pyg.evaluation.provenance import this_machine
 from tests.tiny_backbone import TinyBackbone
 
 CASE = {
@@ -55,7 +56,7 @@ def test_parts_are_timed_in_an_ordinary_run() -> None:
 
 
 def test_an_unknown_model_is_said() -> None:
-    with pytest.raises(FileNotFoundError, match="give one of glic, glic_s, glic_xs"):
+    with pytest.raises(FileNotFoundError, match="give one of glic, glic_m, glic_s, glic_xs"):
         model_of("glic_xxl")
 
 
@@ -76,6 +77,16 @@ def test_table_and_json(
     said = capsys.readouterr().out
     assert "| tiny | 768×512 | bf16 | 4 (2.00×) |" in said and "machine: " in said
     assert json.loads((tmp_path / "out.json").read_text())["cases"] == [CASE]
+
+
+def test_all_cores_unless_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the environment says to torch, e.g. MKL_NUM_THREADS=1, does not matter."""
+    asked: list[int] = []
+    monkeypatch.setattr(torch, "set_num_threads", asked.append)
+    monkeypatch.setattr(bench, "_run", lambda *case: asked.append(case[-1]) or CASE)
+    small = ["--models", "glic_xs", "--sizes", "256x256", "--precision", "bf16"]
+    assert main(small) == main([*small, "--threads", "7"]) == 0
+    assert asked == [this_machine().cores] * 2 + [7] * 2
 
 
 @pytest.mark.slow
