@@ -15,6 +15,7 @@ from typing import Any
 import glic_pyg
 from glic_pyg.evaluation.markdown_table import markdown_table
 from glic_pyg.models.weights import load_weights, read_card, save_weights, weights_hash
+from glic_pyg.training.extend_rates import extend_rates
 
 __all__ = ["card_page", "main"]
 
@@ -45,8 +46,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--numbers", type=Path, required=True, help="JSON of glic compare with these weights")
     parser.add_argument("--recipe", required=True, help="one sentence: what the settings do not tell")
     parser.add_argument("--data", required=True, help="one sentence: the training pictures and their licence")
+    parser.add_argument("--highest", type=float, metavar="LMBDA", help="extend the best quality to it")
     args = parser.parse_args(argv)
     model = load_weights(args.run)
+    if args.highest is not None:
+        extend_rates(model, args.highest)
     numbers = json.loads(args.numbers.read_text(encoding="utf-8"))
     card = {**read_card(args.run), "name": args.name, "data": args.data, "recipe": args.recipe}
     card["weights_hash"] = weights_hash(model)

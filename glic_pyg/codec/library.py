@@ -14,7 +14,7 @@ from glic_pyg.models.weights import load_weights, read_card, weights_hash
 
 __all__ = ["DEFAULT_NAME", "Weights", "default_name", "load_from_path", "load_shipped", "shipped_names"]
 
-DEFAULT_NAME = "glic_xs"
+DEFAULT_NAME = "glic_s"
 """What ``glic encode`` uses where nothing is named: a size that is quick on a CPU, for every rate.
 Files name the weights they need, so that another choice here changes new files only."""
 

@@ -10,6 +10,7 @@ from PIL import Image
 import glic_pyg
 from glic_pyg.codec import library
 from glic_pyg.codec.errors import WeightsNotFound
+from glic_pyg.codec.file_info import open_info
 from glic_pyg.codec.library import check_shipped, default_name, load_shipped, shipped_names
 from glic_pyg.codec.tables import factorized_parts
 from glic_pyg.evaluation.classical.pillow import JPEG
@@ -19,8 +20,11 @@ from glic_pyg.evaluation.quality import quality_of
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "glic_pyg" / "weights"
 LARGEST_FILE, LARGEST_SUM = 16 * 2**20, 64 * 2**20
-GOLDEN = ROOT / "tests" / "reference" / "dog.glic"
-GOLDEN_TABLES = "815599e2075011d4373e49266a03049c32e5c4503fcb2505c84a2742edf944e9"
+GOLDEN_FILES = sorted((ROOT / "tests" / "reference").glob("dog*.glic"))
+GOLDEN_TABLES = {
+    "glic_s": "92b2c42ea9590457d526920ed4181c08d51dbd0f3310cef2d823057a381097fe",
+    "glic_xs": "815599e2075011d4373e49266a03049c32e5c4503fcb2505c84a2742edf944e9",
+}
 
 
 @pytest.fixture(scope="module")
@@ -46,16 +50,22 @@ def test_the_default_is_shipped(monkeypatch: pytest.MonkeyPatch) -> None:
         default_name()
 
 
-def test_a_file_made_elsewhere_decodes(dog: np.ndarray) -> None:
+@pytest.mark.parametrize("golden", GOLDEN_FILES, ids=lambda path: path.stem)
+def test_a_file_made_elsewhere_decodes(golden: Path, dog: np.ndarray) -> None:
     """Its checksum of the latents makes any disagreement an error."""
-    decoded = np.asarray(glic_pyg.decode(GOLDEN.read_bytes()))
+    decoded = np.asarray(glic_pyg.decode(golden.read_bytes()))
     assert quality_of(decoded, dog).psnr > 30
 
 
-def test_probability_tables_are_those_of_every_machine() -> None:
-    model = load_shipped("glic_xs").model
+def test_there_is_a_file_of_all_weights() -> None:
+    assert {open_info(path).model for path in GOLDEN_FILES} == {*shipped_names()}
+
+
+@pytest.mark.parametrize("name", shipped_names())
+def test_probability_tables_are_those_of_every_machine(name: str) -> None:
+    model = load_shipped(name).model
     parts = factorized_parts(model.latent_codec.hyper.entropy_bottleneck)  # type: ignore[attr-defined]
-    assert hashlib.sha256(b"".join(part.tobytes() for part in parts)).hexdigest() == GOLDEN_TABLES
+    assert hashlib.sha256(b"".join(part.tobytes() for part in parts)).hexdigest() == GOLDEN_TABLES[name]
 
 
 def test_beats_jpeg(dog: np.ndarray) -> None:
