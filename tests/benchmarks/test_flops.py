@@ -89,7 +89,8 @@ def test_a_learned_complexity_costs_graphs_while_it_learns() -> None:
     assert plain.analysis < learned.analysis < 1.1 * plain.analysis
 
 
-def test_entropy_networks_as_torch_counts_them(model: GLIC) -> None:
+def test_entropy_networks_as_torch_counts_them(model: GLIC, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GLIC_NATIVE", "0")  # torch does not see into the C library
     flops = glic_flops(model.config, 128, 256)
     hyper = model.latent_codec.hyper
     h_a, h_s = counted(hyper.h_a, 1, 40, 8, 16), counted(hyper.h_s, 1, 24, 2, 4)
