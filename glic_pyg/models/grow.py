@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from glic_pyg.models.gain import BEST_QUALITY
 from glic_pyg.models.glic import GLIC
-from glic_pyg.models.klt_start import haar_bands, set_scales, silence
+from glic_pyg.models.klt_start import haar_bands, principal_axes, set_scales, silence
 from glic_pyg.nn import GFALayer, HaarDown, HaarUp
 
 __all__ = ["grow"]
@@ -49,19 +49,16 @@ def grow(model: GLIC, small: nn.Module, x: Tensor) -> None:
 
 
 def _check(small: dict[str, Any], large: dict[str, Any]) -> None:
-    ours = {**large, "gfa_depth": max(large["gfa_depth"], small["gfa_depth"])}
-    known = len(small["groups"])
-    theirs = {
-        **small,
-        "gfa_depth": ours["gfa_depth"],
-        "groups": [*small["groups"], *large["groups"][known:]],
-        "widths": [*small["widths"][:-1], large["widths"][-1]],
+    grows = {
+        "gfa_depth": large["gfa_depth"] >= small["gfa_depth"],
+        "groups": large["groups"][: len(small["groups"])] == small["groups"],
+        "widths": large["widths"][:-1] == small["widths"][:-1],
     }
-    different = [name for name in ours if ours[name] != theirs[name]]
-    if different or large["gfa_depth"] < small["gfa_depth"]:
+    different = [name for name, value in large.items() if not grows.get(name, value == small[name])]
+    if different:
         raise ValueError(
             "A model grows by a greater gfa_depth and by groups appended to the trained ones (with the last "
-            f"of widths); these two differ in {', '.join(different or ['gfa_depth'])}."
+            f"of widths); these two differ in {', '.join(different)}."
         )
 
 
@@ -92,8 +89,7 @@ def _add_axes(model: GLIC, known: int, x: Tensor) -> None:
     bands = haar_bands(last, x)
     mean = bands.mean(0)
     rest = torch.linalg.qr(last.linear.weight[:known].T, mode="complete").Q[:, known:]
-    inside = (bands - mean) @ rest
-    axes = torch.linalg.eigh((inside.T @ inside).double()).eigenvectors.flip(1).to(rest.dtype)
+    axes = principal_axes((bands - mean) @ rest).T
     added = (rest @ axes).T[: model.latent_channels - known]
     last.linear.weight[known : known + len(added)] = added
     last.linear.bias[known : known + len(added)] = -added @ mean

@@ -55,8 +55,7 @@ def _set_axes(down: HaarDown, up: HaarUp, x: Tensor) -> Tensor:
     """Point one pair of maps along the principal axes of the bands of x; returns the next side map."""
     bands = haar_bands(down, x)
     mean = bands.mean(0)
-    covariance = (bands - mean).T @ (bands - mean) / len(bands)
-    axes = torch.linalg.eigh(covariance.double()).eigenvectors.flip(1).T.to(bands.dtype)
+    axes = principal_axes(bands - mean)
     kept = min(down.linear.out_features, len(axes))
     for linear in (down.linear, up.linear):
         linear.weight.zero_()
@@ -65,6 +64,12 @@ def _set_axes(down: HaarDown, up: HaarUp, x: Tensor) -> Tensor:
     up.linear.weight[:, :kept] = axes[:kept].T
     up.linear.bias.copy_(mean)
     return down(x)
+
+
+def principal_axes(centred: Tensor) -> Tensor:
+    """Orthonormal axes of ``(places, C)`` samples of mean zero, ``(C, C)``; the greatest spread first."""
+    covariance = centred.T @ centred / len(centred)
+    return torch.linalg.eigh(covariance.double()).eigenvectors.flip(1).T.to(centred.dtype)
 
 
 def haar_bands(down: HaarDown, x: Tensor) -> Tensor:
