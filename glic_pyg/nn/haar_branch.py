@@ -17,6 +17,8 @@ class HaarBranch(nn.Module):
 
     Haar, scale and linear map are linear in the pixels, so each step folds them into ONE matrix
     over 2x2 blocks of pixels: the bands themselves are never written to memory.
+
+    Autocast leaves it alone: the branch carries the picture itself, which bfloat16 rounds to two grey levels.
     """
 
     haar: Tensor
@@ -28,6 +30,15 @@ class HaarBranch(nn.Module):
         scaling[:3] = 0.5
         self.scaling = nn.Parameter(scaling.flatten())
         self.register_buffer("haar", torch.tensor(_HAAR), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(B, in_channels, H, W)`` to half or twice the resolution, in the dtype of the parameters."""
+        with torch.autocast(x.device.type, enabled=False):
+            return map_of(self._transform(rows_of(x.to(self.linear.weight.dtype))))
+
+    def _transform(self, rows: Tensor) -> Tensor:
+        """:meth:`forward` of ``(B, H, W, C)`` rows."""
+        raise NotImplementedError
 
     def ortho_loss(self) -> Tensor:
         """Mean squared error between I and W Wᵀ (in > out) or Wᵀ W, a scalar (GLIC section 2)."""
@@ -45,12 +56,12 @@ class HaarDown(HaarBranch):
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__(in_channels, 4 * in_channels, out_channels)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def _transform(self, rows: Tensor) -> Tensor:
         by_band = (self.linear.weight * self.scaling.exp()).unflatten(1, (4, -1))
         by_place = torch.einsum("obc,bp->opc", by_band, self.haar)
-        b, h, w, c = (rows := rows_of(x)).shape
+        b, h, w, c = rows.shape
         blocks = rows.view(b, h // 2, 2, w // 2, 2, c).transpose(2, 3).reshape(b, h // 2, w // 2, 4 * c)
-        return map_of(F.linear(blocks, by_place.flatten(1), self.linear.bias))
+        return F.linear(blocks, by_place.flatten(1), self.linear.bias)
 
 
 class HaarUp(HaarBranch):
@@ -62,12 +73,12 @@ class HaarUp(HaarBranch):
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__(out_channels, in_channels, 4 * out_channels)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def _transform(self, rows: Tensor) -> Tensor:
         scale = self.scaling.neg().exp()
         by_band = (self.linear.weight * scale[:, None]).unflatten(0, (4, -1))
         by_place = torch.einsum("bci,bp->pci", by_band, self.haar)
         bias = torch.einsum("bc,bp->pc", (self.linear.bias * scale).unflatten(0, (4, -1)), self.haar)
-        places = F.linear(rows := rows_of(x), by_place.flatten(0, 1), bias.flatten())
+        places = F.linear(rows, by_place.flatten(0, 1), bias.flatten())
         b, h, w, _ = rows.shape
         blocks = places.view(b, h, w, 2, 2, -1).transpose(2, 3)
-        return map_of(blocks.reshape(b, 2 * h, 2 * w, -1))
+        return blocks.reshape(b, 2 * h, 2 * w, -1)

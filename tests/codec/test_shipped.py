@@ -73,3 +73,14 @@ def test_beats_jpeg(dog: np.ndarray) -> None:
     ours = quality_of(np.asarray(glic_pyg.decode(data)), dog)
     jpeg = JPEG.decode(at_least(JPEG, dog, len(data)).data, dog.shape)
     assert ours.psnr >= quality_of(jpeg, dog).psnr + 1.5
+
+
+@pytest.mark.parametrize("quality", [50, 100])
+def test_bfloat16_costs_nothing_to_see(dog: np.ndarray, quality: float) -> None:
+    """At most 0.02 dB, against which the bytes hardly change."""
+    crop = dog[:192, :256]
+    float32, bf16 = (glic_pyg.encode(crop, quality=quality, precision=p) for p in ("float32", "bf16"))
+    assert len(bf16) == pytest.approx(len(float32), rel=0.002)
+    exact, rough = glic_pyg.decode(float32), glic_pyg.decode(bf16, precision="bf16")
+    psnrs = [quality_of(np.asarray(picture), crop).psnr for picture in (exact, rough)]
+    assert psnrs[0] - psnrs[1] <= 0.02

@@ -97,3 +97,12 @@ def test_ortho_loss_is_zero_for_orthonormal_rows(
         layer.linear.weight.mul_(math.sqrt(2))
     side = min(layer.linear.weight.shape)
     assert layer.ortho_loss().item() == pytest.approx(1 / side, rel=1e-5)
+
+
+@pytest.mark.parametrize("layer", [HaarDown(3, 8), HaarUp(3, 8)])
+def test_autocast_does_not_round_the_picture(layer: HaarDown | HaarUp) -> None:
+    x = torch.rand(1, 3, 8, 8)
+    exact = layer(x)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(layer(x), exact)
+        assert layer(x.bfloat16()).dtype == torch.float32
