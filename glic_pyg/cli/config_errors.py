@@ -42,6 +42,8 @@ def explain(error: Exception, folder: Path, command: str, arguments: Sequence[st
     if unknown := re.match(r"Could not (?:override|delete from config\.) '([^']+)'", str(error)):
         others = [a for a in arguments if unknown[1] not in a and "=" in a and not a.startswith("-")]
         return _unknown_key(unknown[1], command, _known_keys(folder, command, others))
+    if several := re.match(r"Ambiguous value for argument '([^=]+)=(.+)'$", str(error), re.MULTILINE):
+        return _several_values(*several.groups())
     if isinstance(error, OverrideParseException):
         if "=" not in error.override:
             return f"{error.override} is no setting; one is written key=value."
@@ -59,6 +61,13 @@ def _unknown_key(key: str, command: str, known: Sequence[str]) -> str:
         f"did you mean {' or '.join(close)}?" if close else f"glic {command} --cfg job shows what there is."
     )
     return f"there is no setting {key}; {hint}"
+
+
+def _several_values(key: str, values: str) -> str:
+    return (
+        f"{key}={values} is several values: a sweep over them takes -m, and no --cfg, --info or --help; "
+        f"{key}=[{values}] is a list, {key}=\\'{values}\\' a text."
+    )
 
 
 def _known_keys(folder: Path, command: str, others: Sequence[str]) -> list[str]:

@@ -17,6 +17,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 import glic_pyg
 from glic_pyg.cli.config_errors import explain
+from glic_pyg.cli.hydra_options import refuse_contradictions
 from glic_pyg.cli.processes import arguments_of_this_process
 from glic_pyg.codec.errors import GlicError
 
@@ -46,6 +47,7 @@ def run_hydra_app(command: str, task: Task, argv: Sequence[str]) -> int:
     arguments = [_with_quotes(argument) for argument in arguments_of_this_process(argv)]
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # else Hydra prints exceptions and exits by itself
     with _command_line([f"glic {command}", *arguments]) as real_argv:
+        refuse_contradictions(command, arguments)
 
         @functools.wraps(task)
         def job(cfg: DictConfig) -> Any:

@@ -30,6 +30,8 @@ def refusal(*arguments: str) -> str:
         (["model=glic_x"], "glic train: there is no model=glic_x; did you mean glic_xs?"),
         (["-m", "loss.lmda=1,2", "seed=3"], "there is no setting loss.lmda; did you mean loss.lmbda?"),
         (["loss.lmbda=[1"], "glic train: cannot read loss.lmbda=[1: no viable alternative"),
+        (["--cfg", "job", "seed=1,2"], "seed=1,2 is several values: a sweep over them takes -m"),
+        (["-m", "--help", "name=a,'b'"], r"name=[a,'b'] is a list, name=\'a,'b'\' a text."),
         (["name=${nothing}"], "Interpolation key 'nothing' not found"),
     ],
 )
