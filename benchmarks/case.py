@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import glic_pyg  # noqa: F401  (first: it makes compressai importable)
-from benchmarks.floor import float32_rate
+from benchmarks.floor import Paced, Pacer, median_run
 from benchmarks.flops import Flops, glic_flops
 from benchmarks.peak_memory import added_memory
 from benchmarks.stopwatch import Stopwatch, TimedBackbone
@@ -36,21 +36,20 @@ __all__ = ["Case", "measure", "model_of"]
 ROOT = Path(__file__).parent.parent
 PHOTO = ROOT / "data" / "samples" / "city.png"
 WARM_UP = 128
-SECONDS, MOST_REPEATS, LEAST_REPEATS = 15.0, 5, 2
+SECONDS, MOST_REPEATS, LEAST_REPEATS = 20.0, 9, 3
 
 
 @dataclass(frozen=True)
 class Case:
-    """What one case cost; seconds of the fastest whole run, whose parts they are.
+    """What one case cost; of several runs the one of the median multiple of the floor.
 
     Attributes:
         model, width, height, precision, threads: what was measured.
         parameters: of the model.
         size: bytes of the file.
-        rate: float32 matrix product, operations a second, just before.
         flops: operations, by formula, at the padded size.
-        encode, decode: seconds: ``whole``; ``analysis`` or ``synthesis``; ``networks``, the entropy networks;
-            ``coder``, everything between their output and the bytes.
+        encode, decode: whose seconds are ``whole``; ``analysis`` or ``synthesis``; ``networks``, the entropy
+            networks; ``coder``, everything between their output and the bytes.
         encode_memory, decode_memory: bytes added to the process with the loaded model, at the peak.
     """
 
@@ -61,10 +60,9 @@ class Case:
     threads: int
     parameters: int
     size: int
-    rate: float
     flops: Flops
-    encode: dict[str, float]
-    decode: dict[str, float]
+    encode: Paced
+    decode: Paced
     encode_memory: int
     decode_memory: int
 
@@ -84,7 +82,6 @@ def measure(name: str, width: int, height: int, precision: Precision) -> Case:
     photo, files = _photo(width, height), list[bytes]()
     encode_memory = added_memory(lambda: files.append(codec.encode(photo).data))
     decode_memory = added_memory(lambda: codec.decode(files[0]))
-    rate = float32_rate()
     wide, high = padded_size(width, height, model.multiple)
     return Case(
         model=name,
@@ -94,10 +91,9 @@ def measure(name: str, width: int, height: int, precision: Precision) -> Case:
         threads=torch.get_num_threads(),
         parameters=sum(p.numel() for p in model.parameters()),
         size=len(files[0]),
-        rate=rate,
         flops=glic_flops(model.config, high, wide),
-        encode=_fastest(lambda: codec.encode(photo), watch),
-        decode=_fastest(lambda: codec.decode(files[0]), watch),
+        encode=_typical(lambda: codec.encode(photo), watch),
+        decode=_typical(lambda: codec.decode(files[0]), watch),
         encode_memory=encode_memory,
         decode_memory=decode_memory,
     )
@@ -128,17 +124,17 @@ def _photo(width: int, height: int) -> NDArray[np.uint8]:
         return np.array(image.convert("RGB").resize((width, height), Image.Resampling.LANCZOS))
 
 
-def _fastest(work: Callable[[], object], watch: Stopwatch) -> dict[str, float]:
-    """Parts of the fastest of some runs."""
-    runs: list[dict[str, float]] = []
+def _typical(work: Callable[[], object], watch: Stopwatch) -> Paced:
+    """The median of some runs."""
+    runs, pacer = list[Paced](), Pacer()
     while len(runs) < LEAST_REPEATS or (
-        len(runs) < MOST_REPEATS and sum(run["whole"] for run in runs) < SECONDS
+        len(runs) < MOST_REPEATS and sum(run.seconds["whole"] for run in runs) < SECONDS
     ):
         watch.take()
         start = time.perf_counter()
         work()
-        runs.append(_parts(watch.take(), time.perf_counter() - start))
-    return min(runs, key=lambda run: run["whole"])
+        runs.append(pacer.after(_parts(watch.take(), time.perf_counter() - start)))
+    return median_run(runs)
 
 
 def _parts(seconds: dict[str, float], whole: float) -> dict[str, float]:

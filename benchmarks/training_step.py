@@ -19,7 +19,7 @@ import lightning
 import torch
 from hydra.utils import instantiate
 
-from benchmarks.floor import float32_rate
+from benchmarks.floor import Paced, Pacer, median_run
 from benchmarks.flops import glic_flops
 from benchmarks.peak_memory import added_memory
 from benchmarks.silent_fit import silent_fit
@@ -29,32 +29,33 @@ from glic_pyg.evaluation.provenance import provenance, this_machine
 __all__ = ["main"]
 
 CONF = Path(__file__).parent.parent / "conf"
-STEPS, WARM_UP = 4, 1
+STEPS, WARM_UP = 8, 1
 HEADER = ("model", "callbacks", "batch", "step, s", "of the floor", "memory, GB", "floor, GFLOP/s")
 LEGEND = (
-    "A step is forward, backward and every optimizer, in float32; the fastest of some. The floor is a plain "
-    "float32 matrix product of three times the FLOPs of the forward pass, measured just before in the same "
-    "process. Memory is what training adds, at its peak, to a process that has loaded the libraries."
+    "A step is forward, backward and every optimizer, in float32; the median of some. The floor is a "
+    "plain float32 matrix product of three times the FLOPs of the forward pass, measured just before and "
+    "after each step. Memory is what training adds, at its peak, to a process that has loaded the "
+    "libraries."
 )
 
 
 class Stopwatch(lightning.Callback):
-    """Seconds of each training step."""
+    """Seconds of each training step, and the floor around it."""
 
     def __init__(self) -> None:
-        self.seconds: list[float] = []
+        self.steps: list[Paced] = []
+        self._pacer = Pacer()
 
     def on_train_batch_start(self, *_: Any) -> None:
         self._start = time.perf_counter()
 
     def on_train_batch_end(self, *_: Any) -> None:
-        self.seconds.append(time.perf_counter() - self._start)
+        self.steps.append(self._pacer.after({"whole": time.perf_counter() - self._start}))
 
 
 def measure(model: str, callbacks: str, batch: int, crop: int, threads: int) -> dict[str, Any]:
-    """Train a few steps on noise and report the fastest, beside the floor."""
+    """Train a few steps on noise and report the median, beside the floor."""
     torch.set_num_threads(threads)
-    rate = float32_rate()
     with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
         overrides = [f"model={model}", f"callbacks={callbacks}", "module.ema_decay=null", "steps=1000000"]
         cfg = hydra.compose("train", overrides, return_hydra_config=False)
@@ -70,8 +71,9 @@ def measure(model: str, callbacks: str, batch: int, crop: int, threads: int) -> 
     memory = added_memory(train)
     flops = glic_flops(found["config"], crop, crop)
     forward = batch * (flops.analysis + flops.synthesis + flops.encode_networks)
-    seconds = min(watch.seconds[WARM_UP:])
-    return {"seconds": seconds, "ratio": seconds * rate / (3 * forward), "memory": memory, "rate": rate}
+    step = median_run(watch.steps[WARM_UP:])
+    seconds, ratio = step.seconds["whole"], step.seconds["whole"] * step.rate / (3 * forward)
+    return {"seconds": seconds, "ratio": ratio, "memory": memory, "rate": step.rate}
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -12,6 +12,7 @@ import torch
 from benchmarks import bench
 from benchmarks.bench import main
 from benchmarks.case import measure, model_of
+from benchmarks.floor import Pacer, median_run
 from benchmarks.peak_memory import added_memory
 from benchmarks.report import HEADER, row
 from benchmarks.stopwatch import Stopwatch, TimedBackbone
@@ -21,18 +22,28 @@ from tests.tiny_backbone import TinyBackbone
 
 CASE = {
     "model": "weights/tiny.safetensors", "width": 768, "height": 512, "precision": "bf16", "threads": 2,
-    "parameters": 9, "size": 99, "rate": 1e11, "encode_memory": 3e8, "decode_memory": 2e8,
+    "parameters": 9, "size": 99, "encode_memory": 3e8, "decode_memory": 2e8,
     "flops": {"analysis": 2e11, "synthesis": 1e11, "encode_networks": 1e11, "decode_networks": 1e11},
-    "encode": {"whole": 8.0, "analysis": 4.0, "networks": 3.0, "coder": 0.4},
-    "decode": {"whole": 5.0, "synthesis": 2.0, "networks": 2.5, "coder": 0.1},
+    "encode": {"seconds": {"whole": 8.0, "analysis": 4.0, "networks": 3.0, "coder": 0.4}, "rate": 1e11},
+    "decode": {"seconds": {"whole": 5.0, "synthesis": 2.0, "networks": 2.5, "coder": 0.1}, "rate": 2e11},
 }  # fmt: skip
 
 
 def test_multiples_of_the_floor() -> None:
     cells = row(CASE)
     assert len(cells) == len(HEADER)
-    assert cells[:4] == ("tiny", "768×512", "bf16", "4 (2.00×)")
+    assert cells[:5] == ("tiny", "768×512", "bf16", "4 (2.00×)", "2 (4.00×)")
     assert cells[7:10] == ("0.4 (5.0%)", "0.1 (2.0%)", "8 (2.67×)") and cells[11] == "300"
+    assert cells[-2:] == ("100", "200")
+
+
+def test_the_median_run_and_the_floor_around_it() -> None:
+    rates = iter([1.0, 3.0, 5.0, 1.0, 1.0])
+    pacer = Pacer(lambda: next(rates))
+    runs = [pacer.after({"whole": seconds}) for seconds in (4.0, 1.0, 9.0, 7.0)]
+    assert [run.rate for run in runs] == [2.0, 4.0, 3.0, 1.0]
+    assert median_run(runs) is runs[3], "multiples 8, 4, 27, 7"
+    assert median_run(runs[:3]) is runs[0]
 
 
 def test_memory_that_is_freed_again_is_seen() -> None:
@@ -93,6 +104,7 @@ def test_all_cores_unless_told(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_real_case(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("benchmarks.case.SECONDS", 0.0)
     case = measure("glic_xs", 130, 100, "float32")
-    assert case.encode["whole"] > case.encode["analysis"] + case.encode["networks"] + case.encode["coder"]
-    assert case.decode["whole"] > case.decode["synthesis"] + case.decode["networks"] + case.decode["coder"]
-    assert case.size > 60 and case.encode_memory > 0 and case.rate > 1e9
+    for run in (case.encode, case.decode):
+        assert run.seconds["whole"] > sum(s for part, s in run.seconds.items() if part != "whole")
+        assert run.rate > 1e9
+    assert case.size > 60 and case.encode_memory > 0
