@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import numpy as np
+import math
+
 from rich.console import Console
 from rich.table import Table
 
@@ -15,8 +16,8 @@ __all__ = ["print_numbers", "print_overlaps"]
 
 def print_numbers(seen: Inspection) -> None:
     """A line a graph, and what the columns mean."""
-    psnr = 10 * np.log10(255**2 / max(float(seen.error_map.mean(dtype=np.float64)), 1e-12))
-    print(f"{seen.picture} by {seen.weights}: {seen.bpp:.4f} bpp estimated, {psnr:.2f} dB")
+    psnr = f"{seen.psnr:.2f} dB" if math.isfinite(seen.psnr) else "lossless"
+    print(f"{seen.picture} by {seen.weights}: {seen.bpp:.4f} bpp estimated, {psnr}")
     if not seen.blocks:
         print("  This model builds no graphs.")
         return

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from glic_pyg.codec.arithmetic import plain_arithmetic
 from glic_pyg.codec.padding import colour_from_tensor, tensor_from_colour
+from glic_pyg.codec.psnr import pixel_psnr
 from glic_pyg.inspection.bits import Bits, bits_of
 from glic_pyg.inspection.block_graphs import BlockGraphs
 from glic_pyg.inspection.observer import observed
@@ -55,6 +56,11 @@ class Inspection:
     def bpp(self) -> float:
         """Bits a pixel of the photo; bits of the padding, which a file has to hold too, are among them."""
         return self.bits.total / (self.size[0] * self.size[1])
+
+    @property
+    def psnr(self) -> float:
+        """Of decoded against the photo in dB; infinite where they are equal."""
+        return pixel_psnr(self.decoded, self.photo)
 
     @cached_property
     def bit_map(self) -> NDArray[np.float32]:

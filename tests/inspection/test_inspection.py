@@ -88,8 +88,9 @@ def test_decoded_is_the_models_reconstruction(
         x_hat = tiny_glic(x)["x_hat"]
     assert np.array_equal(inspection.decoded, colour_from_tensor(x_hat, 200, 130, grey=False))
     expected = psnr(x[..., :130, :200], x_hat[..., :130, :200])
+    assert inspection.psnr == pytest.approx(float(expected))
     mse = inspection.error_map.mean(dtype=np.float64)
-    assert 10 * np.log10(255**2 / mse) == pytest.approx(float(expected), abs=1e-3)
+    assert mse == pytest.approx(255**2 / 10 ** (inspection.psnr / 10), rel=1e-6)
 
 
 def test_a_grey_photo(tiny_glic: GLIC, photo: Pixels) -> None:

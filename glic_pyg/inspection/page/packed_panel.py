@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from typing import Any, Protocol
 
 import numpy as np
@@ -55,7 +56,7 @@ def pack_panel(
         "height": height,
         "pitch": pitch,
         "bpp": inspection.bpp,
-        "psnr": _decibels(float(inspection.error_map.mean(dtype=np.float64))),
+        "psnr": inspection.psnr if math.isfinite(inspection.psnr) else None,  # JSON has no infinity
         "start": _start(inspection),
         "photo": streams.add_bytes(_webp(inspection.photo)),
         "decoded": streams.add_bytes(_webp(inspection.decoded)),
@@ -106,10 +107,6 @@ def _start(inspection: Inspection) -> tuple[float, float]:
     block = min(inspection.blocks, key=lambda block: abs(block.stride - 8))
     row, column = telling_nodes(block.crop(block.degree, height, width), margin=0.25)[0]
     return (column + 0.5) * block.stride, (row + 0.5) * block.stride
-
-
-def _decibels(error: float) -> float | None:
-    return 10 * float(np.log10(255**2 / error)) if error else None
 
 
 def _webp(pixels: Pixels) -> bytes:

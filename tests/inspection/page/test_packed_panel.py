@@ -1,6 +1,8 @@
 import io
+import math
 import zlib
 from base64 import b64decode
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -52,6 +54,14 @@ def test_the_rate_is_that_of_a_file_padding_included(
     bits = inspection.bits.y.sum(dtype=np.float64) + inspection.bits.z.sum(dtype=np.float64)
     assert packed[0]["bpp"] == pytest.approx(bits / (130 * 200)) == inspection.bpp
     assert inspection.bpp > 1.05 * inspection.bit_map.mean()
+
+
+def test_the_psnr_is_none_where_nothing_is_lost(
+    packed: tuple[dict[str, Any], Streams], inspection: Inspection
+) -> None:
+    assert packed[0]["psnr"] == inspection.psnr
+    exact = replace(inspection, decoded=inspection.photo)
+    assert math.isinf(exact.psnr) and pack_panel(exact, 64, Streams("a"))["psnr"] is None
 
 
 def test_the_photo_is_there_at_full_size(
