@@ -24,8 +24,8 @@ venv: $(VENV)/.ready  ## the Python environment in .venv (the first time takes s
 demo: $(VENV)/.ready  ## a photograph to .glic and back, beside JPEG and WebP
 	@$(BIN)/glic demo --force $(ARGS)
 
-test: $(VENV)/.ready  ## the test suite, ARGS="-m slow" for the long ones
-	@$(BIN)/python -m pytest $(ARGS)
+test: $(VENV)/.ready  ## the test suite in a process a core, ARGS="-m slow" for the long ones, ARGS="-n 0" in one
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --maxprocesses 8 --dist worksteal $(ARGS)
 
 bench: $(VENV)/.ready  ## time and memory of every part
 	@$(BIN)/python -m benchmarks $(ARGS)
