@@ -1,16 +1,19 @@
 """Do files decode anywhere? Encode once, decode under other arithmetic, count the pixels that moved.
 
 python -m benchmarks.agreement data/kodak/*.png --models glic_xs --markdown
+
+Where there is a GPU, it decodes too. Batches have no row: the codec takes pictures one by one, and
+tests/contracts/test_files.py holds that the files do not depend on their company.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import copy
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from unittest import mock
 
 import numpy as np
 import torch
@@ -20,72 +23,17 @@ from rich.progress import track
 
 import glic_pyg  # noqa: F401  (first: it makes compressai importable)
 from benchmarks.case import model_of
+from benchmarks.decoder_settings import SETTINGS, Setting, threads
 from benchmarks.table import print_table
 from glic_pyg.codec.errors import GlicError
-from glic_pyg.codec.image_codec import ImageCodec
+from glic_pyg.codec.image_codec import Decoded, ImageCodec
 from glic_pyg.evaluation.provenance import provenance
 from glic_pyg.models.weights import weights_hash
 
 __all__ = ["main"]
 
 HEADER = ("model", "decoded with", "latents equal", "pixels within 1, worst image", "largest difference")
-Setting = Callable[[], contextlib.AbstractContextManager[None]]
-
-
-@contextlib.contextmanager
-def threads(count: int) -> Iterator[None]:
-    """Another number of CPU threads."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-@contextlib.contextmanager
-def without_onednn() -> Iterator[None]:
-    """PyTorch's own kernels instead of oneDNN's."""
-    before = torch.backends.mkldnn.enabled
-    torch.backends.mkldnn.enabled = False
-    try:
-        yield
-    finally:
-        torch.backends.mkldnn.enabled = before
-
-
-@contextlib.contextmanager
-def without_native() -> Iterator[None]:
-    """Attention by torch operators instead of the C library."""
-    with mock.patch.dict("os.environ", GLIC_NATIVE="0"):
-        yield
-
-
-@contextlib.contextmanager
-def medium_precision() -> Iterator[None]:
-    """float32 products in bfloat16 where the hardware offers it."""
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("medium")
-    try:
-        yield
-    finally:
-        torch.set_float32_matmul_precision(before)
-
-
-@contextlib.contextmanager
-def inside_autocast() -> Iterator[None]:
-    """A caller who left bfloat16 autocast on."""
-    with torch.autocast("cpu", torch.bfloat16):
-        yield
-
-
-SETTINGS: dict[str, Setting] = {
-    "2 threads": lambda: threads(2),
-    "oneDNN off": without_onednn,
-    "attention without C": without_native,
-    "matmul precision medium": medium_precision,
-    "inside autocast": inside_autocast,
-}
+Decoder = Callable[[bytes], Decoded]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -100,7 +48,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--markdown", action="store_true", help="print a table for docs/results.md")
     args = parser.parse_args(arguments)
-    how = provenance(["python", "-m", "benchmarks.agreement", *arguments])
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    how = provenance(["python", "-m", "benchmarks.agreement", *arguments], device)
     rows = [row for model in args.models for row in _measure(model, args.images)]
     print_table(HEADER, [_cells(row) for row in rows], markdown=args.markdown, left=2)
     print(how)
@@ -108,32 +57,50 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 Row = tuple[str, str, int, int, float, int]
-"""Model, setting, equal latents, files, least share within 1, largest difference."""
+"""Model, how it was decoded, equal latents, files, least share within 1, largest difference."""
 
 
 def _measure(name: str, images: Sequence[Path]) -> list[Row]:
-    """A row for every setting."""
+    """A row for every decoder."""
     model = model_of(name)
     codec = ImageCodec(model, Path(name).stem, weights_hash(model))
-    equal = dict.fromkeys(SETTINGS, 0)
-    share = dict.fromkeys(SETTINGS, 1.0)
-    largest = dict.fromkeys(SETTINGS, 0)
+    decoders = _decoders(codec)
+    equal = dict.fromkeys(decoders, 0)
+    share = dict.fromkeys(decoders, 1.0)
+    largest = dict.fromkeys(decoders, 0)
     for path in track(images, name, console=Console(stderr=True), transient=True):
         with threads(1):
             data = codec.encode(Image.open(path)).data
             expected = codec.decode(data).array.astype(int)
-            for setting, context in SETTINGS.items():
-                with context(), contextlib.suppress(GlicError):
-                    moved = np.abs(codec.decode(data).array.astype(int) - expected)
-                    equal[setting] += 1
-                    share[setting] = min(share[setting], float((moved <= 1).mean()))
-                    largest[setting] = max(largest[setting], int(moved.max()))
-    return [(Path(name).stem, s, equal[s], len(images), share[s], largest[s]) for s in SETTINGS]
+            for how, decode in decoders.items():
+                with contextlib.suppress(GlicError):
+                    moved = np.abs(decode(data).array.astype(int) - expected)
+                    equal[how] += 1
+                    share[how] = min(share[how], float((moved <= 1).mean()))
+                    largest[how] = max(largest[how], int(moved.max()))
+    return [(codec.name, how, equal[how], len(images), share[how], largest[how]) for how in decoders]
+
+
+def _decoders(codec: ImageCodec) -> dict[str, Decoder]:
+    """The codec under every setting, and on a GPU where there is one."""
+    found = {name: _under(setting, codec.decode) for name, setting in SETTINGS.items()}
+    if torch.cuda.is_available():
+        model, weights = copy.deepcopy(codec.model), codec.hash_prefix.hex()
+        found["a GPU"] = ImageCodec(model, codec.name, weights, device="cuda").decode
+    return found
+
+
+def _under(setting: Setting, decode: Decoder) -> Decoder:
+    def decode_there(data: bytes) -> Decoded:
+        with setting():
+            return decode(data)
+
+    return decode_there
 
 
 def _cells(row: Row) -> tuple[str, ...]:
-    model, setting, equal, files, share, largest = row
-    return model, setting, f"{equal} of {files}", f"{100 * share:.3f} %", str(largest)
+    model, how, equal, files, share, largest = row
+    return model, how, f"{equal} of {files}", f"{100 * share:.3f} %", str(largest)
 
 
 if __name__ == "__main__":

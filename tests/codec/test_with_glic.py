@@ -10,6 +10,7 @@ import torch
 from omegaconf import OmegaConf
 
 import glic_pyg
+from benchmarks.decoder_settings import all_together, threads
 from glic_pyg.codec.agreement import PriorTables
 from glic_pyg.codec.api import codec_for_encoding
 from glic_pyg.codec.errors import WeightsMismatch, WeightsNotFound
@@ -40,19 +41,11 @@ def test_a_weights_file_has_a_name_and_a_hash(weights: Path) -> None:
 
 
 def test_there_and_back_under_other_settings(weights: Path, pixels: np.ndarray) -> None:
-    data = glic_pyg.encode(pixels, weights=weights)
-    expected = np.asarray(glic_pyg.decode(data, weights=weights)).astype(int)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1 if threads > 1 else 2)
-    torch.backends.mkldnn.enabled = False
-    torch.set_float32_matmul_precision("medium")
-    try:
-        with torch.autocast("cpu", torch.bfloat16):
-            decoded = np.asarray(glic_pyg.decode(data, weights=weights)).astype(int)
-    finally:
-        torch.set_float32_matmul_precision("highest")
-        torch.backends.mkldnn.enabled = True
-        torch.set_num_threads(threads)
+    with threads(1):
+        data = glic_pyg.encode(pixels, weights=weights)
+        expected = np.asarray(glic_pyg.decode(data, weights=weights)).astype(int)
+    with all_together():
+        decoded = np.asarray(glic_pyg.decode(data, weights=weights)).astype(int)
     assert (np.abs(decoded - expected) <= 1).mean() >= 0.999
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -11,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from benchmarks.decoder_settings import all_together, threads
 from glic_pyg.codec.agreement import PriorTables
 from glic_pyg.codec.image_codec import ImageCodec
 from glic_pyg.codec.reading_channel import ReadingChannel
@@ -33,22 +32,6 @@ def latents(model: Any, x: Tensor, shape: tuple[int, int]) -> Tensor:
     return y.mean((2, 3), keepdim=True) + y.std((2, 3), keepdim=True) * noise
 
 
-@contextmanager
-def other_settings() -> Iterator[None]:
-    """Another number of threads, no oneDNN, lower precision and autocast wherever torch would use it."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(2 if threads == 1 else 1)
-    torch.backends.mkldnn.enabled = False
-    torch.set_float32_matmul_precision("medium")
-    try:
-        with torch.autocast("cpu", torch.bfloat16):
-            yield
-    finally:
-        torch.set_float32_matmul_precision("highest")
-        torch.backends.mkldnn.enabled = True
-        torch.set_num_threads(threads)
-
-
 def test_encoder_and_decoder_walk_the_same_way(lively_model: Any, x: Tensor) -> None:
     y = latents(lively_model, x, (8, 12))
     writer = WritingChannel(PriorTables())
@@ -66,14 +49,15 @@ def test_a_photograph_there_and_back_under_other_settings(
     lively_model: Any, x: Tensor, photo: np.ndarray
 ) -> None:
     codec = codec_of(lively_model)
-    encoded = codec.encode(photo)
-    with torch.no_grad():
-        y = lively_model.g_a(x)
-    sent = lively_model.code_latents(WritingChannel(PriorTables()), y, shape=tuple(y.shape[2:]))
-    expected = codec.decode(encoded.data).array.astype(int)
+    with threads(1):
+        encoded = codec.encode(photo)
+        with torch.no_grad():
+            y = lively_model.g_a(x)
+        sent = lively_model.code_latents(WritingChannel(PriorTables()), y, shape=tuple(y.shape[2:]))
+        expected = codec.decode(encoded.data).array.astype(int)
     received: list[Tensor] = []
     lively_model.g_s.register_forward_pre_hook(lambda _module, inputs: received.append(inputs[0]))
-    with other_settings():
+    with all_together():
         decoded = codec.decode(encoded.data).array.astype(int)
     assert torch.equal(received[0].double(), sent)
     assert expected.shape == photo.shape and (np.abs(decoded - expected) <= 1).mean() >= 0.999

@@ -1,0 +1,96 @@
+"""What may differ where a file is decoded: each a context for the code that decodes it.
+
+Encode inside ``threads(1)``, so that two threads are another number on every machine.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from unittest import mock
+
+import torch
+
+__all__ = [
+    "SETTINGS",
+    "Setting",
+    "all_together",
+    "inside_autocast",
+    "medium_precision",
+    "threads",
+    "two_threads",
+    "without_native",
+    "without_onednn",
+]
+
+Setting = Callable[[], contextlib.AbstractContextManager[None]]
+
+
+@contextlib.contextmanager
+def threads(count: int) -> Iterator[None]:
+    """So many CPU threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def two_threads() -> contextlib.AbstractContextManager[None]:
+    """Another number of CPU threads than the encoder's."""
+    return threads(2)
+
+
+@contextlib.contextmanager
+def without_onednn() -> Iterator[None]:
+    """PyTorch's own kernels instead of oneDNN's."""
+    before = torch.backends.mkldnn.enabled
+    torch.backends.mkldnn.enabled = False
+    try:
+        yield
+    finally:
+        torch.backends.mkldnn.enabled = before
+
+
+@contextlib.contextmanager
+def without_native() -> Iterator[None]:
+    """Attention by torch operators instead of the C library."""
+    with mock.patch.dict("os.environ", GLIC_NATIVE="0"):
+        yield
+
+
+@contextlib.contextmanager
+def medium_precision() -> Iterator[None]:
+    """float32 products in bfloat16 where the hardware offers it."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("medium")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
+@contextlib.contextmanager
+def inside_autocast() -> Iterator[None]:
+    """A caller who left bfloat16 autocast on."""
+    with torch.autocast("cpu", torch.bfloat16):
+        yield
+
+
+SETTINGS: dict[str, Setting] = {
+    "2 threads": two_threads,
+    "oneDNN off": without_onednn,
+    "attention without C": without_native,
+    "matmul precision medium": medium_precision,
+    "inside autocast": inside_autocast,
+}
+
+
+@contextlib.contextmanager
+def all_together() -> Iterator[None]:
+    """All of :data:`SETTINGS` at once."""
+    with contextlib.ExitStack() as stack:
+        for setting in SETTINGS.values():
+            stack.enter_context(setting())
+        yield
