@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, cast
 
 import torch
@@ -16,18 +17,19 @@ __all__ = ["grow"]
 
 
 @torch.no_grad()
-def grow(model: GLIC, small: nn.Module, x: Tensor) -> None:
+def grow(model: GLIC, small: nn.Module, pictures: Callable[[], Tensor]) -> None:
     """Let ``model`` begin as ``small``, a trained model with fewer GFA layers or fewer latent channels.
 
     Added GFA layers have output projections of zero and pass on what they are given. Added latent channels
     are the principal axes of what the trained ones leave of the last stage's Haar bands; g_s reads them
-    through its side branch, fitted to what ``small`` gets wrong in ``x``, and through nothing else. The
+    through its side branch, fitted to what ``small`` gets wrong in pictures, and through nothing else. The
     entropy networks of added groups are untrained, with priors as wide as their channels.
 
     Args:
         model: an untrained model; changed in place.
         small: the trained one.
-        x: ``(B, 3, H, W)`` images in [0, 1], H and W multiples of 128; thousands of 16x16 blocks.
+        pictures: called only where channels are added; ``(B, 3, H, W)`` images in [0, 1], H and W multiples
+            of 128; thousands of 16x16 blocks.
 
     Raises:
         ValueError: ``small`` is no GLIC, or the models differ in more than a greater ``gfa_depth`` and
@@ -45,7 +47,7 @@ def grow(model: GLIC, small: nn.Module, x: Tensor) -> None:
             silence(layer.conv.out)
             silence(layer.project_out)
     if model.latent_channels > small.latent_channels:
-        _add_channels(model, small, x)
+        _add_channels(model, small, pictures())
 
 
 def _check(small: dict[str, Any], large: dict[str, Any]) -> None:

@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from glic_pyg.training.errors import TrainingError
+from glic_pyg.training.first_crops import first_crops
 from glic_pyg.training.shards import spread_like
 
 AVERAGE, MODEL, THETA = "ema.model.", "model.", "regularizer.model."
@@ -50,21 +51,6 @@ class StartFromPictures(Start):
         """Give the crops to ``start``; see :func:`first_crops` for errors."""
         self.start(module.model, first_crops(trainer, module, self.batches))
         return True
-
-
-def first_crops(trainer: lightning.Trainer, module: Any, batches: int) -> Tensor:
-    """Crops of the first batches of a run, (N, 3, H, W) in [0, 1].
-
-    Raises:
-        TrainingError: there are several processes, each of which sees crops of its own.
-    """
-    if trainer.world_size > 1:
-        raise TrainingError(
-            "A start from pictures is made by one process: take trainer.devices=1 for the first steps, "
-            "and go on with more processes and ckpt_path=last."
-        )
-    loader: Any = trainer.train_dataloader
-    return torch.cat([loader.dataset[step].x for step in range(batches)]).to(module.device) / 255
 
 
 class StartFromFile(Start):

@@ -10,7 +10,8 @@ import lightning
 from glic_pyg.models.grow import grow
 from glic_pyg.models.weights import load_weights
 from glic_pyg.training.errors import TrainingError
-from glic_pyg.training.start import Start, first_crops
+from glic_pyg.training.first_crops import first_crops, refuse_several_processes
+from glic_pyg.training.start import Start
 
 
 class StartGrown(Start):
@@ -18,7 +19,7 @@ class StartGrown(Start):
 
     Args:
         path: a ``.safetensors`` file; None does nothing.
-        batches: from how many batches of training crops the added channels get their axes.
+        batches: from how many batches of training crops added channels, if any, get their axes.
     """
 
     def __init__(self, path: str | None = None, batches: int = 32) -> None:
@@ -34,12 +35,10 @@ class StartGrown(Start):
         """
         if self.path is None:
             return False
+        refuse_several_processes(trainer)
         try:
-            grow(
-                module.model,
-                load_weights(self.path).to(module.device),
-                first_crops(trainer, module, self.batches),
-            )
+            small = load_weights(self.path).to(module.device)
+            grow(module.model, small, lambda: first_crops(trainer, module, self.batches))
         except (FileNotFoundError, ValueError) as error:
             raise TrainingError(f"The run cannot begin as {self.path}: {error}") from error
         return True

@@ -41,7 +41,7 @@ def grown(small: GLIC, pictures: Tensor, **config: Any) -> GLIC:
     """A larger model, grown out of the small one."""
     torch.manual_seed(2)
     model = GLIC(**{**small.config, **config}).eval()
-    grow(model, small, pictures)
+    grow(model, small, lambda: pictures)
     return model
 
 
@@ -102,9 +102,9 @@ def test_what_cannot_grow_is_named(small: GLIC, pictures: Tensor, config: dict[s
 
 def test_no_model_grows_fewer_layers(small: GLIC, pictures: Tensor) -> None:
     with pytest.raises(ValueError, match="differ in gfa_depth"):
-        grow(GLIC(**SMALL), GLIC(**{**SMALL, "gfa_depth": 2}), pictures)
+        grow(GLIC(**SMALL), GLIC(**{**SMALL, "gfa_depth": 2}), lambda: pictures)
 
 
 def test_no_glic_grows_out_of_another_architecture(pictures: Tensor) -> None:
     with pytest.raises(ValueError, match="not out of a Linear"):
-        grow(GLIC(**SMALL), torch.nn.Linear(1, 1), pictures)
+        grow(GLIC(**SMALL), torch.nn.Linear(1, 1), lambda: pictures)

@@ -15,6 +15,7 @@ from glic_pyg.training.start_grown import StartGrown
 from tests.models.conftest import TINY
 
 DEEPER = {**TINY, "gfa_depth": 3}
+WIDER = {**TINY, "widths": (8, 8, 12, 20), "groups": (4, 4, 8, 4)}
 
 
 @pytest.fixture
@@ -24,12 +25,27 @@ def small(tmp_path: Path) -> Path:
     return tmp_path / "small.safetensors"
 
 
-def start(path: Path | None, model: GLIC, global_step: int = 0, world_size: int = 1) -> bool:
+class Crops:
+    """Batches of a run, which counts how many were asked for."""
+
+    def __init__(self) -> None:
+        self.taken = 0
+
+    def __getitem__(self, step: int) -> Batch:
+        self.taken += 1
+        return Batch(torch.randint(256, (2, 3, 128, 128), dtype=torch.uint8), ())
+
+
+def start(
+    path: Path | None,
+    model: GLIC,
+    global_step: int = 0,
+    world_size: int = 1,
+    crops: Crops | None = None,
+) -> bool:
     """Calls the callback as Lightning would; whether the model is set up."""
-    dataset = [Batch(torch.randint(256, (2, 3, 128, 128), dtype=torch.uint8), ()) for _ in range(2)]
-    trainer = SimpleNamespace(
-        global_step=global_step, world_size=world_size, train_dataloader=SimpleNamespace(dataset=dataset)
-    )
+    loader = SimpleNamespace(dataset=crops or Crops())
+    trainer = SimpleNamespace(global_step=global_step, world_size=world_size, train_dataloader=loader)
     module = SimpleNamespace(model=model, device="cpu", is_set_up=False, restart_average=lambda: None)
     callback: Any = StartGrown(None if path is None else str(path), batches=2)
     callback.on_train_start(trainer, module)
@@ -42,6 +58,13 @@ def test_run_begins_as_the_small_model(small: Path) -> None:
     assert start(small, model)
     x = torch.rand(1, 3, 128, 128)
     torch.testing.assert_close(model(x)["x_hat"], load_weights(small)(x)["x_hat"])
+
+
+def test_crops_are_decoded_for_added_channels_only(small: Path) -> None:
+    for config, taken in ((DEEPER, 0), (WIDER, 2)):
+        crops = Crops()
+        assert start(small, GLIC(**config), crops=crops)
+        assert crops.taken == taken
 
 
 def test_without_a_file_nothing_happens() -> None:
