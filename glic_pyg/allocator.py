@@ -18,6 +18,16 @@ _LARGEST_KEPT_BLOCK = 40 * 2**20
 _LARGEST_KEPT_TOTAL = 2**27
 
 
+class _Mallinfo2(ctypes.Structure):
+    """What glibc tells of its heap, in bytes; see mallinfo2(3)."""
+
+    _fields_ = [
+        *((f"other{i}", ctypes.c_size_t) for i in range(8)),
+        ("fordblks", ctypes.c_size_t),  # free, and kept
+        ("keepcost", ctypes.c_size_t),
+    ]
+
+
 def keep_freed_memory() -> bool:
     """Let glibc reuse freed blocks up to 40 MiB, keep up to 128 MiB of them, and torch ask for large pages.
 
@@ -38,3 +48,22 @@ def keep_freed_memory() -> bool:
     return bool(
         mallopt(_MMAP_THRESHOLD, _LARGEST_KEPT_BLOCK) and mallopt(_TRIM_THRESHOLD, _LARGEST_KEPT_TOTAL)
     )
+
+
+def give_back_beyond(kept: int) -> bool:
+    """Give freed memory back to the system once glibc keeps more than ``kept`` bytes of it.
+
+    Blocks of many sizes, as a training step frees them, leave gaps that the next step does not fit into:
+    without this, what a process keeps grows from step to step.
+
+    Returns:
+        Whether anything was given back; False on other C libraries than glibc 2.33 and later ones.
+    """
+    if os.environ.get(OPT_OUT) == "1" or not sys.platform.startswith("linux"):
+        return False
+    try:
+        libc = ctypes.CDLL("libc.so.6")
+        libc.mallinfo2.restype = _Mallinfo2
+        return bool(libc.mallinfo2().fordblks > kept and libc.malloc_trim(0))
+    except (OSError, AttributeError):
+        return False

@@ -9,6 +9,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from glic_pyg import allocator
 from glic_pyg.models.gain import rates_of
 from glic_pyg.source.regularizer import Regularizer
 from glic_pyg.training.alternation import Alternation
@@ -26,6 +27,9 @@ from glic_pyg.training.step_figures import StepFigures
 from glic_pyg.training.step_seed import step_seed
 from glic_pyg.training.turn_taking import Learner, OptimizerFactory, Schedule, TurnTaking
 from glic_pyg.training.validation import Measure, measure_picture
+
+KEPT_BETWEEN_STEPS = 2 * 2**30
+"""Bytes of freed memory that are kept for the next step on a CPU."""
 
 
 class CodecModule(TurnTaking):
@@ -163,6 +167,7 @@ class CodecModule(TurnTaking):
         if step.run() and self.ema is not None:
             self.ema.update(self._network, self.step)
         self.end_step()
+        allocator.give_back_beyond(KEPT_BETWEEN_STEPS)
         self._log_step(step.figures, len(x))
 
     def _log_step(self, figures: StepFigures, batch_size: int) -> None:
