@@ -1,0 +1,77 @@
+"""Files of a size or a PSNR that was asked for, and targets that are out of reach."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from glic_pyg.codec.errors import OutOfReach
+from glic_pyg.codec.goal import Goal
+from glic_pyg.codec.image_codec import ImageCodec
+from tests.codec.test_rates import LADDER, psnr_of
+
+
+@pytest.mark.parametrize("share", [0.03, 0.3, 0.6, 0.97])
+def test_target_bytes_and_bpp(variable_codec: ImageCodec, smooth: np.ndarray, share: float) -> None:
+    low, high = (len(variable_codec.encode(smooth, goal=Goal("quality", q)).data) for q in (0, 100))
+    target = round(low * (high / low) ** share)
+    encoded = variable_codec.encode(smooth, goal=Goal("bytes", target))
+    assert 0.98 * target <= len(encoded.data) <= target and encoded.notes == ()
+    target_bpp = 8 * target / smooth[..., 0].size
+    encoded = variable_codec.encode(smooth, goal=Goal("bpp", target_bpp))
+    assert 0.98 * target_bpp <= encoded.bpp <= target_bpp and encoded.notes == ()
+
+
+@pytest.mark.parametrize("share", [0.03, 0.3, 0.6, 0.97])
+def test_target_psnr(variable_codec: ImageCodec, smooth: np.ndarray, share: float) -> None:
+    low, high = (
+        psnr_of(variable_codec, variable_codec.encode(smooth, goal=Goal("quality", q)).data, smooth)
+        for q in (0, 100)
+    )
+    target = low + share * (high - low)
+    encoded = variable_codec.encode(smooth, goal=Goal("psnr", target))
+    assert target <= psnr_of(variable_codec, encoded.data, smooth) <= target + 0.05
+
+
+def test_target_psnr_of_grey(variable_codec: ImageCodec, smooth: np.ndarray) -> None:
+    grey = smooth[..., 0]
+    target = psnr_of(variable_codec, variable_codec.encode(grey).data, grey) + 0.5
+    data = variable_codec.encode(grey, goal=Goal("psnr", target)).data
+    assert target <= psnr_of(variable_codec, data, grey) <= target + 0.05
+
+
+@pytest.mark.parametrize(
+    ("goal", "sentence"),
+    [
+        (Goal("bytes", 60), "cannot be coded at 60 bytes: quality 0, the lowest, gives"),
+        (Goal("bytes", 10**6), "cannot be coded at 1,000,000 bytes: quality 100, the highest, gives"),
+        (Goal("bpp", 0.001), "cannot be coded at 0.001 bpp: quality 0, the lowest, gives"),
+        (Goal("psnr", 90), "cannot be coded at 90.00 dB: quality 100, the highest, gives"),
+        (Goal("psnr", 5), "cannot be coded at 5.00 dB: quality 0, the lowest, gives"),
+    ],
+)
+def test_out_of_reach_is_one_sentence(
+    variable_codec: ImageCodec, smooth: np.ndarray, goal: Goal, sentence: str
+) -> None:
+    with pytest.raises(OutOfReach, match=sentence) as said:
+        variable_codec.encode(smooth, goal=goal)
+    assert str(said.value).endswith((" bytes.", " bpp.", " dB."))
+
+
+def test_a_picture_too_small_to_hit_the_target(variable_codec: ImageCodec, pixels: np.ndarray) -> None:
+    """Files of a few bytes come in jumps; the promised side is kept and the rest is said."""
+    tiny = pixels[:9, :9]
+    sizes = {len(variable_codec.encode(tiny, goal=Goal("quality", quality)).data) for quality in LADDER}
+    gaps = sorted(set(range(min(sizes), max(sizes))) - sizes)
+    for target in gaps[:3]:
+        encoded = variable_codec.encode(tiny, goal=Goal("bytes", target))
+        met = len(encoded.data) >= 0.98 * target
+        assert len(encoded.data) <= target
+        assert met == (encoded.notes == ())
+        assert met or encoded.notes[-1].startswith(f"The nearest to {target} bytes that was found is ")
+
+
+def test_many_pictures_with_one_goal(variable_codec: ImageCodec, smooth: np.ndarray) -> None:
+    goal = Goal("bpp", 0.15)
+    together = list(variable_codec.encode_many([smooth, 255 - smooth], goal=goal))
+    assert together == [variable_codec.encode(picture, goal=goal) for picture in (smooth, 255 - smooth)]
