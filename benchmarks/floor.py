@@ -19,6 +19,17 @@ _SIDE = 2048
 _SECONDS = 0.5
 
 
+def float32_rate() -> float:
+    """Floating-point operations a second of 2048 x 2048 float32 matrix products, over half a second."""
+    left, right, out = (torch.rand(_SIDE, _SIDE) for _ in range(3))
+    torch.mm(left, right, out=out)
+    count, start = 0, time.perf_counter()
+    while (elapsed := time.perf_counter() - start) < _SECONDS:
+        torch.mm(left, right, out=out)
+        count += 1
+    return 2.0 * _SIDE**3 * count / elapsed
+
+
 @dataclass(frozen=True)
 class Paced:
     """A run and the floor around it.
@@ -35,8 +46,8 @@ class Paced:
 class Pacer:
     """Measures the floor between runs: each run has the one before it and the one after it."""
 
-    def __init__(self, rate: Callable[[], float] | None = None) -> None:
-        self._measure = rate or float32_rate
+    def __init__(self, rate: Callable[[], float] = float32_rate) -> None:
+        self._measure = rate
         self._before = self._measure()
 
     def after(self, seconds: dict[str, float]) -> Paced:
@@ -48,14 +59,3 @@ class Pacer:
 def median_run(runs: Sequence[Paced]) -> Paced:
     """The run whose whole is the median multiple of its floor; of an even number the lower."""
     return sorted(runs, key=lambda run: run.seconds["whole"] * run.rate)[(len(runs) - 1) // 2]
-
-
-def float32_rate() -> float:
-    """Floating-point operations a second of 2048 x 2048 float32 matrix products, over half a second."""
-    left, right, out = (torch.rand(_SIDE, _SIDE) for _ in range(3))
-    torch.mm(left, right, out=out)
-    count, start = 0, time.perf_counter()
-    while (elapsed := time.perf_counter() - start) < _SECONDS:
-        torch.mm(left, right, out=out)
-        count += 1
-    return 2.0 * _SIDE**3 * count / elapsed

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
 import gc
 import resource
 import sys
 from collections.abc import Callable
 from pathlib import Path
+
+from glic_pyg.allocator import give_back
 
 __all__ = ["added_memory"]
 
@@ -23,8 +23,7 @@ def added_memory(work: Callable[[], object]) -> int:
     far in its process.
     """
     gc.collect()
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL("libc.so.6").malloc_trim(0)
+    give_back()
     before = _reset_peak()
     work()
     return max(0, _peak() - before)

@@ -38,15 +38,13 @@ def keep_freed_memory() -> bool:
     Returns:
         Whether the setting was made.
     """
-    if os.environ.get(OPT_OUT) == "1" or not sys.platform.startswith("linux"):
+    if _declined():
         return False
     os.environ.setdefault(LARGE_PAGES, "1")
-    try:
-        mallopt = ctypes.CDLL("libc.so.6").mallopt
-    except (OSError, AttributeError):
-        return False
-    return bool(
-        mallopt(_MMAP_THRESHOLD, _LARGEST_KEPT_BLOCK) and mallopt(_TRIM_THRESHOLD, _LARGEST_KEPT_TOTAL)
+    libc = _glibc("mallopt")
+    return libc is not None and bool(
+        libc.mallopt(_MMAP_THRESHOLD, _LARGEST_KEPT_BLOCK)
+        and libc.mallopt(_TRIM_THRESHOLD, _LARGEST_KEPT_TOTAL)
     )
 
 
@@ -59,11 +57,27 @@ def give_back_beyond(kept: int) -> bool:
     Returns:
         Whether anything was given back; False on other C libraries than glibc 2.33 and later ones.
     """
-    if os.environ.get(OPT_OUT) == "1" or not sys.platform.startswith("linux"):
+    libc = None if _declined() else _glibc("mallinfo2")
+    if libc is None:
         return False
+    libc.mallinfo2.restype = _Mallinfo2
+    return libc.mallinfo2().fordblks > kept and give_back()
+
+
+def give_back() -> bool:
+    """Give all freed memory that glibc keeps back to the system; whether there was any."""
+    libc = _glibc("malloc_trim")
+    return libc is not None and bool(libc.malloc_trim(0))
+
+
+def _declined() -> bool:
+    return os.environ.get(OPT_OUT) == "1" or not sys.platform.startswith("linux")
+
+
+def _glibc(function: str) -> ctypes.CDLL | None:
+    """The C library, if it has a function that only glibc has."""
     try:
         libc = ctypes.CDLL("libc.so.6")
-        libc.mallinfo2.restype = _Mallinfo2
-        return bool(libc.mallinfo2().fordblks > kept and libc.malloc_trim(0))
-    except (OSError, AttributeError):
-        return False
+    except OSError:
+        return None
+    return libc if hasattr(libc, function) else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from argparse import Namespace
 from collections.abc import Sequence
 
 from hydra._internal.utils import get_args_parser
@@ -22,7 +23,15 @@ def refuse_contradictions(command: str, arguments: Sequence[str]) -> None:
     Raises:
         SystemExit: with code 2, after one sentence; for an unknown option, after Hydra's usage.
     """
-    options = get_args_parser().parse_args(arguments)
+    if sentence := _contradiction(get_args_parser().parse_args(arguments)):
+        print(f"glic {command}: {sentence}", file=sys.stderr)
+        raise SystemExit(_WRONG_USAGE)
+
+
+def _contradiction(options: Namespace) -> str | None:
+    """What is wrong with Hydra's options, in a sentence."""
+    if options.resolve and not (options.cfg or options.help):
+        return "--resolve goes with --cfg or --help."
     tasks = {
         "--run": options.run,
         "-m": options.multirun,
@@ -31,13 +40,8 @@ def refuse_contradictions(command: str, arguments: Sequence[str]) -> None:
         "--shell-completion": options.shell_completion,
     }
     asked = [name for name, given in tasks.items() if given]
-    if options.resolve and not (options.cfg or options.help):
-        sentence = "--resolve goes with --cfg or --help."
-    elif len(asked) > 1 and not (options.help or options.hydra_help):
-        of_one_run = options.multirun and (options.cfg or options.info)
-        hint = ": what is shown is one run; leave -m out and give every key one value" if of_one_run else ""
-        sentence = f"{' and '.join(asked)} do not go together{hint}."
-    else:
-        return
-    print(f"glic {command}: {sentence}", file=sys.stderr)
-    raise SystemExit(_WRONG_USAGE)
+    if len(asked) < 2 or options.help or options.hydra_help:
+        return None
+    of_one_run = options.multirun and (options.cfg or options.info)
+    hint = ": what is shown is one run; leave -m out and give every key one value" if of_one_run else ""
+    return f"{' and '.join(asked)} do not go together{hint}."

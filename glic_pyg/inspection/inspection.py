@@ -57,7 +57,7 @@ class Inspection:
         """Bits a pixel of the photo; bits of the padding, which a file has to hold too, are among them."""
         return self.bits.total / (self.size[0] * self.size[1])
 
-    @property
+    @cached_property
     def psnr(self) -> float:
         """Of decoded against the photo in dB; infinite where they are equal."""
         return pixel_psnr(self.decoded, self.photo)

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from glic_pyg.training.errors import TrainingError
-from glic_pyg.training.first_crops import first_crops
+from glic_pyg.training.first_crops import first_crops, refuse_several_processes
 from glic_pyg.training.shards import spread_like
 
 AVERAGE, MODEL, THETA = "ema.model.", "model.", "regularizer.model."
@@ -48,7 +48,8 @@ class StartFromPictures(Start):
         self.batches = batches
 
     def set_up(self, trainer: lightning.Trainer, module: Any) -> bool:
-        """Give the crops to ``start``; see :func:`first_crops` for errors."""
+        """Give the crops to ``start``; see :func:`refuse_several_processes` for errors."""
+        refuse_several_processes(trainer)
         self.start(module.model, first_crops(trainer, module, self.batches))
         return True
 
