@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from benchmarks.decoder_settings import threads
 from glic_pyg.graph import WindowGraph, build_graphs
 from glic_pyg.nn import GFAConv, native
 from glic_pyg.nn.attention_in_blocks import attend_backward_in_blocks, attend_in_blocks
@@ -84,16 +85,13 @@ def test_extreme_logits_stay_finite() -> None:
 
 @pytest.mark.parametrize("kind", ["local", "mesh"])
 def test_threads_do_not_matter(kind: str) -> None:
-    arguments, before = case((32, 48), kind, 2, 24), torch.get_num_threads()
+    arguments = case((32, 48), kind, 2, 24)
     grad = torch.randn_like(arguments[0])
     results = []
-    try:
-        for threads in (1, 2, 3):
-            torch.set_num_threads(threads)
+    for count in (1, 2, 3):
+        with threads(count):
             gradients = native.window_attention_backward(grad, *arguments)
             results.append([native.window_attention(*arguments), *gradients])
-    finally:
-        torch.set_num_threads(before)
     for one, two, three in zip(*results, strict=True):
         assert torch.equal(one, two) and torch.equal(one, three)
 

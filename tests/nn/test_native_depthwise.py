@@ -6,6 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from benchmarks.decoder_settings import threads
 from glic_pyg.nn import native
 
 pytestmark = pytest.mark.skipif(not native.available(), reason="the C library is not compiled")
@@ -60,14 +61,11 @@ def convolved(
 
 def test_threads_do_not_matter() -> None:
     x, grad = torch.randn(3, 20, 17, 77), torch.randn(3, 16, 17, 77)
-    weight, before, results = torch.randn(77, 1, 5, 5), torch.get_num_threads(), []
-    try:
-        for threads in (1, 3):
-            torch.set_num_threads(threads)
+    weight, results = torch.randn(77, 1, 5, 5), []
+    for count in (1, 3):
+        with threads(count):
             gradients = native.depthwise_backward(x, grad, 5, 0)
             results.append([native.depthwise(x, weight, None, (0, 0)), *gradients])
-    finally:
-        torch.set_num_threads(before)
     assert all(torch.equal(*pair) for pair in zip(*results, strict=True))
 
 

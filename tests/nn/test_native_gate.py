@@ -6,6 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from benchmarks.decoder_settings import threads
 from glic_pyg.nn import native
 
 pytestmark = pytest.mark.skipif(not native.available(), reason="the C library is not compiled")
@@ -35,13 +36,10 @@ def test_extreme_values() -> None:
 
 def test_threads_do_not_matter() -> None:
     u, v = torch.randn(2, 300_001)
-    before, results = torch.get_num_threads(), []
-    try:
-        for threads in (1, 3):
-            torch.set_num_threads(threads)
+    results = []
+    for count in (1, 3):
+        with threads(count):
             results.append(native.gate(u, v, torch.empty_like(u)))
-    finally:
-        torch.set_num_threads(before)
     assert torch.equal(*results)
 
 
