@@ -21,6 +21,7 @@ from rich.progress import Progress
 from benchmarks.report import HEADER, LEGEND, row
 from benchmarks.table import print_table
 from glic_pyg.evaluation.provenance import provenance, this_machine
+from glic_pyg.files import write_file
 
 __all__ = ["main"]
 
@@ -64,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     print_table(HEADER, [row(case) for case in cases], markdown=args.markdown, left=3)
     print(f"\n{LEGEND}\n\n{how}")
     if args.json:
-        args.json.write_text(json.dumps({**asdict(how), "cases": cases}, indent=1) + "\n", encoding="utf-8")
+        write_file(args.json, json.dumps({**asdict(how), "cases": cases}, indent=1) + "\n")
     return 0 if len(cases) == len(wanted) else 1
 
 

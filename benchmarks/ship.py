@@ -14,6 +14,7 @@ from typing import Any
 
 import glic_pyg
 from glic_pyg.evaluation.markdown_table import markdown_table
+from glic_pyg.files import write_file
 from glic_pyg.models.weights import load_weights, read_card, save_weights, weights_hash
 from glic_pyg.training.extend_rates import extend_rates
 
@@ -62,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         target.unlink()
         print(f"{args.name} is larger than {LARGEST_FILE >> 20} MiB and was not shipped.", file=sys.stderr)
         return 1
-    target.with_suffix(".md").write_text(card_page(card), encoding="utf-8")
+    write_file(target.with_suffix(".md"), card_page(card))
     print(f"{target.name}: {target.stat().st_size:,} bytes, hash {card['weights_hash'][:16]}")
     return 0
 

@@ -1,11 +1,15 @@
 """Loaded before every test: glic_pyg first, because it makes torchvision importable (glic_pyg/compat.py)."""
 
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
 
 import glic_pyg  # noqa: F401
+from glic_pyg import files
 from tests.browser import browser, open_page
 
-__all__ = ["browser", "open_page"]
+__all__ = ["browser", "full_disk", "open_page"]
 
 SLOW_LIMIT = 1800  # seconds; only a test that hangs is to fail, not one on a machine that is busy
 
@@ -15,3 +19,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("slow"):
             item.add_marker(pytest.mark.timeout(SLOW_LIMIT))
+
+
+@pytest.fixture
+def full_disk(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], None]:
+    """A function that puts the next atomic write of a file on a device without room."""
+    make = files._locked_folder
+
+    def fill(path: Path) -> None:
+        def once(parent: Path) -> tuple[Path, int | None]:
+            monkeypatch.setattr(files, "_locked_folder", make)
+            folder, lock = make(parent)
+            (folder / path.name).symlink_to("/dev/full")
+            return folder, lock
+
+        monkeypatch.setattr(files, "_locked_folder", once)
+
+    return fill

@@ -17,12 +17,12 @@ from benchmarks.regularizer_study.plan import Run, Study
 from benchmarks.silent_fit import silent_fit
 from benchmarks.training_pictures import TrainingPictures
 from glic_pyg.codec.psnr import psnr
+from glic_pyg.files import atomic_write
 from glic_pyg.source.regularizer import Regularizer
 from glic_pyg.training.codec_module import CodecModule
 from glic_pyg.training.loss import RateDistortionLoss
 from glic_pyg.training.quantile_solver import solve_quantiles
 from glic_pyg.training.schedule import WarmupHoldDecay
-from glic_pyg.whole_file import whole_file
 
 __all__ = ["build_module", "load_weights", "save_weights", "train"]
 
@@ -107,7 +107,7 @@ def train(
 
 def save_weights(module: CodecModule, path: Path) -> None:
     """Keep codec and q_θ; the file is complete or not there."""
-    with whole_file(path) as place:
+    with atomic_write(path) as place:
         torch.save({name: part.state_dict() for name, part in _parts(module).items()}, place)
 
 

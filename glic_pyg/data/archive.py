@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from glic_pyg.data.image_file import DataError
-from glic_pyg.whole_file import whole_file
+from glic_pyg.files import atomic_write
 
 __all__ = ["unpack"]
 
@@ -52,7 +52,7 @@ def unpack(archive: Path, pattern: str, folder: Path) -> list[Path]:
 
 
 def _write(member: IO[bytes], path: Path) -> Path:
-    with whole_file(path) as place, place.open("wb") as out:
+    with atomic_write(path) as place, place.open("wb") as out:
         shutil.copyfileobj(member, out)
     return path
 

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from glic_pyg.data.image_file import DataError
-from glic_pyg.whole_file import whole_file
+from glic_pyg.files import write_file
 
 __all__ = ["RECORD_NAME", "FetchRecord", "Fetched", "sha256_of"]
 
@@ -58,8 +58,7 @@ class FetchRecord:
         """Note a file; the record on disk is replaced as a whole."""
         self.files[name] = fetched
         entries = {name: asdict(entry) for name, entry in sorted(self.files.items())}
-        with whole_file(self.path) as place:
-            place.write_text(json.dumps({"version": _VERSION, "files": entries}, indent=1) + "\n", "utf-8")
+        write_file(self.path, json.dumps({"version": _VERSION, "files": entries}, indent=1) + "\n")
 
     def is_there(self, name: str) -> bool:
         """Whether everything that a fetched file became is in the folder, with the right number of bytes."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from glic_pyg.data.image_file import ImageFile
-from glic_pyg.whole_file import whole_file
+from glic_pyg.files import write_file
 
 __all__ = ["FileIndex", "IndexCache", "default_cache_folder"]
 
@@ -81,8 +81,7 @@ class IndexCache:
         entries = {path: [stamp, *_to_rows(index)] for path, (stamp, index) in self._indices.items()}
         with suppress(OSError):
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            with whole_file(self.path) as place:
-                place.write_text(json.dumps({"version": _VERSION, "files": entries}), encoding="utf-8")
+            write_file(self.path, json.dumps({"version": _VERSION, "files": entries}))
 
     def _load(self) -> dict[str, Any]:
         if self.path is None:

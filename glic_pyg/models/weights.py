@@ -11,8 +11,8 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from glic_pyg.files import atomic_write
 from glic_pyg.models.architectures import architecture_name, build
-from glic_pyg.whole_file import whole_file
 
 
 def save_weights(path: str | Path, model: nn.Module, card: dict[str, Any]) -> None:
@@ -33,9 +33,8 @@ def save_weights(path: str | Path, model: nn.Module, card: dict[str, Any]) -> No
         "card": json.dumps(card),
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    with whole_file(path) as place:
+    with atomic_write(path) as place:
         save_file(weights_of(model), place, metadata)
-        place.chmod(0o644)  # safetensors keeps others from reading
 
 
 def load_weights(path: str | Path) -> nn.Module:

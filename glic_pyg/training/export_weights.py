@@ -21,8 +21,8 @@ class ExportWeights(Callback):
     """After each validation and at the end, exports the averaged weights with a card of facts.
 
     Args:
-        path: the file, e.g. ``runs/name/glic_xs.safetensors``; replaced as a whole.
-        save: (path, model, card) writes the file.
+        path: the file, e.g. ``runs/name/glic_xs.safetensors``.
+        save: (path, model, card) writes the file atomically, as ``save_weights`` does.
         card: facts to keep with the weights, e.g. the model's name and λ; the step and the newest
             validation figures are added.
     """
@@ -50,7 +50,5 @@ class ExportWeights(Callback):
     def _write(self, trainer: lightning.Trainer, model: Any) -> None:
         measured = {k: float(v) for k, v in trainer.callback_metrics.items() if k in MEASURED}
         card = {**self.card, "step": trainer.global_step, **measured}
-        partial = self.path.with_name("partial-" + self.path.name)
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.save(partial, model, card)
-        partial.replace(self.path)
+        self.save(self.path, model, card)

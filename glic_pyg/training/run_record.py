@@ -8,6 +8,8 @@ from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
+from glic_pyg.files import write_file
+
 
 def run_record() -> dict[str, Any]:
     """Python, platform, every installed distribution, and the git commit if the source is a checkout."""
@@ -25,7 +27,7 @@ def run_record() -> dict[str, Any]:
 def write_run_record(path: Path) -> None:
     """Write :func:`run_record` as JSON."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(run_record(), indent=2) + "\n")
+    write_file(path, json.dumps(run_record(), indent=2) + "\n")
 
 
 def _git(*arguments: str) -> str | None:

@@ -8,13 +8,13 @@ from html import escape
 from importlib.resources import files
 from pathlib import Path
 
+from glic_pyg.files import write_file
 from glic_pyg.inspection.inspection import Inspection
 from glic_pyg.inspection.page.fitted_panel import fitted_panel
 from glic_pyg.inspection.page.node_map import STEPS
 from glic_pyg.inspection.page.packed_block import WEIGHT_STEPS
 from glic_pyg.inspection.page.packed_panel import Fields
 from glic_pyg.inspection.page.scripts import joined_scripts
-from glic_pyg.whole_file import whole_file
 
 __all__ = ["page", "write_page"]
 
@@ -28,9 +28,7 @@ def write_page(
     second_fields: Fields | None = None,
 ) -> None:
     """Write :func:`page` to a file; one that is there is replaced, and only by a whole one."""
-    text = page(inspection, second=second, fields=fields, second_fields=second_fields)
-    with whole_file(path) as place:
-        place.write_text(text, encoding="utf-8")
+    write_file(path, page(inspection, second=second, fields=fields, second_fields=second_fields))
 
 
 def page(
