@@ -14,6 +14,7 @@ from itertools import accumulate
 from typing import Any
 
 from glic_pyg.models.contract import LATENT_STRIDE
+from glic_pyg.models.transforms import stage_depths
 
 __all__ = ["Flops", "glic_flops"]
 
@@ -54,12 +55,13 @@ def glic_flops(config: Mapping[str, Any], height: int, width: int) -> Flops:
         side: [_stage_blocks(config, stage, side) * (pixels // 4 ** (stage + 1)) for stage in range(4)]
         for side in ("encoder", "decoder")
     }
+    down_kernels, up_kernels = (config.get(name, (3, 3, 3, 3)) for name in ("down_kernels", "up_kernels"))
     down = [
-        (conv(i, o, 3) + 2 * 4 * i * o) * (pixels // 4 ** (stage + 1))
+        (conv(i, o, down_kernels[stage]) + 2 * 4 * i * o) * (pixels // 4 ** (stage + 1))
         for stage, (i, o) in enumerate(zip((3, *widths[:-1]), widths, strict=True))
     ]
     up = [
-        (conv(i, 4 * o, 3) + 2 * i * 4 * o) * (pixels // 4 ** (stage + 1))
+        (conv(i, 4 * o, up_kernels[stage]) + 2 * i * 4 * o) * (pixels // 4 ** (stage + 1))
         for stage, (i, o) in enumerate(zip(widths, (3, *widths[:-1]), strict=True))
     ]
     decode = _hyper_synthesis(config, latents) + _context(config) * latents
@@ -76,18 +78,21 @@ def conv(in_channels: int, out_channels: int, side: int) -> int:
 
 def _stage_blocks(config: Mapping[str, Any], stage: int, side: str) -> int:
     """A pixel of what stands between two changes of resolution in ``"encoder"`` or ``"decoder"``."""
-    width = config["widths"][stage]
-    if stage == 0:
-        return int(config["gated_depth"] * _gated_block(width, width, config["gated_expansion"]))
     if stage == 3:
         return 0
-    expansion, depth = config["gfa_expansions"][stage - 1], config["gfa_depth"]
+    width = config["widths"][stage]
+    gated, layers = stage_depths(config["gated_depth"], config["gfa_depth"])
+    total = int(gated[stage] * _gated_block(width, width, config["gated_expansion"]))
+    depth = layers[stage - 1] if stage else 0
+    if not depth:
+        return total
+    expansion = config["gfa_expansions"][stage - 1]
     if config.get("gfa_in", "both") not in ("both", side):
-        return int(depth * _gated_block(width, width, expansion))
+        return total + int(depth * _gated_block(width, width, expansion))
     graph = config.get("graph") or {}
     scores = conv(width, SCORE_WIDTH, 1) + conv(SCORE_WIDTH, 1, 3) if _learned(config) else 0
-    layers = depth * _gfa_layer(width, expansion, _attended(graph))
-    return _similarities(graph) * 2 * width + scores + layers
+    layers_of_graph = depth * _gfa_layer(width, expansion, _attended(graph))
+    return total + _similarities(graph) * 2 * width + scores + layers_of_graph
 
 
 def _gfa_layer(width: int, expansion: float, attended: float = CANDIDATES) -> int:
@@ -123,11 +128,14 @@ def _learning_degrees(config: Mapping[str, Any], pixels: int) -> int:
         return 0
     transforms = 2 if config.get("gfa_in", "both") == "both" else 1
     total = 0
-    for stage in (1, 2):
+    _, layers = stage_depths(config["gated_depth"], config["gfa_depth"])
+    for stage, depth in enumerate(layers, start=1):
+        if not depth:
+            continue
         width = config["widths"][stage]
         layer = 4 * conv(width, width, 1) + 2 * 2 * CANDIDATES * width
         graphs = _similarities(config["graph"]) * 2 * width
-        total += 2 * transforms * (graphs + config["gfa_depth"] * layer) * (pixels // 4 ** (stage + 1))
+        total += 2 * transforms * (graphs + depth * layer) * (pixels // 4 ** (stage + 1))
     return total
 
 

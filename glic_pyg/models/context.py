@@ -22,7 +22,7 @@ from glic_pyg.models.checkerboard import HalvesCheckerboard
 from glic_pyg.models.graph_context import GraphContext
 from glic_pyg.models.masked_context import SpatialContext
 from glic_pyg.models.transforms import subpel
-from glic_pyg.nn import GatedBlock, PointwiseBlock
+from glic_pyg.nn import GatedBlock, PointwiseBlock, Rescale
 
 RAMP_LAYERS = 3
 
@@ -39,6 +39,7 @@ def space_channel_context(
     parameter_width: int,
     gfa_depth: int = 0,
     heads: int = 8,
+    conditioned: bool = False,
 ) -> HyperpriorLatentCodec:
     """ELIC's uneven space-channel context model with GLIC's networks inside (GLIC section 7).
 
@@ -50,6 +51,8 @@ def space_channel_context(
         context_expansion: of the channel context and the entropy parameters.
         context_width, parameter_width: least inner width of the two ramps.
         gfa_depth, heads: GFA layers behind each channel context, see :class:`GraphContext`; 0 for GLIC's.
+        conditioned: the networks read latents, and predict means and scales, through fixed factors a channel,
+            see :class:`~glic_pyg.nn.Rescale`.
 
     Raises:
         ValueError: if the groups do not sum to M.
@@ -59,13 +62,12 @@ def space_channel_context(
             f"channel groups {tuple(groups)} sum to {sum(groups)}, not to {latent_channels} latent channels"
         )
     before = list(accumulate(groups, initial=0))
-    channel_context: dict[str, nn.Module] = {
-        f"y{k}": channel_ramp(
+    channel_context: dict[str, nn.Module] = {}
+    for k, size in enumerate(groups[1:], start=1):
+        ramp = channel_ramp(
             before[k], 2 * size, context_width, lambda i, o: GatedBlock(i, o, context_expansion)
         )
-        for k, size in enumerate(groups)
-        if k > 0
-    }
+        channel_context[f"y{k}"] = nn.Sequential(Rescale(before[k]), *ramp) if conditioned else ramp
     if gfa_depth:
         for k, size in enumerate(groups[1:], start=1):
             ramp = channel_context[f"y{k}"]
@@ -73,12 +75,16 @@ def space_channel_context(
     group_codecs = {
         f"y{k}": HalvesCheckerboard(
             latent_codec={"y": GaussianConditionalLatentCodec(quantizer="ste")},
-            context_prediction=SpatialContext(size, 2 * size, kernel_size=5, padding=2),
-            entropy_parameters=channel_ramp(
-                2 * size + (k > 0) * 2 * size + 2 * hyper_channels,
+            context_prediction=SpatialContext(size, 2 * size, rescaled=conditioned, kernel_size=5, padding=2),
+            entropy_parameters=_rescaled_behind(
+                conditioned,
                 2 * size,
-                parameter_width,
-                lambda i, o: PointwiseBlock(i, o, context_expansion),
+                channel_ramp(
+                    2 * size + (k > 0) * 2 * size + 2 * hyper_channels,
+                    2 * size,
+                    parameter_width,
+                    lambda i, o: PointwiseBlock(i, o, context_expansion),
+                ),
             ),
         )
         for k, size in enumerate(groups)
@@ -88,30 +94,40 @@ def space_channel_context(
             "y": ChannelGroupsLatentCodec(group_codecs, channel_context, groups=list(groups)),
             "hyper": HyperLatentCodec(
                 EntropyBottleneck(hyper_channels),
-                hyper_analysis(latent_channels, hyper_channels, hyper_depth, hyper_expansion),
-                hyper_synthesis(hyper_channels, hyper_depth, hyper_expansion),
+                hyper_analysis(latent_channels, hyper_channels, hyper_depth, hyper_expansion, conditioned),
+                hyper_synthesis(hyper_channels, hyper_depth, hyper_expansion, conditioned),
                 quantizer="ste",
             ),
         }
     )
 
 
-def hyper_analysis(latent_channels: int, width: int, depth: int, expansion: float) -> nn.Sequential:
-    """h_a: ``(B, M, h, w)`` -> ``(B, N, h/4, w/4)``."""
+def hyper_analysis(
+    latent_channels: int, width: int, depth: int, expansion: float, conditioned: bool = False
+) -> nn.Sequential:
+    """h_a: ``(B, M, h, w)`` -> ``(B, N, h/4, w/4)``; with a :class:`Rescale` in front and behind."""
     layers: list[nn.Module] = [nn.Conv2d(latent_channels, width, 3, padding=1)]
     for _ in range(2):
         layers += [GatedBlock(width, width, expansion) for _ in range(depth)]
         layers.append(nn.Conv2d(width, width, 3, stride=2, padding=1))
-    return nn.Sequential(*layers)
+    return (
+        nn.Sequential(Rescale(latent_channels), *layers, Rescale(width))
+        if conditioned
+        else nn.Sequential(*layers)
+    )
 
 
-def hyper_synthesis(width: int, depth: int, expansion: float) -> nn.Sequential:
-    """h_s: ``(B, N, h/4, w/4)`` -> ``(B, 2N, h, w)``."""
-    layers: list[nn.Module] = []
+def hyper_synthesis(width: int, depth: int, expansion: float, conditioned: bool = False) -> nn.Sequential:
+    """h_s: ``(B, N, h/4, w/4)`` -> ``(B, 2N, h, w)``; with a :class:`Rescale` in front."""
+    layers: list[nn.Module] = [Rescale(width)] if conditioned else []
     for _ in range(2):
         layers.append(subpel(width, width))
         layers += [GatedBlock(width, width, expansion) for _ in range(depth)]
     return nn.Sequential(*layers, nn.Conv2d(width, 2 * width, 3, padding=1))
+
+
+def _rescaled_behind(conditioned: bool, channels: int, ramp: nn.Sequential) -> nn.Sequential:
+    return nn.Sequential(*ramp, Rescale(channels)) if conditioned else ramp
 
 
 def channel_ramp(

@@ -24,12 +24,13 @@ GFA_IN = ("both", "encoder", "decoder")
 class GLIC(nn.Module):
     """Learned image codec with graph transforms (arXiv 2603.25316); defaults are the released model.
 
-    Sizes differ in these numbers only; ``conf/model`` has ``glic``, ``glic_m``, ``glic_s`` and ``glic_xs``.
+    Sizes differ in these numbers only; ``conf/model`` has ``glic``, ``glic_m``, ``glic_cpu``, ``glic_s`` and
+    ``glic_xs``.
 
     Args:
         widths: channels of the four stages of g_a; the last is M, the latent channels.
-        gated_depth, gated_expansion: gated blocks of stage 0.
-        gfa_depth, gfa_expansions, heads: GFA blocks of stages 1 and 2.
+        gated_depth, gated_expansion: gated blocks of stage 0; a sequence of depths is of stages 0, 1 and 2.
+        gfa_depth, gfa_expansions, heads: GFA blocks of stages 1 and 2; of two depths, each has its own.
         hyper_channels: N, channels of z.
         hyper_depth, hyper_expansion: gated blocks of h_a and h_s.
         groups: channel groups of y, summing to M.
@@ -40,6 +41,10 @@ class GLIC(nn.Module):
         gfa_in: an ablation: which transform has GFA blocks, ``"both"``, ``"encoder"`` or ``"decoder"``; the
             other one has gated blocks there, see :func:`stage_blocks`.
         context_gfa_depth: beyond the paper: GFA layers in each channel context, see :class:`GraphContext`.
+        down_kernels, up_kernels: odd kernel sizes of the convolutions between stages, in the order of g_a.
+        conditioned: beyond the paper: networks read and predict maps through fixed factors a channel, see
+            :class:`~glic_pyg.nn.Rescale`. They are 1 until something sets them
+            (:func:`~glic_pyg.models.klt_start.klt_start`).
 
     Shapes: images ``(B, 3, H, W)`` in [0, 1], H and W multiples of 128; y ``(B, M, H/16, W/16)``.
     """
@@ -49,9 +54,9 @@ class GLIC(nn.Module):
     def __init__(
         self,
         widths: Sequence[int] = (128, 192, 192, 320),
-        gated_depth: int = 3,
+        gated_depth: int | Sequence[int] = 3,
         gated_expansion: float = 4,
-        gfa_depth: int = 5,
+        gfa_depth: int | Sequence[int] = 5,
         gfa_expansions: Sequence[float] = (4, 2),
         heads: int = 8,
         hyper_channels: int = 192,
@@ -65,6 +70,9 @@ class GLIC(nn.Module):
         levels: Sequence[float] | None = None,
         gfa_in: Literal["both", "encoder", "decoder"] = "both",
         context_gfa_depth: int = 0,
+        down_kernels: Sequence[int] = (3, 3, 3, 3),
+        up_kernels: Sequence[int] = (3, 3, 3, 3),
+        conditioned: bool = False,
     ) -> None:
         super().__init__()
         self.config: dict[str, Any] = {
@@ -83,8 +91,8 @@ class GLIC(nn.Module):
         )
         if gfa_in not in GFA_IN:
             raise ValueError(f"GFA blocks are in one of {[*GFA_IN]}, not in {gfa_in!r}")
-        self.g_a = AnalysisTransform(widths, blocks(gfa=gfa_in != "decoder"))
-        self.g_s = SynthesisTransform(widths, blocks(gfa=gfa_in != "encoder"))
+        self.g_a = AnalysisTransform(widths, blocks(gfa=gfa_in != "decoder"), down_kernels, conditioned)
+        self.g_s = SynthesisTransform(widths, blocks(gfa=gfa_in != "encoder"), up_kernels, conditioned)
         self.latent_codec = space_channel_context(
             widths[-1],
             hyper_channels,
@@ -96,6 +104,7 @@ class GLIC(nn.Module):
             parameter_width=parameter_width,
             gfa_depth=context_gfa_depth,
             heads=heads,
+            conditioned=conditioned,
         )
         self.rates = None if levels is None else Gain(levels, widths[-1])
 

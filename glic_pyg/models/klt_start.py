@@ -3,24 +3,29 @@
 The side branch of GLIC is a chain of linear maps of Haar bands. Setting each map to the principal
 axes of its own bands (the Karhunen-Loeve transform), the synthesis maps to their transposes, and the
 last convolution of both main branches to zero makes the untrained model an ordinary transform codec:
-it reconstructs photographs from the first step on, and training starts from there. The loss, the
+it reconstructs images from the first step on, and training starts from there. The loss, the
 architecture and the released weights are not touched.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from glic_pyg.models.glic import GLIC
-from glic_pyg.nn import HaarDown, HaarUp
+from glic_pyg.nn import HaarDown, HaarUp, PointwiseBlock, Rescale
 from glic_pyg.nn.channels_last import rows_of
 from glic_pyg.nn.haar_branch import HaarBranch
 
 LEAST_SCALE = 0.11
+LEAST_LATENT_SCALE = 0.3
+"""Channels of less spread are hardly ever coded: amplifying them further would amplify noise."""
+HYPER_GAIN = 8.0
+"""Gain of z of a conditioned model, so that rounding it to integers leaves something of its start."""
 
 
 @torch.no_grad()
@@ -43,12 +48,14 @@ def klt_start(model: GLIC, x: Tensor, lmbda: float) -> None:
     log_gain = -0.5 * math.log(18 / (math.log(2) * lmbda * 255**2)) / len(model.g_a.side)
     for branch in [*model.g_a.side, *model.g_s.side]:
         cast(HaarBranch, branch).scaling.fill_(log_gain)
-    latents = x
+    side = [x]
     for down, up in zip(model.g_a.side, reversed(model.g_s.side), strict=True):
-        latents = _set_axes(cast(HaarDown, down), cast(HaarUp, up), latents)
+        side.append(_set_axes(cast(HaarDown, down), cast(HaarUp, up), side[-1]))
     silence(model.g_a.down[-1])
-    silence(cast(nn.Sequential, model.g_s.up[-1])[0])
-    set_scales(model, latents)
+    silence(model.g_s.up[-1])
+    if model.config["conditioned"]:
+        _condition(model, side[1:])
+    set_scales(model, side[-1])
 
 
 def _set_axes(down: HaarDown, up: HaarUp, x: Tensor) -> Tensor:
@@ -81,9 +88,38 @@ def haar_bands(down: HaarDown, x: Tensor) -> Tensor:
 
 
 def silence(layer: nn.Module) -> None:
-    """Set all parameters of ``layer`` to zero."""
+    """Set all trainable parameters of ``layer`` to zero."""
     for parameter in layer.parameters():
-        parameter.zero_()
+        if parameter.requires_grad:
+            parameter.zero_()
+
+
+def _condition(model: GLIC, side: Sequence[Tensor]) -> None:
+    """Set the fixed factors of a conditioned model from the side maps of its four stages."""
+    *inner, latents = (maps.std((0, 2, 3)) for maps in side)
+    latents = latents.clamp_min(LEAST_LATENT_SCALE)
+    inner = [scale.clamp_min(1) for scale in inner]
+    for stage, scale in enumerate(inner, start=1):
+        _front(model.g_a.down[stage]).set(1 / scale)
+        _front(model.g_s.up[-stage]).set(1 / scale)
+    _front(model.g_s.up[0]).set(1 / latents)
+    hyper, y = model.latent_codec.hyper, model.latent_codec.y
+    _front(hyper.h_a).set(1 / latents)
+    hyper.h_a[-1].factor.fill_(HYPER_GAIN)
+    hyper.h_s[0].factor.fill_(1 / HYPER_GAIN)
+    first = 0
+    for number, (codec, size) in enumerate(zip(y.latent_codec.values(), y.groups, strict=True)):
+        own = latents[first : first + size]
+        if number:
+            _front(y.channel_context[f"y{number}"]).set(1 / latents[:first])
+        codec.context_prediction.rescale.set(1 / own)
+        codec.entropy_parameters[-1].set(own.repeat(2))
+        first += size
+
+
+def _front(layers: nn.Module) -> Rescale:
+    """The Rescale in front of a network."""
+    return cast(Rescale, cast(nn.Sequential, layers)[0])
 
 
 def set_scales(model: GLIC, latents: Tensor, first_group: int = 0) -> None:
@@ -97,4 +133,7 @@ def set_scales(model: GLIC, latents: Tensor, first_group: int = 0) -> None:
     groups = model.latent_codec.y.latent_codec
     scales = latents.std((0, 2, 3)).clamp_min(LEAST_SCALE).split(model.latent_codec.y.groups)
     for codec, part in list(zip(groups.values(), scales, strict=True))[first_group:]:
-        codec.entropy_parameters[-1].mix.bias[: len(part)] = part
+        *_, last = (layer for layer in codec.entropy_parameters if isinstance(layer, PointwiseBlock))
+        behind = codec.entropy_parameters[-1]
+        factor = behind.factor[: len(part)] if isinstance(behind, Rescale) else 1
+        last.mix.bias[: len(part)] = part / factor

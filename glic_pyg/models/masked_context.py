@@ -10,11 +10,31 @@ import torch.nn.functional as F
 from compressai.layers import CheckerboardMaskedConv2d, MaskedConv2d
 from torch import Tensor, nn
 
+from glic_pyg.nn import Rescale
+
 
 class _MasksAsItRuns(MaskedConv2d):
+    """A masked convolution that leaves its stored weight alone.
+
+    Args:
+        in_channels, out_channels: C and 2C.
+        rescaled: multiply its input channels by fixed factors first, see :class:`~glic_pyg.nn.Rescale`.
+        kernel_size, padding: as of a convolution.
+    """
+
+    rescale: Rescale | None
+
+    def __init__(self, in_channels: int, out_channels: int, *, rescaled: bool = False, **kernel: int) -> None:
+        super().__init__(in_channels, out_channels, **kernel)
+        self.register_module("rescale", Rescale(in_channels) if rescaled else None)
+
     def forward(self, x: Tensor) -> Tensor:
         """``(B, C, h, w)`` -> ``(B, 2C, h, w)``."""
-        return self._conv_forward(x, self.weight * self.mask, self.bias)
+        return self._conv_forward(x, self.taps() * self.mask, self.bias)
+
+    def taps(self) -> Tensor:
+        """The kernel that x is convolved with, but for the mask: the weight, its input channels rescaled."""
+        return self.weight if self.rescale is None else self.weight * self.rescale.factor[:, None, None]
 
 
 class CausalContext(_MasksAsItRuns):
@@ -41,7 +61,7 @@ class SecondHalfContext(nn.Module):
         self.context = context
 
     def forward(self, first: Tensor) -> Tensor:
-        weight, bias = self.context.weight, self.context.bias
+        weight, bias = self.context.taps(), self.context.bias
         even, odd = (weight.new_zeros(*weight.shape[:3], 3) for _ in range(2))
         even[:, :, 1::2] = odd[:, :, 1::2] = weight[:, :, 1::2, 0::2]
         even[:, :, 0::2, 1:] = odd[:, :, 0::2, :2] = weight[:, :, 0::2, 1::2]

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from glic_pyg.graph import Builder
-from glic_pyg.nn import GatedBlock, GFABlock, HaarDown, HaarUp
+from glic_pyg.nn import GatedBlock, GFABlock, HaarDown, HaarUp, Rescale
 
 
 class AnalysisTransform(nn.Module):
@@ -20,14 +20,29 @@ class AnalysisTransform(nn.Module):
         widths: channels of the four stages; the last is the number of latent channels.
         blocks: what works at the resolution of stages 0, 1 and 2, see :func:`stage_blocks`; stage 3 has
             nothing but its convolution.
+        kernels: odd kernel sizes of the four strided convolutions.
+        conditioned: divide the input of every convolution but the first by fixed factors, see
+            :class:`~glic_pyg.nn.rescale.Rescale`.
 
     Shapes: ``(B, 3, H, W)`` with H and W multiples of 16 -> ``(B, widths[3], H/16, W/16)``.
     """
 
-    def __init__(self, widths: Sequence[int], blocks: Sequence[nn.Module]) -> None:
+    def __init__(
+        self,
+        widths: Sequence[int],
+        blocks: Sequence[nn.Module],
+        kernels: Sequence[int] = (3, 3, 3, 3),
+        conditioned: bool = False,
+    ) -> None:
         super().__init__()
         steps = list(zip((3, *widths[:-1]), widths, strict=True))
-        self.down = nn.ModuleList(nn.Conv2d(i, o, 3, stride=2, padding=1) for i, o in steps)
+        down = [
+            nn.Conv2d(i, o, k, stride=2, padding=k // 2) for (i, o), k in zip(steps, kernels, strict=True)
+        ]
+        self.down = nn.ModuleList(
+            nn.Sequential(Rescale(c.in_channels), c) if conditioned and stage else c
+            for stage, c in enumerate(down)
+        )
         self.side = nn.ModuleList(HaarDown(i, o) for i, o in steps)
         self.blocks = nn.ModuleList([*blocks, nn.Identity()])
 
@@ -47,10 +62,18 @@ class SynthesisTransform(nn.Module):
     Shapes: ``(B, widths[3], h, w)`` -> ``(B, 3, 16h, 16w)``, not clamped.
     """
 
-    def __init__(self, widths: Sequence[int], blocks: Sequence[nn.Module]) -> None:
+    def __init__(
+        self,
+        widths: Sequence[int],
+        blocks: Sequence[nn.Module],
+        kernels: Sequence[int] = (3, 3, 3, 3),
+        conditioned: bool = False,
+    ) -> None:
         super().__init__()
         steps = list(zip(widths[::-1], (*widths[-2::-1], 3), strict=True))
-        self.up = nn.ModuleList(subpel(i, o) for i, o in steps)
+        self.up = nn.ModuleList(
+            subpel(i, o, k, conditioned) for (i, o), k in zip(steps, kernels[::-1], strict=True)
+        )
         self.side = nn.ModuleList(HaarUp(i, o) for i, o in steps)
         self.blocks = nn.ModuleList([*reversed(blocks), nn.Identity()])
 
@@ -65,39 +88,70 @@ class SynthesisTransform(nn.Module):
 def stage_blocks(
     widths: Sequence[int],
     *,
-    gated_depth: int,
+    gated_depth: int | Sequence[int],
     gated_expansion: float,
-    gfa_depth: int,
+    gfa_depth: int | Sequence[int],
     gfa_expansions: Sequence[float],
     heads: int,
     builder: Builder | None = None,
     gfa: bool = True,
 ) -> list[nn.Module]:
-    """Gated blocks for stage 0, a GFA block each for stages 1 and 2.
+    """The blocks of stages 0, 1 and 2: gated blocks, then a GFA block.
 
-    Without GFA these stages get as many gated blocks as the GFA blocks have layers, of the same expansion, so
+    Without GFA a stage gets as many gated blocks as the GFA block has layers, of the same expansion, so
     that an ablation compares graphs with convolutions and not with nothing.
 
     Args:
         widths: channels of the stages.
-        gated_depth, gated_expansion: the gated blocks.
-        gfa_depth, gfa_expansions, heads: the GFA blocks.
+        gated_depth: gated blocks of stage 0, or of each of stages 0, 1 and 2.
+        gated_expansion: of these gated blocks.
+        gfa_depth: layers of each GFA block, or of that of stage 1 and that of stage 2; 0 for no block.
+        gfa_expansions, heads: of the GFA blocks of stages 1 and 2.
         builder: how they build their graphs.
         gfa: whether stages 1 and 2 pass messages at all.
+
+    Raises:
+        ValueError: see :func:`stage_depths`.
     """
+    gated, layers = stage_depths(gated_depth, gfa_depth)
 
-    def gated(width: int, expansion: float, depth: int) -> nn.Module:
-        return nn.Sequential(*(GatedBlock(width, width, expansion) for _ in range(depth)))
+    def gated_blocks(width: int, expansion: float, depth: int) -> list[nn.Module]:
+        return [GatedBlock(width, width, expansion) for _ in range(depth)]
 
-    def aggregating(width: int, expansion: float) -> nn.Module:
-        if not gfa:
-            return gated(width, expansion, gfa_depth)
-        return GFABlock(width, expansion, depth=gfa_depth, heads=heads, builder=builder)
+    stages: list[nn.Module] = [nn.Sequential(*gated_blocks(widths[0], gated_expansion, gated[0]))]
+    for width, depth, gfa_layers, expansion in zip(
+        widths[1:3], gated[1:], layers, gfa_expansions, strict=True
+    ):
+        blocks = gated_blocks(width, gated_expansion, depth)
+        if gfa and gfa_layers:
+            blocks.append(GFABlock(width, expansion, depth=gfa_layers, heads=heads, builder=builder))
+        else:
+            blocks += gated_blocks(width, expansion, gfa_layers)
+        alone = len(blocks) == 1 and isinstance(blocks[0], GFABlock)  # as the released weights name it
+        stages.append(blocks[0] if alone else nn.Sequential(*blocks))
+    return stages
 
-    stages = zip(widths[1:3], gfa_expansions, strict=True)
-    return [gated(widths[0], gated_expansion, gated_depth), *(aggregating(w, e) for w, e in stages)]
+
+def stage_depths(
+    gated_depth: int | Sequence[int], gfa_depth: int | Sequence[int]
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Gated blocks of stages 0, 1 and 2, and GFA layers of stages 1 and 2, from either way to give them.
+
+    Raises:
+        ValueError: a depth is given for more or fewer stages.
+    """
+    gated = (gated_depth, 0, 0) if isinstance(gated_depth, int) else tuple(gated_depth)
+    layers = (gfa_depth, gfa_depth) if isinstance(gfa_depth, int) else tuple(gfa_depth)
+    if len(gated) != 3 or len(layers) != 2:
+        raise ValueError(
+            "gated_depth is one number or one for each of stages 0, 1 and 2, gfa_depth one number or one for "
+            f"each of stages 1 and 2; got {list(gated)} and {list(layers)}."
+        )
+    return gated, layers
 
 
-def subpel(in_channels: int, out_channels: int) -> nn.Sequential:
-    """3x3 convolution to four times the channels, then pixel shuffle by 2."""
-    return nn.Sequential(nn.Conv2d(in_channels, 4 * out_channels, 3, padding=1), nn.PixelShuffle(2))
+def subpel(in_channels: int, out_channels: int, kernel: int = 3, rescaled: bool = False) -> nn.Sequential:
+    """Convolution to four times the channels, then pixel shuffle by 2; with a :class:`Rescale` in front."""
+    convolution = nn.Conv2d(in_channels, 4 * out_channels, kernel, padding=kernel // 2)
+    front = [Rescale(in_channels)] if rescaled else []
+    return nn.Sequential(*front, convolution, nn.PixelShuffle(2))

@@ -6,6 +6,7 @@ from glic_pyg.nn.gfa_conv import GFAConv
 from glic_pyg.nn.haar_branch import HaarDown, HaarUp
 from glic_pyg.nn.learned_complexity import LearnedComplexity
 from glic_pyg.nn.position_bias import PositionBias
+from glic_pyg.nn.rescale import Rescale
 from glic_pyg.nn.window_attention import window_attention
 
 __all__ = [
@@ -18,5 +19,6 @@ __all__ = [
     "LearnedComplexity",
     "PointwiseBlock",
     "PositionBias",
+    "Rescale",
     "window_attention",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any, cast
 
@@ -67,6 +67,8 @@ class CodecModule(TurnTaking):
         max_skipped: a step whose loss or gradient is not finite is skipped; after this many in a row the
             run ends.
         val_qualities: at which a variable-rate model is validated.
+        lr_scales: factors on the codec's learning rate by patterns of parameter names, e.g.
+            ``{"*.side.*": 0.1}`` for the Haar branches.
 
     Raises:
         TrainingError: the arguments contradict each other.
@@ -91,6 +93,7 @@ class CodecModule(TurnTaking):
         seed: int = 0,
         max_skipped: int = 10,
         val_qualities: Sequence[float] = (0, 25, 50, 75, 100),
+        lr_scales: Mapping[str, float] | None = None,
     ) -> None:
         super().__init__(max_skipped)
         self.alternation = alternation or Alternation()
@@ -124,6 +127,7 @@ class CodecModule(TurnTaking):
         self.solve_every = solve_every
         self.seed = seed
         self.val_qualities = tuple(val_qualities)
+        self.lr_scales = dict(lr_scales or {})
 
     @property
     def _network(self) -> nn.Module:
@@ -148,7 +152,11 @@ class CodecModule(TurnTaking):
         """Codec, quantiles unless they are solved, and theta if there is any."""
         source = None if self.regularizer is None else self.regularizer.model
         groups = parameter_groups(self._network, source)
-        found = {"codec": Learner(groups.codec, self.codec_optimizer, self.schedule, self.clip_norm)}
+        found = {
+            "codec": Learner(
+                groups.codec, self.codec_optimizer, self.schedule, self.clip_norm, self.lr_scales
+            )
+        }
         if self.quantile_optimizer is not None:
             found["quantiles"] = Learner(groups.quantiles, self.quantile_optimizer, _constant, None)
         if self.source_optimizer is not None and groups.theta:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
 import lightning
@@ -30,12 +31,15 @@ class Learner(NamedTuple):
         optimizer: makes the group's optimizer.
         schedule: factor on its learning rate as a function of the step.
         clip_norm: largest 2-norm of its gradient; None does not clip.
+        lr_scales: factors on the learning rate of parameters whose names match a pattern of :mod:`fnmatch`;
+            the first pattern that matches counts.
     """
 
     parameters: Parameters
     optimizer: OptimizerFactory
     schedule: Schedule
     clip_norm: float | None
+    lr_scales: Mapping[str, float] = {}
 
 
 class TurnTaking(lightning.LightningModule):
@@ -68,7 +72,7 @@ class TurnTaking(lightning.LightningModule):
         self.turns = {}
         schedulers = []
         for name, learner in self.learners().items():
-            optimizer = learner.optimizer(learner.parameters.values())
+            optimizer = _optimizer(learner)
             schedulers.append(LambdaLR(optimizer, learner.schedule))
             counted = not self.turns
             self.turns[name] = OptimizerTurn(self, optimizer, learner.parameters, learner.clip_norm, counted)
@@ -133,3 +137,25 @@ class TurnTaking(lightning.LightningModule):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Take them up, as soon as the optimizers are there."""
         self._scaler_states = checkpoint.get(SCALERS, {})
+
+
+def _optimizer(learner: Learner) -> Optimizer:
+    """The optimizer of a group, with a parameter group for each factor on the learning rate.
+
+    Raises:
+        TrainingError: a pattern matches no parameter.
+    """
+    if not learner.lr_scales:
+        return learner.optimizer(learner.parameters.values())
+    by_pattern: dict[str, list[nn.Parameter]] = {pattern: [] for pattern in (*learner.lr_scales, "*")}
+    for name, parameter in learner.parameters.items():
+        by_pattern[next(pattern for pattern in by_pattern if fnmatchcase(name, pattern))].append(parameter)
+    unused = [pattern for pattern in learner.lr_scales if not by_pattern[pattern]]
+    if unused:
+        raise TrainingError(f"lr_scales: no parameter of the codec matches {unused[0]!r}.")
+    groups: list[Any] = [{"params": parameters} for parameters in by_pattern.values() if parameters]
+    optimizer = learner.optimizer(groups)
+    factors = {"*": 1.0, **learner.lr_scales}
+    for group, pattern in zip(optimizer.param_groups, (p for p in by_pattern if by_pattern[p]), strict=True):
+        group["lr"] *= factors[pattern]
+    return optimizer

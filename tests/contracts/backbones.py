@@ -13,12 +13,14 @@ from glic_pyg.models.elic import ELIC
 from glic_pyg.models.glic import GLIC
 from glic_pyg.models.hyperprior import Hyperprior
 from glic_pyg.models.mlicpp import MLICpp
+from glic_pyg.nn import Rescale
 from tests.models.conftest import TINY as TINY_GLIC
 
 BACKBONES: dict[str, Callable[[], nn.Module]] = {
     "glic": lambda: GLIC(**TINY_GLIC),
     "glic with GFA in the context": lambda: GLIC(**TINY_GLIC, context_gfa_depth=2),
     "glic with a learned complexity": lambda: GLIC(**TINY_GLIC, graph={"detector": "learned"}),
+    "glic conditioned, with depths a stage": lambda: conditioned_glic(),
     "mlicpp": lambda: MLICpp(
         8, 12, slices=3, window=3, channel_widths=(8, 8), parameter_widths=(16, 12, 8), residual_widths=(8, 8)
     ),
@@ -28,6 +30,16 @@ BACKBONES: dict[str, Callable[[], nn.Module]] = {
     "attention": lambda: Attention(8),
     "elic": lambda: ELIC(8, (4, 8)),
 }
+
+
+def conditioned_glic() -> GLIC:
+    """A conditioned GLIC with factors other than 1, blocks at 1/8 only and a 1x1 among its convolutions."""
+    sizes = {"gated_depth": (0, 0, 1), "gfa_depth": (0, 2), "up_kernels": (3, 3, 3, 1)}
+    model = GLIC(**{**TINY_GLIC, **sizes}, conditioned=True)
+    for layer in model.modules():
+        if isinstance(layer, Rescale):
+            layer.set(torch.rand(len(layer.factor)) + 0.5)
+    return model
 
 
 def untrained(name: str) -> nn.Module:

@@ -45,14 +45,14 @@ def test_encoder_and_decoder_walk_the_same_way(lively_model: Any, x: Tensor) -> 
     assert sent.round().unique().numel() > 2
 
 
-def test_a_photograph_there_and_back_under_other_settings(
-    lively_model: Any, x: Tensor, photo: np.ndarray
-) -> None:
+def test_a_photograph_there_and_back_under_other_settings(lively_model: Any, photo: np.ndarray) -> None:
     codec = codec_of(lively_model)
+    analysed: list[Tensor] = []  # a second float32 analysis may differ in its last bit, and so in an edge
+    seen = lively_model.g_a.register_forward_hook(lambda _module, _inputs, y: analysed.append(y))
     with threads(1):
         encoded = codec.encode(photo)
-        with torch.no_grad():
-            y = lively_model.g_a(x)
+        seen.remove()
+        (y,) = analysed
         sent = lively_model.code_latents(WritingChannel(PriorTables()), y, shape=tuple(y.shape[2:]))
         expected = codec.decode(encoded.data).array.astype(int)
     received: list[Tensor] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import pytest
@@ -44,10 +45,12 @@ def test_forward_is_made_of_the_parts(lively_model: Any, x: Tensor) -> None:
 
 
 def test_pictures_of_a_batch_do_not_meet(lively_model: Any, x: Tensor) -> None:
+    """In float64: in float32 a batch may be multiplied in other blocks, and the last bit may move an edge."""
+    lively_model, x = copy.deepcopy(lively_model).double(), x.double()
     with torch.no_grad():
         together = lively_model.g_a(torch.cat([x, 1 - x]))
         alone = torch.cat([lively_model.g_a(x), lively_model.g_a(1 - x)])
-    torch.testing.assert_close(together, alone, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(together, alone, rtol=1e-9, atol=1e-9)
 
 
 def test_every_parameter_has_one_loss(lively_model: Any, x: Tensor) -> None:
@@ -63,7 +66,8 @@ def test_every_parameter_has_one_loss(lively_model: Any, x: Tensor) -> None:
     by_aux_loss = moved(model)
     quantiles = {name for name, _ in model.named_parameters() if name.endswith(".quantiles")}
     assert quantiles and by_aux_loss == quantiles
-    assert by_main_loss == {name for name, _ in model.named_parameters()} - quantiles
+    trained = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
+    assert by_main_loss == trained - quantiles
 
 
 def without_dead_units(model: nn.Module) -> nn.Module:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 import torch
 from torch import nn
 
-from glic_pyg.models.transforms import AnalysisTransform, SynthesisTransform, stage_blocks
+from glic_pyg.models.transforms import AnalysisTransform, SynthesisTransform, stage_blocks, stage_depths
 
 SETTINGS: dict[str, Any] = {
     "gated_depth": 1,
@@ -63,3 +64,30 @@ def test_widths_mirror_each_other() -> None:
     hidden = [block.layers[0].project_out.in_channels for block in deep]
     assert hidden == [12, 8, 12, 8]
     assert isinstance(analysis.blocks[3], nn.Identity) and isinstance(synthesis.blocks[3], nn.Identity)
+
+
+def test_depths_a_stage() -> None:
+    settings = {**SETTINGS, "gated_depth": (0, 1, 2), "gfa_depth": (0, 2)}
+    first, second, third = stage_blocks(WIDTHS, **settings)
+    assert [type(block).__name__ for block in first] == []
+    assert [type(block).__name__ for block in second] == ["GatedBlock"]
+    assert [type(block).__name__ for block in third] == ["GatedBlock", "GatedBlock", "GFABlock"]
+    assert len(third[-1].layers) == 2
+
+
+def test_one_number_is_the_published_layout() -> None:
+    gated, layers = stage_depths(3, 5)
+    assert gated == (3, 0, 0) and layers == (5, 5)
+    for given in ((1, 2), (1, 2, 3, 4)):
+        with pytest.raises(ValueError, match="one for each of stages 0, 1 and 2"):
+            stage_depths(given, 5)
+
+
+def test_kernel_sizes_keep_the_shapes() -> None:
+    down, up = (5, 3, 3, 1), (3, 3, 5, 1)
+    analysis = AnalysisTransform(WIDTHS, stage_blocks(WIDTHS, **SETTINGS), down)
+    synthesis = SynthesisTransform(WIDTHS, stage_blocks(WIDTHS, **SETTINGS), up)
+    assert [d.kernel_size[0] for d in analysis.down] == [5, 3, 3, 1]
+    assert [u[0].kernel_size[0] for u in synthesis.up] == [1, 5, 3, 3]
+    y = analysis(torch.rand(1, 3, 32, 48))
+    assert y.shape == (1, 10, 2, 3) and synthesis(y).shape == (1, 3, 32, 48)
