@@ -118,7 +118,7 @@ def _compare_all(codec: ImageCodec, paths: Sequence[str], goal: Goal | None) -> 
         for path in paths:
             bar.update(task, description=Path(path).name)
             try:
-                picture = read_picture(Path(path).read_bytes(), max_pixels=codec.max_pixels)
+                picture = read_picture(path, max_pixels=codec.max_pixels)
                 found.append(compare_image(codec, Path(path).stem, picture.colour, Path(folder), goal))
             except (GlicError, OSError) as error:
                 console.print(f"glic compare: {path}: {error}")
@@ -134,7 +134,7 @@ def _draw(comparisons: Sequence[Comparison], paths: Sequence[str], target: Path)
     from glic_pyg.evaluation.summary import means
 
     measured = {comparison.image for comparison in comparisons}
-    pictures = [read_picture(Path(p).read_bytes()).colour for p in paths if Path(p).stem in measured]
+    pictures = [read_picture(p).colour for p in paths if Path(p).stem in measured]
     print("drawing: JPEG and WebP at many qualities ...", file=sys.stderr)
     curves = {codec.title: rd.classical_curve(pictures, codec) for codec in (JPEG, WEBP)}
     mean = means(comparisons)[0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 from glic_pyg.cli.jobs import PIPE, Job, Result, plan_jobs, run_jobs
 from glic_pyg.cli.options import add_coding_options, add_file_options, choose_device, set_threads
@@ -37,12 +38,14 @@ def main(argv: Sequence[str]) -> int:
             parser.error(f"{job.target} should end in one of {', '.join('.' + kind for kind in FORMATS)}")
 
     from glic_pyg.codec.api import codec_for_decoding
+    from glic_pyg.codec.container import read_glic
     from glic_pyg.codec.picture_file import write_picture
 
     set_threads(args.threads)
     device = choose_device(args.device)
 
-    def work(data: bytes, job: Job) -> Result:
+    def work(source: BinaryIO, job: Job) -> Result:
+        data = read_glic(source, max_pixels=args.max_pixels)
         codec = codec_for_decoding(
             data, args.weights, device=device, precision=args.precision, max_pixels=args.max_pixels
         )

@@ -79,7 +79,7 @@ def main(argv: Sequence[str]) -> int:
     codec = codec_for_encoding(
         args.model, args.weights, device=device, precision=args.precision, max_pixels=args.max_pixels
     )
-    picture = read_picture(image.read_bytes(), max_pixels=args.max_pixels)
+    picture = read_picture(image, max_pixels=args.max_pixels)
     how = provenance(["glic", "demo", *argv], device)
     with TemporaryDirectory(dir=folder, prefix=".demo-") as staging:
         comparison = _code(codec, picture, image.stem, Path(staging), how)

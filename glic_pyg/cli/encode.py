@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from glic_pyg.cli.check import checked
 from glic_pyg.cli.jobs import Job, Result, plan_jobs, run_jobs
@@ -62,9 +62,9 @@ def main(argv: Sequence[str]) -> int:
         max_pixels=args.max_pixels,
     )
 
-    def work(data: bytes, job: Job) -> Result:
+    def work(source: BinaryIO, job: Job) -> Result:
         picture = read_picture(
-            data, reduce_16bit=args.reduce_16bit, first_frame=args.first_frame, max_pixels=args.max_pixels
+            source, reduce_16bit=args.reduce_16bit, first_frame=args.first_frame, max_pixels=args.max_pixels
         )
         encoded = codec.encode(picture, goal=goal)
         result = Result(encoded.data, _summary(encoded), encoded.notes)

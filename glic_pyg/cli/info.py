@@ -22,7 +22,7 @@ def main(argv: Sequence[str]) -> int:
 
     from glic_pyg.codec.file_info import open_info
 
-    facts = asdict(open_info(sys.stdin.buffer.read() if args.file == "-" else args.file))
+    facts = asdict(open_info(sys.stdin.buffer if args.file == "-" else args.file))
     if args.json:
         print(json.dumps(facts, indent=2))
         return 0

@@ -51,7 +51,7 @@ def subjects_of(args: argparse.Namespace) -> Iterator[Subject]:
 
 
 def _subject(args: argparse.Namespace, photo: str, codec: ImageCodec, precision: Precision) -> Subject:
-    picture = read_picture(Path(photo).read_bytes(), max_pixels=args.max_pixels)
+    picture = read_picture(photo, max_pixels=args.max_pixels)
     seen = inspect_picture(
         codec.model,
         picture.colour,

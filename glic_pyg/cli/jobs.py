@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from rich.console import Console
 from rich.progress import Progress
@@ -65,13 +66,15 @@ def plan_jobs(
     return jobs
 
 
-def run_jobs(command: str, jobs: Sequence[Job], work: Callable[[bytes, Job], Result], *, force: bool) -> int:
+def run_jobs(
+    command: str, jobs: Sequence[Job], work: Callable[[BinaryIO, Job], Result], *, force: bool
+) -> int:
     """Do every job; a file that fails is named on standard error and the others go on.
 
     Args:
         command: for messages.
         jobs: what to make of what.
-        work: turns the bytes of a source into a result.
+        work: turns an open source into a result; a pipe cannot be seeked.
         force: overwrite files that exist.
 
     Returns:
@@ -98,10 +101,13 @@ def run_jobs(command: str, jobs: Sequence[Job], work: Callable[[bytes, Job], Res
     return 1 if failures else 0
 
 
-def _do(job: Job, work: Callable[[bytes, Job], Result], force: bool) -> Result:
+def _do(job: Job, work: Callable[[BinaryIO, Job], Result], force: bool) -> Result:
     check_output(job.source, job.target, force)
-    data = sys.stdin.buffer.read() if job.source == PIPE else Path(job.source).read_bytes()
-    result = work(data, job)
+    if job.source == PIPE:
+        result = work(sys.stdin.buffer, job)
+    else:
+        with open(job.source, "rb") as source:
+            result = work(source, job)
     if job.target == PIPE:
         sys.stdout.buffer.write(result.data)
         sys.stdout.buffer.flush()

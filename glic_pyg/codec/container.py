@@ -1,7 +1,7 @@
 """The ``.glic`` container: magic, version, header, directory of streams, checksums. Knows no torch.
 
 Everything is checked against the bytes at hand before anything is allocated for it, so that a hostile file
-costs no more than reading it.
+costs no more than reading it, and :func:`read_glic` reads no more of it than its header may announce.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
 
 from glic_pyg.codec.errors import CorruptFile, ImageTooLarge, NotAGlicFile, TruncatedFile, UnsupportedVersion
 from glic_pyg.codec.header import FIXED_RATE, VARIABLE_RATE, Header, pack_header, take_header
@@ -24,6 +26,7 @@ __all__ = [
     "Stream",
     "check_pixels",
     "read_container",
+    "read_glic",
     "write_container",
 ]
 
@@ -31,7 +34,20 @@ MAGIC = b"GLIC"
 VERSIONS = (FIXED_RATE, VARIABLE_RATE)
 DEFAULT_MAX_PIXELS = 1 << 26  # 67 megapixels
 _MAX_STREAMS = 32
+_MAX_HEAD = 1024  # 594 bytes: the longest name, numbers of 9 bytes and 32 streams
+_MAX_METADATA = (1 << 24) + (1 << 16)  # 16 MiB that DEFLATE cannot make smaller
+_MOST_BYTES_PER_PIXEL = 32  # of latents: 900 channels of which every value is an escape and two near-ties
+_LARGEST_PADDING = 255
+_CHUNK = 1 << 20
 _IGNORABLE = 0x80
+_FOREIGN = (
+    (b"\x89PNG", "a PNG image; glic encode makes a .glic file of it"),
+    (b"\xff\xd8\xff", "a JPEG image; glic encode makes a .glic file of it"),
+    (b"version https://git-lfs", "a Git LFS pointer; fetch the file itself with git lfs pull"),
+    (b"<", "a web page or XML; the download went wrong"),
+    (b"\0\0\0\0", "zeros; the file was never written, copy or download it again"),
+)
+"""What is found in place of a file, by its first bytes."""
 
 
 class Stream(enum.IntEnum):
@@ -84,6 +100,24 @@ def write_container(header: Header, streams: Mapping[Stream, bytes]) -> bytes:
     return head + _crc(head) + b"".join(streams[kind] for kind in kinds)
 
 
+def read_glic(source: str | Path | BinaryIO, *, max_pixels: int | None = DEFAULT_MAX_PIXELS) -> bytes:
+    """Read the bytes of a file, for :func:`read_container`: its header first, the rest if that makes sense.
+
+    Args:
+        source: a path, or a binary stream, seekable or not.
+        max_pixels: refuse images with more pixels; ``None`` allows any.
+
+    Raises:
+        NotAGlicFile, UnsupportedVersion, TruncatedFile, CorruptFile, ImageTooLarge: see ``errors``.
+    """
+    if isinstance(source, str | Path):
+        with open(source, "rb") as file:
+            return read_glic(file, max_pixels=max_pixels)
+    data = _read(source, _MAX_HEAD)
+    size = _take_head(data, max_pixels).size
+    return data + _read(source, size + 1 - len(data))  # one byte more tells that there is one
+
+
 def read_container(data: bytes, *, max_pixels: int | None = DEFAULT_MAX_PIXELS) -> Container:
     """Parse and verify a whole file.
 
@@ -94,6 +128,38 @@ def read_container(data: bytes, *, max_pixels: int | None = DEFAULT_MAX_PIXELS) 
     Raises:
         NotAGlicFile, UnsupportedVersion, TruncatedFile, CorruptFile, ImageTooLarge: see ``errors``.
     """
+    head = _take_head(data, max_pixels)
+    streams, ignored = _split(data, head)
+    if Stream.LATENTS not in streams or head.header.alpha != (Stream.ALPHA in streams):
+        raise CorruptFile("The file's header announces a stream that is missing, or the other way round.")
+    return Container(head.header, streams, ignored, len(data))
+
+
+class _Row(NamedTuple):
+    """A stream in the directory."""
+
+    kind: int
+    length: int
+    crc: bytes
+
+
+class _Head(NamedTuple):
+    """Everything before the payloads, verified.
+
+    Attributes:
+        header: the fields.
+        directory: a row for each stream.
+        start: where the payloads begin.
+        size: bytes of the whole file.
+    """
+
+    header: Header
+    directory: list[_Row]
+    start: int
+    size: int
+
+
+def _take_head(data: bytes, max_pixels: int | None) -> _Head:
     version = _take_version(data)
     header, at = take_header(data, len(MAGIC) + 1, version)
     directory, at = _take_directory(data, at)
@@ -102,10 +168,33 @@ def read_container(data: bytes, *, max_pixels: int | None = DEFAULT_MAX_PIXELS) 
             raise TruncatedFile("The file ends inside its header; copy or download it again.")
         raise CorruptFile("The header's checksum is wrong: the file was damaged; copy or download it again.")
     check_pixels(header.width, header.height, max_pixels)
-    streams, ignored = _split(data, at + 4, directory)
-    if Stream.LATENTS not in streams or header.alpha != (Stream.ALPHA in streams):
-        raise CorruptFile("The file's header announces a stream that is missing, or the other way round.")
-    return Container(header, streams, ignored, len(data))
+    for row in directory:
+        if row.length > _largest_payload(row.kind, header):
+            raise CorruptFile(
+                f"The file claims {row.length} bytes for its {_name(row.kind)} stream, more than an image of "
+                f"{header.width}x{header.height} pixels can need; copy or download it again."
+            )
+    return _Head(header, directory, at + 4, at + 4 + sum(row.length for row in directory))
+
+
+def _largest_payload(kind: int, header: Header) -> int:
+    """Bytes that no encoder exceeds, whatever the image and the weights."""
+    if kind == Stream.LATENTS:
+        padded = (header.width + _LARGEST_PADDING) * (header.height + _LARGEST_PADDING)
+        return _MOST_BYTES_PER_PIXEL * padded
+    if kind == Stream.ALPHA:
+        pixels = header.width * header.height
+        return pixels + pixels // 50 + 1024
+    return _MAX_METADATA
+
+
+def _read(stream: BinaryIO, count: int) -> bytes:
+    """Up to ``count`` bytes; fewer only where the stream ends."""
+    parts = []
+    while count > 0 and (part := stream.read(min(count, _CHUNK))):
+        parts.append(part)
+        count -= len(part)
+    return b"".join(parts)
 
 
 def _crc(data: bytes) -> bytes:
@@ -113,13 +202,19 @@ def _crc(data: bytes) -> bytes:
 
 
 def _take_version(data: bytes) -> int:
+    if not data:
+        raise TruncatedFile("The file is empty; copy or download it again.")
     if data[: len(MAGIC)] != MAGIC:
-        if len(data) < len(MAGIC) and MAGIC.startswith(data) and data:
+        if len(data) < len(MAGIC) and MAGIC.startswith(data):
             raise TruncatedFile("The file ends inside its first four bytes; copy or download it again.")
-        raise NotAGlicFile("This is not a .glic file (it does not begin with 'GLIC').")
+        what = next((text for start, text in _FOREIGN if data.startswith(start)), "")
+        reason = f"it is {what}" if what else "it does not begin with 'GLIC'"
+        raise NotAGlicFile(f"This is not a .glic file: {reason}.")
     if len(data) == len(MAGIC):
         raise TruncatedFile("The file ends before its version; copy or download it again.")
     version = data[len(MAGIC)]
+    if version < VERSIONS[0]:
+        raise CorruptFile(f"There is no format version {version}: the file was damaged; copy it again.")
     if version not in VERSIONS:
         raise UnsupportedVersion(
             f"The file has format version {version} and this program reads versions up to {VERSIONS[-1]}; "
@@ -128,8 +223,8 @@ def _take_version(data: bytes) -> int:
     return version
 
 
-def _take_directory(data: bytes, at: int) -> tuple[list[tuple[int, int, bytes]], int]:
-    """Read the rows (kind, length, checksum) of the directory at ``at``."""
+def _take_directory(data: bytes, at: int) -> tuple[list[_Row], int]:
+    """Read the rows of the directory at ``at``."""
     if at >= len(data):
         raise TruncatedFile("The file ends inside its header; copy or download it again.")
     count, at = data[at], at + 1
@@ -141,25 +236,22 @@ def _take_directory(data: bytes, at: int) -> tuple[list[tuple[int, int, bytes]],
             raise TruncatedFile("The file ends inside its header; copy or download it again.")
         kind = data[at]
         length, at = take_varint(data, at + 1)
-        rows.append((kind, length, data[at : at + 4]))
+        rows.append(_Row(kind, length, data[at : at + 4]))
         at += 4
-    if any(a >= b for (a, *_), (b, *_) in pairwise(rows)):
+    if any(a.kind >= b.kind for a, b in pairwise(rows)):
         raise CorruptFile("The file's streams are not in order, or one is there twice.")
     return rows, at
 
 
-def _split(
-    data: bytes, at: int, rows: list[tuple[int, int, bytes]]
-) -> tuple[dict[Stream, bytes], tuple[int, ...]]:
+def _split(data: bytes, head: _Head) -> tuple[dict[Stream, bytes], tuple[int, ...]]:
     """Cut the payloads out of ``data`` and verify each checksum."""
-    end = at + sum(length for _, length, _ in rows)
-    if end > len(data):
-        raise TruncatedFile(f"The file has {len(data)} of its {end} bytes; copy or download it again.")
-    if end < len(data):
-        raise CorruptFile(f"The file goes on for {len(data) - end} bytes after its last stream.")
-    streams: dict[Stream, bytes] = {}
+    if head.size > len(data):
+        raise TruncatedFile(f"The file has {len(data)} of its {head.size} bytes; copy or download it again.")
+    if head.size < len(data):
+        raise CorruptFile(f"The file goes on after its last stream, which ends at byte {head.size}.")
+    at, streams = head.start, dict[Stream, bytes]()
     ignored = []
-    for kind, length, crc in rows:
+    for kind, length, crc in head.directory:
         payload, at = data[at : at + length], at + length
         if crc != _crc(payload):
             raise CorruptFile(f"The checksum of the {_name(kind)} stream is wrong: the file was damaged.")

@@ -14,6 +14,7 @@ __all__ = [
     "LatentMismatch",
     "NonFiniteLatents",
     "NotAGlicFile",
+    "NotEnoughMemory",
     "OutOfReach",
     "TruncatedFile",
     "UnsupportedImage",
@@ -57,6 +58,10 @@ class WeightsMismatch(GlicFileError):
 
 class ImageTooLarge(GlicError):
     """The picture has more pixels than the caller allows."""
+
+
+class NotEnoughMemory(GlicError):
+    """The work would need more memory than is free."""
 
 
 class UnsupportedImage(GlicError):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
-from glic_pyg.codec.container import read_container
+from glic_pyg.codec.container import read_container, read_glic
 
 __all__ = ["FileInfo", "open_info"]
 
@@ -38,16 +39,16 @@ class FileInfo:
     ignored_streams: tuple[int, ...]
 
 
-def open_info(source: bytes | str | Path) -> FileInfo:
+def open_info(source: bytes | str | Path | BinaryIO) -> FileInfo:
     """Read the header of a ``.glic`` file and verify all its checksums.
 
     Args:
-        source: the bytes of a file, or its path.
+        source: the bytes of a file, its path, or a binary stream of it.
 
     Raises:
         glic_pyg.codec.errors.GlicFileError: the file is damaged or none of ours.
     """
-    data = source if isinstance(source, bytes) else Path(source).read_bytes()
+    data = source if isinstance(source, bytes) else read_glic(source, max_pixels=None)
     container = read_container(data, max_pixels=None)
     header = container.header
     return FileInfo(

@@ -23,6 +23,9 @@ __all__ = ["LatentCoder", "Precision"]
 
 Precision = Literal["float32", "bf16"]
 
+_CODED_PER_LATENT = 2
+"""Values that are rounded for one latent at most: the latent itself, and its correction (MLIC++)."""
+
 
 class LatentCoder:
     """Runs a backbone in the arithmetic of the format.
@@ -86,12 +89,13 @@ class LatentCoder:
             LatentMismatch: the checksum is another.
             GlicFileError: the stream is damaged.
         """
-        channel = ReadingChannel(self._priors, stream)
         wide, high = padded_size(width, height, self.model.multiple)
+        shape = (high // LATENT_STRIDE, wide // LATENT_STRIDE)
+        values = _CODED_PER_LATENT * self.model.latent_channels * shape[0] * shape[1]
+        channel = ReadingChannel(self._priors, stream, values)
         with plain_arithmetic(self.device):
-            y_hat = self.model.code_latents(
-                channel, None, shape=(high // LATENT_STRIDE, wide // LATENT_STRIDE)
-            )
+            y_hat = self.model.code_latents(channel, None, shape=shape)
+        channel.finish()
         if channel.crc != crc:
             raise LatentMismatch(
                 "The decoded latents are not the encoder's (their checksum differs), so no picture was made; "

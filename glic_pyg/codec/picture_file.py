@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
 
 from PIL import Image, PngImagePlugin
 
@@ -14,10 +15,13 @@ from glic_pyg.codec.image_metadata import tiff_facts
 from glic_pyg.codec.metadata import Metadata
 from glic_pyg.codec.picture import Picture
 from glic_pyg.codec.pixels import picture_from_image
+from glic_pyg.memory import check_memory
 
 __all__ = ["OUTPUT_FORMATS", "OutputFormat", "read_picture", "write_picture"]
 
 _XMP_TAG = 700
+_BYTES_PER_PIXEL = 8  # at least: Pillow's four of RGB, and a copy
+_PIPED_BYTES_PER_PIXEL, _PIPED_BYTES = 16, 1 << 26  # beyond, what a pipe sends is no image of so many pixels
 
 
 class OutputFormat(NamedTuple):
@@ -88,7 +92,7 @@ OUTPUT_FORMATS = {
 
 
 def read_picture(
-    data: bytes,
+    source: bytes | str | Path | BinaryIO,
     *,
     reduce_16bit: bool = False,
     first_frame: bool = False,
@@ -96,19 +100,43 @@ def read_picture(
 ) -> Picture:
     """Read a picture file of any kind Pillow knows.
 
+    Args:
+        source: the bytes of a file, its path, or a binary stream; its head is read before anything else.
+        reduce_16bit, first_frame: allow these losses, see ``pixels``.
+        max_pixels: refuse larger images.
+
     Raises:
         UnsupportedImage: no picture, a damaged one, or one that would lose something not allowed.
-        ImageTooLarge: more than ``max_pixels`` pixels; found out before they are decoded.
+        ImageTooLarge, NotEnoughMemory: too many pixels; found out before they are decoded.
     """
     pillow_limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None  # max_pixels does this here
     try:
-        with Image.open(io.BytesIO(data)) as image:
+        with Image.open(_seekable(source, max_pixels)) as image:
             check_pixels(image.width, image.height, max_pixels)
+            needed = _BYTES_PER_PIXEL * image.width * image.height
+            check_memory(needed, f"An image of {image.width}x{image.height} pixels", "make it smaller first")
             return picture_from_image(image, reduce_16bit=reduce_16bit, first_frame=first_frame)
     except (Image.UnidentifiedImageError, SyntaxError):
         raise UnsupportedImage("This is not a picture that Pillow can read.") from None
     finally:
         Image.MAX_IMAGE_PIXELS = pillow_limit
+
+
+def _seekable(source: bytes | str | Path | BinaryIO, max_pixels: int) -> str | Path | BinaryIO:
+    """The source as Pillow wants it; of a pipe, no more than an image can have is read.
+
+    Raises:
+        UnsupportedImage: a pipe sends more.
+    """
+    if isinstance(source, bytes):
+        return io.BytesIO(source)
+    if isinstance(source, str | Path) or source.seekable():
+        return source
+    limit = _PIPED_BYTES + _PIPED_BYTES_PER_PIXEL * max_pixels
+    data = source.read(limit + 1)
+    if len(data) > limit:
+        raise UnsupportedImage(f"More than {limit} bytes came, which is no image of {max_pixels} pixels.")
+    return io.BytesIO(data)
 
 
 def write_picture(picture: Picture, extension: str) -> tuple[bytes, tuple[str, ...]]:

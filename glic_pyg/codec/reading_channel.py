@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Sequence
-
 import torch
 from compressai.entropy_models import EntropyBottleneck
 from torch import Tensor
@@ -14,7 +11,7 @@ from glic_pyg.codec.entropy_coding import SymbolReader
 from glic_pyg.codec.errors import CorruptFile
 from glic_pyg.codec.lattice import LATTICE, lattice_coordinates, level_coordinates, round_tracked
 from glic_pyg.codec.tables import SCALE_LEVELS, gaussian_tables
-from glic_pyg.codec.ties import Tie, TieKind, take_ties
+from glic_pyg.codec.ties import TieKind, take_ties
 
 __all__ = ["ReadingChannel"]
 
@@ -25,15 +22,15 @@ class ReadingChannel(Channel):
     Args:
         priors: tables of the factorized priors.
         data: a latents stream.
+        values: how many values of y are coded at most.
 
     Raises:
         TruncatedFile, CorruptFile: the list of near-ties is damaged.
     """
 
-    def __init__(self, priors: PriorTables, data: bytes) -> None:
+    def __init__(self, priors: PriorTables, data: bytes, values: int) -> None:
         super().__init__(priors)
-        ties, at = take_ties(data, 0)
-        self._ties = {kind: [tie for tie in ties if tie.kind is kind] for kind in TieKind}
+        self._ties, at = take_ties(data, 0, values)
         self._reader = SymbolReader(data[at:])
 
     def factorized(
@@ -72,22 +69,25 @@ class ReadingChannel(Channel):
         _check_decoded(values)
         return self.y_hat(self._settle(lattice_coordinates(values), TieKind.LATTICE))
 
+    def finish(self) -> None:
+        """Check that every near-tie of the file was met.
+
+        Raises:
+            CorruptFile: one lies behind the last value.
+        """
+        if any(len(ties.places) and ties.places[-1] >= self.coded for ties in self._ties.values()):
+            raise CorruptFile("A near-tie of the file lies outside the image; copy or download it again.")
+
     def _settle(self, coordinates: Tensor, kind: TieKind) -> Tensor:
         """Round half up, except where the file says how the encoder rounded."""
         flat = coordinates.flatten()
         rounded = round_tracked(flat, 0.0).values
-        for tie in self._ties_within(self._ties[kind], coordinates.numel()):
-            place = tie.place - self.coded
-            low = int(flat[place].floor())
-            rounded[place] = low if low % 2 == tie.odd else low + 1
+        ties = self._ties[kind].within(self.coded, len(flat))
+        if len(ties.places):
+            places, odd = (torch.from_numpy(values).to(flat.device) for values in (ties.places, ties.odd))
+            low = flat[places].floor().to(torch.int64)
+            rounded[places] = low + (low % 2 != odd)
         return rounded.reshape(coordinates.shape)
-
-    def _ties_within(self, ties: Sequence[Tie], count: int) -> Sequence[Tie]:
-        return ties[
-            bisect_left(ties, self.coded, key=lambda tie: tie.place) : bisect_left(
-                ties, self.coded + count, key=lambda tie: tie.place
-            )
-        ]
 
 
 def _check_decoded(*tensors: Tensor) -> None:

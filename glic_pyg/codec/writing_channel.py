@@ -20,7 +20,7 @@ from glic_pyg.codec.lattice import (
     round_tracked,
 )
 from glic_pyg.codec.tables import LOG_SCALE_STEP, gaussian_tables
-from glic_pyg.codec.ties import Tie, TieKind, pack_ties
+from glic_pyg.codec.ties import TieKind, Ties, pack_ties
 
 __all__ = ["WritingChannel"]
 
@@ -40,7 +40,7 @@ class WritingChannel(Channel):
     def __init__(self, priors: PriorTables, *, estimate: bool = False) -> None:
         super().__init__(priors)
         self._writer = SymbolWriter()
-        self._ties: list[Tie] = []
+        self._ties: list[tuple[TieKind, Ties]] = []
         self._estimate = estimate
         self.estimated_bits = 0.0
 
@@ -88,8 +88,7 @@ class WritingChannel(Channel):
     def _note(self, rounded: Rounded, kind: TieKind) -> None:
         if len(rounded.near):
             odd = rounded.values.flatten()[rounded.near.to(rounded.values.device)] & 1
-            for place, bit in zip(rounded.near.tolist(), odd.tolist(), strict=True):
-                self._ties.append(Tie(self.coded + place, kind, bool(bit)))
+            self._ties.append((kind, Ties(rounded.near.numpy() + self.coded, odd.cpu().numpy())))
 
 
 def _check_computed(*tensors: Tensor) -> None:

@@ -13,10 +13,10 @@ from torch import Tensor
 
 from glic_pyg.data.catalogue import Catalogue
 from glic_pyg.data.image_file import DataError, UnreadableImage
+from glic_pyg.memory import check_memory
 from glic_pyg.training.batch import Batch
 from glic_pyg.training.crop_plan import CropPlan
 from glic_pyg.training.cut import cut
-from glic_pyg.training.free_memory import check_memory
 
 
 class ImageStore(Protocol):
@@ -73,7 +73,8 @@ class MemoryStore:
         unreadable: one line for each picture that could not be decoded, with its name and the reason.
 
     Raises:
-        DataError: the pictures are larger than the memory that is free, or not one can be decoded.
+        NotEnoughMemory: the pictures are larger than the memory that is free.
+        DataError: not one can be decoded.
     """
 
     def __init__(
@@ -86,7 +87,8 @@ class MemoryStore:
         self.catalogue = catalogue
         self.broken = np.zeros(len(catalogue), np.bool_) if wanted is None else ~wanted
         counts = np.where(self.broken, 0, catalogue.sizes.prod(axis=1))
-        check_memory(3 * int(counts.sum()), torch.device(device))
+        advice = "decode them on demand with data=disk"
+        check_memory(3 * int(counts.sum()), "Keeping all images decoded", advice, str(device))
         self.offsets = np.cumsum(counts) - counts
         self.pixels = torch.empty((int(counts.sum()), 3), dtype=torch.uint8, device=device)
         self.unreadable: list[str] = []

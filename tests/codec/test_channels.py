@@ -12,14 +12,7 @@ from glic_pyg.codec.errors import CorruptFile, NonFiniteLatents
 from glic_pyg.codec.lattice import LATTICE, level_coordinates, round_tracked
 from glic_pyg.codec.reading_channel import ReadingChannel
 from glic_pyg.codec.tables import LEAST_SCALE, LOG_SCALE_STEP, SCALE_LEVELS
-from glic_pyg.codec.ties import Tie, TieKind, pack_ties, take_ties
 from glic_pyg.codec.writing_channel import WritingChannel
-
-
-def test_ties_there_and_back() -> None:
-    ties = [Tie(3, TieKind.LEVEL, True), Tie(3, TieKind.LATTICE, False), Tie(70000, TieKind.LATTICE, True)]
-    packed = pack_ties(ties)
-    assert take_ties(packed + b"rest", 0) == (sorted(ties), len(packed))
 
 
 def test_rounding_knows_its_ties() -> None:
@@ -54,7 +47,7 @@ def test_another_machines_last_bits_do_not_matter() -> None:
         written += [writer.gaussian(m, s, v), writer.lattice(m)]
     rng = torch.Generator().manual_seed(0)
     noise = [1 + 3e-13 * torch.randn(4000, generator=rng, dtype=torch.float64) for _ in range(2)]
-    reader = ReadingChannel(PriorTables(), writer.finish())
+    reader = ReadingChannel(PriorTables(), writer.finish(), 2 * 4000)
     pairs = zip((means * noise[0]).chunk(3), (scales * noise[1]).chunk(3), strict=True)
     read = []
     for m, s in pairs:
@@ -69,7 +62,7 @@ def test_means_and_scales_may_be_views() -> None:
     both = torch.cat([means, scales], dim=1)
     writer = WritingChannel(PriorTables())
     y_hat = writer.gaussian(*both.chunk(2, dim=1), y)
-    reader = ReadingChannel(PriorTables(), writer.finish())
+    reader = ReadingChannel(PriorTables(), writer.finish(), 2 * 4000)
     assert torch.equal(reader.gaussian(*both.chunk(2, dim=1), None), y_hat)
     separate = WritingChannel(PriorTables())
     separate.gaussian(means.contiguous(), scales.contiguous(), y)
@@ -85,7 +78,7 @@ def test_without_the_list_of_ties_they_would(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_a_corrected_latent_is_rounded_and_checked() -> None:
     values = torch.tensor([[-1e9, 40000.3], [0.123456789, -3.3]], dtype=torch.float64)
-    writer, reader = WritingChannel(PriorTables()), ReadingChannel(PriorTables(), b"\0")
+    writer, reader = WritingChannel(PriorTables()), ReadingChannel(PriorTables(), b"\0", 4)
     rounded = writer.lattice(values)
     assert torch.equal(rounded.float().double(), rounded)
     assert torch.equal(rounded[1] * LATTICE, (values[1] * LATTICE).round())
@@ -110,4 +103,4 @@ def test_nothing_to_code_is_said(value: float) -> None:
     with pytest.raises(NonFiniteLatents, match="not finite"):
         WritingChannel(PriorTables()).lattice(bad)
     with pytest.raises(CorruptFile, match="not finite"):
-        ReadingChannel(PriorTables(), b"\0").lattice(bad)
+        ReadingChannel(PriorTables(), b"\0", 3).lattice(bad)

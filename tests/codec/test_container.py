@@ -1,3 +1,4 @@
+import io
 import re
 import zlib
 from dataclasses import replace
@@ -5,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from glic_pyg.codec.container import MAGIC, Stream, read_container, write_container
+from glic_pyg.codec.container import MAGIC, Stream, read_container, read_glic, write_container
 from glic_pyg.codec.errors import CorruptFile, ImageTooLarge, NotAGlicFile, TruncatedFile, UnsupportedVersion
-from glic_pyg.codec.header import FIELDS, HIGHEST_QUALITY, SOURCE_MODES, Header
+from glic_pyg.codec.header import FIELDS, HIGHEST_QUALITY, SOURCE_MODES, Header, pack_header
+from glic_pyg.codec.varint import pack_varint
 from glic_pyg.models.gain import BEST_QUALITY
 
 HEADER = Header("glic_xs-0.0130", bytes(range(8)), 768, 512, False, True, "RGBA", 0x12345678)
@@ -98,18 +100,31 @@ def test_every_damaged_byte_is_found(place: int) -> None:
 
 
 def test_foreign_files() -> None:
-    for data in (b"", b"\x89PNG\r\n\x1a\n", bytes(100)):
-        with pytest.raises(NotAGlicFile):
+    for data, what in (
+        (b"\x89PNG\r\n\x1a\n", "a PNG image"),
+        (b"<!DOCTYPE html>", "a web page"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "Git LFS"),
+        (bytes(100), "zeros"),
+        (b"glic", "does not begin with 'GLIC'"),
+    ):
+        with pytest.raises(NotAGlicFile, match=what):
             read_container(data)
 
 
-def test_newer_version() -> None:
-    with pytest.raises(UnsupportedVersion, match="version 3"):
+def test_an_empty_file_is_called_empty() -> None:
+    with pytest.raises(TruncatedFile, match="The file is empty"):
+        read_container(b"")
+
+
+def test_other_versions() -> None:
+    with pytest.raises(UnsupportedVersion, match=r"version 3 .* up to 2; update glic-pyg"):
         read_container(MAGIC + b"\x03" + GOLDEN[5:])
+    with pytest.raises(CorruptFile, match="no format version 0"):
+        read_container(MAGIC + b"\x00" + GOLDEN[5:])
 
 
 def test_trailing_bytes() -> None:
-    with pytest.raises(CorruptFile, match="goes on for 1"):
+    with pytest.raises(CorruptFile, match=f"ends at byte {len(GOLDEN)}"):
         read_container(GOLDEN + b"!")
 
 
@@ -119,6 +134,64 @@ def test_huge_claims_cost_nothing() -> None:
     with pytest.raises(ImageTooLarge, match="1000000x1000000"):
         read_container(data)
     assert read_container(data, max_pixels=None).header == header
+
+
+@pytest.mark.parametrize("kind", [*Stream, 0xC4])
+def test_a_stream_longer_than_the_image_can_need_is_refused(kind: int) -> None:
+    """The header of 16x16 pixels, with a right checksum, claims 3 GB."""
+    header = replace(HEADER, width=16, height=16)
+    head = MAGIC + bytes([header.version]) + pack_header(header)
+    head += bytes([1, kind]) + pack_varint(3 << 30) + bytes(4)
+    with pytest.raises(CorruptFile, match=r"claims 3221225472 bytes for its .* 16x16 pixels can need"):
+        read_container(head + zlib.crc32(head).to_bytes(4, "little"))
+
+
+class Watched(io.BytesIO):
+    """Counts what is read, as if from a pipe."""
+
+    taken = 0
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        assert size is not None and size >= 0, "all of it was asked for"
+        data = super().read(size)
+        self.taken += len(data)
+        return data
+
+
+def test_no_more_of_a_file_is_read_than_its_header_announces() -> None:
+    stream = Watched(GOLDEN + bytes(10_000_000))
+    with pytest.raises(CorruptFile, match="goes on after its last stream"):
+        read_container(read_glic(stream))
+    assert stream.taken <= 1024
+    large = write_container(replace(HEADER, alpha=False), {Stream.LATENTS: bytes(3_000_000)})
+    assert read_glic(Watched(large)) == large
+    assert read_glic(Watched(large[:-1])) == large[:-1]
+
+
+@pytest.mark.parametrize(
+    ("head", "error"),
+    [
+        (b"\x1aE\xdf\xa3", NotAGlicFile),
+        (b"GLIC\x07", UnsupportedVersion),
+        (GOLDEN[:60] + b"\0" + GOLDEN[61:], CorruptFile),
+        (write_container(replace(HEADER, width=10**6, height=10**6), STREAMS), ImageTooLarge),
+    ],
+)
+def test_foreign_files_are_not_read(head: bytes, error: type[Exception]) -> None:
+    stream = Watched(head + bytes(10_000_000))
+    with pytest.raises(error):
+        read_glic(stream)
+    assert stream.taken <= 1024
+
+
+def test_the_longest_header_is_read_at_once() -> None:
+    header = Header("n" * 100, bytes(8), 2**32 - 1, 2**32 - 1, True, True, "I", 2**32 - 1, 100.0)
+    head = MAGIC + bytes([header.version]) + pack_header(header)
+    kinds = [1, 2, *range(0xE2, 0x100)]
+    head += bytes([len(kinds)]) + b"".join(bytes([kind]) + pack_varint(1 << 24) + bytes(4) for kind in kinds)
+    whole = head + zlib.crc32(head).to_bytes(4, "little")
+    with pytest.raises(TruncatedFile, match=f"has {len(whole)} of its"):
+        read_container(read_glic(io.BytesIO(whole), max_pixels=None), max_pixels=None)
 
 
 def test_unknown_streams_are_refused_or_ignored_by_their_kind() -> None:

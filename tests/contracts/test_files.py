@@ -36,7 +36,7 @@ def test_encoder_and_decoder_walk_the_same_way(lively_model: Any, x: Tensor) -> 
     y = latents(lively_model, x, (8, 12))
     writer = WritingChannel(PriorTables())
     sent = lively_model.code_latents(writer, y, shape=(8, 12))
-    reader = ReadingChannel(PriorTables(), writer.finish())
+    reader = ReadingChannel(PriorTables(), writer.finish(), 1 << 20)
     received = lively_model.code_latents(reader, None, shape=(8, 12))
     assert torch.equal(sent, received) and writer.crc == reader.crc
     assert sent.shape == y.shape and sent.dtype == torch.float64

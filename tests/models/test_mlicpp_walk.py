@@ -116,7 +116,7 @@ def test_decoder_gets_what_the_encoder_has(model: MLICpp, y: Tensor) -> None:
     writing = WritingChannel(PriorTables(), estimate=True)
     sent = model.code_latents(writing, y, shape=SHAPE)
     data = writing.finish()
-    reading = ReadingChannel(PriorTables(), data)
+    reading = ReadingChannel(PriorTables(), data, 1 << 20)
     received = model.code_latents(reading, shape=SHAPE)
     assert torch.equal(sent, received) and reading.crc == writing.crc
     assert torch.equal(sent, (sent * 256).round() / 256)

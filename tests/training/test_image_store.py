@@ -8,9 +8,10 @@ import pytest
 import torch
 from PIL import Image
 
+from glic_pyg import memory
+from glic_pyg.codec.errors import NotEnoughMemory
 from glic_pyg.data.catalogue import Catalogue, build_catalogue
 from glic_pyg.data.image_file import DataError
-from glic_pyg.training import free_memory
 from glic_pyg.training.crop_plan import CropPlanner
 from glic_pyg.training.image_store import DiskStore, MemoryStore
 from glic_pyg.training.stages import Stages
@@ -102,8 +103,7 @@ def test_a_picture_exchanged_on_the_way_is_unreadable(tmp_path: Path) -> None:
 def test_pictures_larger_than_memory_are_refused(
     catalogue: Catalogue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    meminfo = tmp_path / "meminfo"
-    meminfo.write_text("MemTotal: 100 kB\nMemAvailable:      7 kB\n")
-    monkeypatch.setattr(free_memory, "_MEMINFO", meminfo)
-    with pytest.raises(DataError, match="decode them on demand with data=disk"):
+    (tmp_path / "meminfo").write_text("MemTotal: 100 kB\nMemAvailable:      7 kB\n")
+    monkeypatch.setattr(memory, "_PROC", tmp_path)
+    with pytest.raises(NotEnoughMemory, match="decode them on demand with data=disk"):
         MemoryStore(catalogue)
