@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from glic_pyg.codec.errors import GlicError
-from glic_pyg.whole_file import whole_file
+from glic_pyg.files import write_file
 
 __all__ = ["check_output", "write_output"]
 
@@ -31,8 +31,4 @@ def check_output(source: str, target: str, force: bool) -> None:
 
 def write_output(path: Path, data: bytes) -> None:
     """Write a file whole or not at all; a pipe or a device as it is."""
-    if path.exists() and not path.is_file():
-        path.write_bytes(data)
-        return
-    with whole_file(path) as place:
-        place.write_bytes(data)
+    write_file(path, data)
