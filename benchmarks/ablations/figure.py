@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
-from importlib.resources import as_file, files
 
 from benchmarks.ablations.comparison import more_rate
 from benchmarks.ablations.rows import BASELINE, ROWS
 from benchmarks.ablations.training import Run
 from benchmarks.run_records import Record
+from glic_pyg.plotting import encode_figure, styled_figure
 
 __all__ = ["ablation_figure"]
 
@@ -18,15 +17,10 @@ OURS, PAPER, LINE = "#D55E00", "#0072B2", "#444444"
 
 def ablation_figure(records: Mapping[Run, Record]) -> bytes:
     """A PNG file; to the right is worse than the released model's settings."""
-    from matplotlib import style
-    from matplotlib.figure import Figure
-
     rows = [row for row in ROWS if row.name != BASELINE]
     baseline = next(row.paper for row in ROWS if row.name == BASELINE)
     assert baseline is not None
-    out = io.BytesIO()
-    with as_file(files("glic_pyg") / "figures.mplstyle") as look, style.context(look):
-        figure = Figure(figsize=(8, 0.3 * len(rows) + 1.2), layout="constrained")
+    with styled_figure(8, 0.3 * len(rows) + 1.2) as figure:
         axes = figure.subplots()
         for place, row in enumerate(rows):
             values = more_rate(records, row).values
@@ -43,5 +37,4 @@ def ablation_figure(records: Mapping[Run, Record]) -> bytes:
         )
         axes.invert_yaxis()
         axes.legend(fontsize=8, frameon=False, ncols=2, loc="lower center", bbox_to_anchor=(0.4, 1.0))
-        figure.savefig(out, format="png")
-    return out.getvalue()
+        return encode_figure(figure)

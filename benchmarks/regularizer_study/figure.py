@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
-from importlib.resources import as_file, files
 from typing import Any
 
 from benchmarks.regularizer_study.comparison import Curves
 from benchmarks.regularizer_study.plan import Kind, Study
+from glic_pyg.plotting import encode_figure, styled_figure
 
 __all__ = ["study_figure"]
 
@@ -28,18 +27,12 @@ def study_figure(study: Study, curves: Curves, names: Sequence[str]) -> bytes:
     Returns:
         A PNG file.
     """
-    from matplotlib import style
-    from matplotlib.figure import Figure
-
-    out = io.BytesIO()
-    with as_file(files("glic_pyg") / "figures.mplstyle") as look, style.context(look):
-        figure = Figure(figsize=(9, 3.3 * len(curves.codecs)), layout="constrained")
+    with styled_figure(9, 3.3 * len(curves.codecs)) as figure:
         rows = figure.subplots(len(curves.codecs), 2, squeeze=False, width_ratios=(2, 3))
         for (left, right), codec in zip(rows, curves.codecs, strict=True):
             _curves(left, study, curves, codec, names[0])
             _bd_rates(right, study, curves, codec, names)
-        figure.savefig(out, format="png")
-    return out.getvalue()
+        return encode_figure(figure)
 
 
 def _curves(axes: Any, study: Study, curves: Curves, codec: str, name: str) -> None:

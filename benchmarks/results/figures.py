@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
-from importlib.resources import as_file, files
 from statistics import fmean, median_low
 
 from benchmarks.results.pictures import Pixels
@@ -14,7 +12,8 @@ from glic_pyg.evaluation.classical.contract import ClassicalCodec
 from glic_pyg.evaluation.classical.same_bytes import nearest
 from glic_pyg.evaluation.quality import quality_of
 from glic_pyg.evaluation.standing import Standing
-from glic_pyg.inspection.crops import crop_figure, detailed_corner
+from glic_pyg.inspection.figures import crop_figure, detailed_corner
+from glic_pyg.plotting import encode_figure, styled_figure
 
 __all__ = ["crop_sheet", "gain_bars", "median_picture", "worst_picture"]
 
@@ -30,13 +29,9 @@ def gain_bars(found: Mapping[str, Sequence[Standing]], ours: str, kind: str) -> 
         ours: name of our codec.
         kind: ``"png"`` or ``"svg"``.
     """
-    from matplotlib import style
-    from matplotlib.figure import Figure
-
-    out, names = io.BytesIO(), [standing.other for standing in next(iter(found.values()))]
+    names = [standing.other for standing in next(iter(found.values()))]
     width = 0.8 / len(names)
-    with as_file(files("glic_pyg") / "figures.mplstyle") as look, style.context(look):
-        figure = Figure(figsize=(7.2, 3.6), layout="constrained")
+    with styled_figure(7.2, 3.6) as figure:
         axes = figure.add_subplot()
         for number, name in enumerate(names):
             places = [group + (number - (len(names) - 1) / 2) * width for group in range(len(found))]
@@ -56,8 +51,7 @@ def gain_bars(found: Mapping[str, Sequence[Standing]], ours: str, kind: str) -> 
             title=f"PSNR of {ours} above that of other codecs",
         )  # fmt: skip
         axes.legend(frameon=False, ncols=len(names), loc="upper center", bbox_to_anchor=(0.5, -0.1))
-        figure.savefig(out, format=kind)
-    return out.getvalue()
+        return encode_figure(figure, kind)
 
 
 def crop_sheet(

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from glic_pyg.codec.picture import Picture
     from glic_pyg.evaluation.comparison import Comparison
     from glic_pyg.evaluation.provenance import Provenance
-    from glic_pyg.inspection.block_graphs import BlockGraphs
+    from glic_pyg.inspection.attention import BlockGraphs
 
 __all__ = ["OUTPUTS", "main"]
 
@@ -130,8 +130,8 @@ def _draw(codec: ImageCodec, picture: Picture, comparison: Comparison, folder: P
     from glic_pyg.cli.inspect import FIELD_COUNT
     from glic_pyg.cli.inspect_fields import grid_of_fields
     from glic_pyg.cli.inspect_subjects import Subject
-    from glic_pyg.inspection.crops import crop_figure, detailed_corner
-    from glic_pyg.inspection.inspection import inspect_picture
+    from glic_pyg.inspection.figures import crop_figure, detailed_corner
+    from glic_pyg.inspection.inspect import inspect_image
     from glic_pyg.inspection.page import write_page
 
     _say("drawing")
@@ -139,7 +139,7 @@ def _draw(codec: ImageCodec, picture: Picture, comparison: Comparison, folder: P
         _captioned(comparison, folder, picture), detailed_corner(picture.colour, _CROP), _CROP
     )
     (folder / f"{comparison.image}.crops.png").write_bytes(crops)
-    seen = inspect_picture(codec.model, picture.colour, picture=comparison.image, weights=codec.name)
+    seen = inspect_image(codec.model, picture.colour, name=comparison.image, weights=codec.name)
     of_g_a = [block for block in seen.blocks if block.transform == "g_a"]
     if of_g_a:
         figure = _graph_figure(picture.colour, of_g_a[-1], comparison)
@@ -166,7 +166,7 @@ def _captioned(
 def _graph_figure(photo: NDArray[np.uint8], graphs: BlockGraphs, comparison: Comparison) -> bytes:
     from glic_pyg.evaluation import rate_distortion as rd
     from glic_pyg.evaluation.classical.pillow import JPEG, WEBP
-    from glic_pyg.inspection.figures.overview import overview_figure
+    from glic_pyg.inspection.figures import overview_figure
 
     curves = {codec.title: rd.classical_curve([photo], codec) for codec in (JPEG, WEBP)}
     ours = rd.RatePoint(comparison.ours.bpp, comparison.ours.quality.psnr)

@@ -92,7 +92,7 @@ def _check_arguments(args: argparse.Namespace) -> None:
     Raises:
         GlicError: one sentence about it.
     """
-    from glic_pyg.inspection.exports.files import EXPORT_SUFFIXES
+    from glic_pyg.inspection.export_files import EXPORT_SUFFIXES
 
     if args.quality is not None and not 0 <= args.quality <= 100:
         raise GlicError(f"A quality is a number from 0 to 100, not {args.quality:g}.")

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import torch
 
 from glic_pyg.cli.inspect_subjects import Subject
-from glic_pyg.inspection.figures.neighbourhoods import Pixel
-from glic_pyg.inspection.inspection import Inspection
-from glic_pyg.inspection.receptive_fields import ReceptiveFields, latent_grid, receptive_fields
+from glic_pyg.inspection.fields import ReceptiveFields, latent_grid, receptive_fields
+from glic_pyg.inspection.figures import Pixel
+from glic_pyg.inspection.inspect import Inspection
 from glic_pyg.models.architectures import architecture_name, build
 from glic_pyg.models.contract import LATENT_STRIDE
 
@@ -24,7 +24,7 @@ def grid_of_fields(subject: Subject, count: int) -> ReceptiveFields | None:
     """About ``count`` fields spread over the photo; None for a count of 0 or a photo that is too large."""
     if count < 1 or not small_enough(subject.seen):
         return None
-    return receptive_fields(subject.model, subject.seen.photo, latent_grid(*subject.seen.size, count))
+    return receptive_fields(subject.model, subject.seen.image, latent_grid(*subject.seen.size, count))
 
 
 def fields_of_training(subject: Subject, pixels: Sequence[Pixel]) -> dict[str, ReceptiveFields]:
@@ -34,7 +34,7 @@ def fields_of_training(subject: Subject, pixels: Sequence[Pixel]) -> dict[str, R
         torch.manual_seed(0)
         untrained = build(architecture_name(model), model.config).eval().to(next(model.parameters()).device)
     return {
-        title: receptive_fields(each, subject.seen.photo, places)
+        title: receptive_fields(each, subject.seen.image, places)
         for title, each in (("untrained", untrained), ("trained", model))
     }
 
@@ -43,5 +43,5 @@ def small_enough(seen: Inspection) -> bool:
     """Whether gradients fit into memory; where they do not, a line on stderr says so."""
     small = seen.size[0] * seen.size[1] <= FIELD_PIXELS
     if not small:
-        print(f"glic: {seen.picture} is too large for receptive fields; left out.", file=sys.stderr)
+        print(f"glic: {seen.name} is too large for receptive fields; left out.", file=sys.stderr)
     return small

@@ -12,12 +12,16 @@ from glic_pyg.cli.file_output import check_output, write_output
 from glic_pyg.cli.inspect_fields import fields_of_training, grid_of_fields, small_enough
 from glic_pyg.cli.inspect_subjects import Subject
 from glic_pyg.codec.errors import GlicError
-from glic_pyg.inspection.exports.files import export_files
-from glic_pyg.inspection.figures.bits_and_error import bits_and_error_figure
-from glic_pyg.inspection.figures.degrees import degree_figure
-from glic_pyg.inspection.figures.fields import field_figure
-from glic_pyg.inspection.figures.neighbourhoods import Pixel, neighbourhood_figure, telling_pixels
-from glic_pyg.inspection.inspection import Inspection
+from glic_pyg.inspection.export_files import export_files
+from glic_pyg.inspection.figures import (
+    Pixel,
+    bits_and_error_figure,
+    degree_figure,
+    example_pixels,
+    field_figure,
+    neighbourhood_figure,
+)
+from glic_pyg.inspection.inspect import Inspection
 from glic_pyg.inspection.page import write_page
 
 __all__ = ["export", "write_figures", "write_html"]
@@ -46,7 +50,7 @@ def write_figures(subject: Subject, pixels: Sequence[Pixel], folder: Path, *, fo
 
     Args:
         subject: what was seen.
-        pixels: places to show, rows and columns; none stands for three telling ones.
+        pixels: places to show, rows and columns; none stands for three example nodes.
         folder: where to write; made if it is not there.
         force: overwrite files that exist.
 
@@ -59,7 +63,7 @@ def write_figures(subject: Subject, pixels: Sequence[Pixel], folder: Path, *, fo
             raise GlicError(f"The place {column},{row} is not on a photo of {width} x {height} pixels.")
     folder.mkdir(parents=True, exist_ok=True)
     targets = {
-        folder / f"{Path(seen.picture).stem}.{name}.{kind}": partial(make, kind=kind)
+        folder / f"{Path(seen.name).stem}.{name}.{kind}": partial(make, kind=kind)
         for name, make in _figures(subject, pixels).items()
         for kind in _KINDS
     }
@@ -75,7 +79,7 @@ def _figures(subject: Subject, pixels: Sequence[Pixel]) -> dict[str, Callable[..
     seen = subject.seen
     figures: dict[str, Callable[..., bytes]] = {"bits_and_error": partial(bits_and_error_figure, seen)}
     middle = (seen.size[0] // 2, seen.size[1] // 2)
-    chosen = list(pixels) or (telling_pixels(seen) if seen.blocks else [middle])
+    chosen = list(pixels) or (example_pixels(seen) if seen.blocks else [middle])
     if seen.blocks:
         figures["degrees"] = partial(degree_figure, seen)
         figures["neighbourhoods"] = partial(neighbourhood_figure, seen, chosen)

@@ -12,7 +12,7 @@ from glic_pyg.codec.api import codec_for_encoding
 from glic_pyg.codec.image_codec import ImageCodec, Precision
 from glic_pyg.codec.library import shipped_names
 from glic_pyg.codec.picture_file import read_picture
-from glic_pyg.inspection.inspection import Inspection, inspect_picture
+from glic_pyg.inspection.inspect import Inspection, inspect_image
 
 __all__ = ["Subject", "subjects_of"]
 
@@ -52,10 +52,10 @@ def subjects_of(args: argparse.Namespace) -> Iterator[Subject]:
 
 def _subject(args: argparse.Namespace, photo: str, codec: ImageCodec, precision: Precision) -> Subject:
     picture = read_picture(photo, max_pixels=args.max_pixels)
-    seen = inspect_picture(
+    seen = inspect_image(
         codec.model,
         picture.colour,
-        picture=Path(photo).name,
+        name=Path(photo).name,
         weights=codec.name if precision == "float32" else f"{codec.name}, {precision}",
         quality=args.quality,
         precision=precision,

@@ -7,9 +7,8 @@ import math
 from rich.console import Console
 from rich.table import Table
 
-from glic_pyg.inspection.graph_numbers import LONG, graph_numbers
-from glic_pyg.inspection.inspection import Inspection
-from glic_pyg.inspection.overlap import overlaps
+from glic_pyg.inspection.inspect import Inspection
+from glic_pyg.inspection.stats import LONG, graph_stats, overlaps
 
 __all__ = ["print_numbers", "print_overlaps"]
 
@@ -17,19 +16,19 @@ __all__ = ["print_numbers", "print_overlaps"]
 def print_numbers(seen: Inspection) -> None:
     """A line a graph, and what the columns mean."""
     psnr = f"{seen.psnr:.2f} dB" if math.isfinite(seen.psnr) else "lossless"
-    print(f"{seen.picture} by {seen.weights}: {seen.bpp:.4f} bpp estimated, {psnr}")
+    print(f"{seen.name} by {seen.weights}: {seen.bpp:.4f} bpp estimated, {psnr}")
     if not seen.blocks:
         print("  This model builds no graphs.")
         return
     table = _table(
-        "graph", "nodes", "edges", "degree", "of budget", "off by", "length", "long", "phantoms", "lonely",
+        "graph", "nodes", "edges", "degree", "of budget", "off by", "length", "long", "padding", "isolated",
         "~ bits", "~ error",
     )  # fmt: skip
-    for n in graph_numbers(seen):
+    for n in graph_stats(seen):
         table.add_row(
             f"{n.block} {n.kind}", f"{n.nodes:,}", f"{n.edges:,}", f"{n.degree:.1f}", f"{n.budget_met:.0%}",
-            f"{n.budget_error:.0%}", f"{n.mean_length:.1f}", f"{n.long_share:.0%}", f"{n.phantom_share:.1%}",
-            f"{n.lonely:,}", f"{n.bits_correlation:+.2f}", f"{n.error_correlation:+.2f}",
+            f"{n.budget_error:.0%}", f"{n.mean_length:.1f}", f"{n.long_share:.0%}", f"{n.padding_share:.1%}",
+            f"{n.isolated:,}", f"{n.bits_correlation:+.2f}", f"{n.error_correlation:+.2f}",
         )  # fmt: skip
     _show(table)
     print(
@@ -47,7 +46,7 @@ def print_overlaps(one: Inspection, other: Inspection) -> None:
     for (block, kind), found in overlaps(one, other).items():
         whole = (found.common == found.either).mean()
         table.add_row(f"{block} {kind}", f"{found.jaccard:.1%}", f"{whole:.1%}")
-    print(f"{one.picture} by {one.weights} and {other.picture} by {other.weights}:")
+    print(f"{one.name} by {one.weights} and {other.name} by {other.weights}:")
     _show(table)
 
 

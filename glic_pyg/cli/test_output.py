@@ -113,7 +113,7 @@ def _crop_sheet(original: Pixels, codec: TitledCodec, rivals: Sequence[Classical
     """A detail of one picture: original, ours, and every other codec at the bytes nearest to ours."""
     from glic_pyg.evaluation.classical.same_bytes import nearest
     from glic_pyg.evaluation.quality import quality_of
-    from glic_pyg.inspection.crops import crop_figure, detailed_corner
+    from glic_pyg.inspection.figures import crop_figure, detailed_corner
 
     ours = codec.encode(original).data
     files = {codec.name: (ours, codec.decode(ours).array)}

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
-from importlib.resources import as_file, files
 
 from glic_pyg.evaluation.curve import Curve, Metric
+from glic_pyg.plotting import encode_figure, styled_figure
 
 __all__ = ["AXIS_TITLES", "curves_figure", "with_metric"]
 
@@ -38,14 +37,9 @@ def curves_figure(
     Returns:
         The bytes of the picture file.
     """
-    from matplotlib import style
-    from matplotlib.figure import Figure
-
     shown, others = with_metric(curves, metric), with_metric(beside, metric)
     right = right or 1.1 * max(shown[0].bpp)
-    out = io.BytesIO()
-    with as_file(files("glic_pyg") / "figures.mplstyle") as look, style.context(look):
-        figure = Figure(figsize=(7.2, 4.6), layout="constrained")
+    with styled_figure(7.2, 4.6) as figure:
         axes = figure.add_subplot()
         for number, curve in enumerate(shown):
             marks = _STYLES[number // _COLOURS % len(_STYLES)]
@@ -57,8 +51,7 @@ def curves_figure(
             axes.plot(*points, _THIN[number % len(_THIN)], color="#666666", lw=1, ms=3, label=curve.name)
         axes.set(xlim=(0, right), xlabel="bits per pixel", ylabel=AXIS_TITLES[metric], title=title)
         axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
-        figure.savefig(out, format=kind)
-    return out.getvalue()
+        return encode_figure(figure, kind)
 
 
 def _points(curve: Curve, metric: Metric, right: float) -> tuple[list[float], list[float]]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
-from importlib.resources import as_file, files
 from statistics import fmean
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -14,6 +12,7 @@ from numpy.typing import NDArray
 from glic_pyg.codec.psnr import pixel_psnr
 from glic_pyg.evaluation.classical.contract import ClassicalCodec
 from glic_pyg.evaluation.rate import bpp
+from glic_pyg.plotting import encode_figure, styled_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -83,17 +82,11 @@ def rate_figure(
     Returns:
         The bytes of the picture file.
     """
-    from matplotlib import style
-    from matplotlib.figure import Figure
-
-    out = io.BytesIO()
-    with as_file(files("glic_pyg") / "figures.mplstyle") as look, style.context(look):
-        figure = Figure(figsize=(5.2, 3.8), layout="constrained")
+    with styled_figure(5.2, 3.8) as figure:
         axes = figure.add_subplot()
         axes.set_title(title)
         draw_curves(axes, curves, ours)
-        figure.savefig(out, format=kind)
-    return out.getvalue()
+        return encode_figure(figure, kind)
 
 
 def _point(original: Pixels, codec: ClassicalCodec, setting: int) -> RatePoint:

@@ -15,7 +15,7 @@ from PIL import Image
 from glic_pyg.cli.inspect import main as inspect_main
 from glic_pyg.cli.inspect_tables import print_numbers
 from glic_pyg.cli.main import main
-from glic_pyg.inspection.inspection import inspect_picture
+from glic_pyg.inspection.inspect import inspect_image
 from glic_pyg.models.glic import GLIC
 from glic_pyg.models.weights import load_weights, save_weights
 
@@ -49,9 +49,9 @@ def test_numbers_are_printed_where_nothing_is_asked(capsys: Capture) -> None:
 
 def test_rate_and_distortion_come_first(graphs: Path, capsys: Capture) -> None:
     with Image.open("a.png") as image:
-        seen = inspect_picture(load_weights(graphs), np.array(image), picture="a", weights="graphs")
+        seen = inspect_image(load_weights(graphs), np.array(image), name="a", weights="graphs")
     print_numbers(seen)
-    print_numbers(replace(seen, decoded=seen.photo))
+    print_numbers(replace(seen, decoded=seen.image))
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("a by graphs: ")]
     rate = f"a by graphs: {seen.bpp:.4f} bpp estimated, "
     assert lines == [f"{rate}{seen.psnr:.2f} dB", f"{rate}lossless"]

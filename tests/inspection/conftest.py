@@ -1,4 +1,4 @@
-"""A GLIC of a few thousand weights and a picture for it."""
+"""A GLIC of a few thousand weights and an image for it."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from glic_pyg.codec.padding import tensor_from_colour
-from glic_pyg.inspection.block_graphs import BlockGraphs
-from glic_pyg.inspection.inspection import Inspection, inspect_picture
+from glic_pyg.inspection.attention import BlockGraphs
+from glic_pyg.inspection.inspect import Inspection, inspect_image
 from glic_pyg.models.glic import GLIC
 
 
@@ -34,7 +34,7 @@ def tiny_glic() -> GLIC:
 
 
 @pytest.fixture(scope="session")
-def photo() -> NDArray[np.uint8]:
+def image() -> NDArray[np.uint8]:
     """200 x 130: flat on the left, noise on the right; (130, 200, 3) uint8."""
     pixels = np.full((130, 200, 3), 90, np.uint8)
     pixels[:, 100:] = np.random.default_rng(0).integers(0, 256, (130, 100, 3))
@@ -42,15 +42,15 @@ def photo() -> NDArray[np.uint8]:
 
 
 @pytest.fixture(scope="session")
-def x(photo: NDArray[np.uint8]) -> Tensor:
-    """The photo, padded to 256 x 256."""
-    return tensor_from_colour(photo, 128, torch.device("cpu"))
+def x(image: NDArray[np.uint8]) -> Tensor:
+    """The image, padded to 256 x 256."""
+    return tensor_from_colour(image, 128, torch.device("cpu"))
 
 
 @pytest.fixture(scope="session")
-def inspection(tiny_glic: GLIC, photo: NDArray[np.uint8]) -> Inspection:
-    """Of the tiny model and the photo."""
-    return inspect_picture(tiny_glic, photo, picture="noise", weights="tiny")
+def inspection(tiny_glic: GLIC, image: NDArray[np.uint8]) -> Inspection:
+    """Of the tiny model and the image."""
+    return inspect_image(tiny_glic, image, name="noise", weights="tiny")
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""An inspection as one HTML page that needs nothing else: the data packed small, and what shows it."""
+"""An inspection as one self-contained HTML page."""
 
 from glic_pyg.inspection.page.document import page, write_page
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from glic_pyg.inspection.inspection import Inspection, inspect_picture
+from glic_pyg.inspection.inspect import Inspection, inspect_image
 from glic_pyg.inspection.page import write_page
 from glic_pyg.models.glic import GLIC
 from glic_pyg.models.hyperprior import Hyperprior
@@ -17,15 +17,15 @@ from glic_pyg.models.hyperprior import Hyperprior
 
 @dataclass(frozen=True)
 class SomeFields:
-    """Two receptive fields: the left half of the photo and its lower right corner."""
+    """Two receptive fields: the left half of the image and its lower right corner."""
 
     positions: NDArray[np.int64]
     maps: NDArray[np.float32]
 
 
 @pytest.fixture(scope="session")
-def fields(photo: NDArray[np.uint8]) -> SomeFields:
-    maps = np.zeros((2, *photo.shape[:2]), np.float32)
+def fields(image: NDArray[np.uint8]) -> SomeFields:
+    maps = np.zeros((2, *image.shape[:2]), np.float32)
     maps[0, :, :100] = 1 / (130 * 100)
     maps[1, 64:, 128:] = 1 / (66 * 72)
     return SomeFields(np.array([[4, 2], [6, 10]]), maps)
@@ -39,11 +39,9 @@ def page_file(tmp_path_factory: pytest.TempPathFactory, inspection: Inspection, 
 
 
 @pytest.fixture(scope="session")
-def second(tiny_glic: GLIC, photo: NDArray[np.uint8]) -> Inspection:
-    """Of another photo of another shape, whose name is no markup."""
-    return inspect_picture(
-        tiny_glic, photo.transpose(1, 0, 2).copy(), picture="<b>turned</b>", weights="tiny"
-    )
+def second(tiny_glic: GLIC, image: NDArray[np.uint8]) -> Inspection:
+    """Of another image of another shape, whose name is no markup."""
+    return inspect_image(tiny_glic, image.transpose(1, 0, 2).copy(), name="<b>turned</b>", weights="tiny")
 
 
 @pytest.fixture(scope="session")
@@ -54,9 +52,9 @@ def two_file(tmp_path_factory: pytest.TempPathFactory, inspection: Inspection, s
 
 
 @pytest.fixture(scope="session")
-def graphless_file(tmp_path_factory: pytest.TempPathFactory, photo: NDArray[np.uint8]) -> Path:
-    """Of a model without graphs, at the left; what it decoded is the photo itself."""
-    seen = inspect_picture(Hyperprior(channels=4, latent_channels=4).eval(), photo, picture="plain")
+def graphless_file(tmp_path_factory: pytest.TempPathFactory, image: NDArray[np.uint8]) -> Path:
+    """Of a model without graphs, at the left; what it decoded is the image itself."""
+    seen = inspect_image(Hyperprior(channels=4, latent_channels=4).eval(), image, name="plain")
     path = tmp_path_factory.mktemp("page") / "graphless.html"
-    write_page(replace(seen, decoded=photo), path)
+    write_page(replace(seen, decoded=image), path)
     return path

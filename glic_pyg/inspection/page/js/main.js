@@ -1,8 +1,6 @@
-import { Choices } from "./choices.js";
-import { wireControls } from "./controls.js";
+import { Choices, wireArrows, wireControls, wireLetters } from "./controls.js";
+import { PanelData } from "./data.js";
 import { Figure } from "./figure.js";
-import { wireArrows, wireLetters } from "./keyboard.js";
-import { PanelData } from "./panel_data.js";
 import { spokenWords } from "./words.js";
 
 const SILENCE = 400; // milliseconds after the last change until it is spoken
@@ -14,7 +12,7 @@ const blocks = panels.flatMap(panel => panel.blocks);
 const choices = new Choices({
   block: blocks.find(({ stride }) => stride === 8) ?? blocks[0], layer: "all", head: "all",
   kinds: new Set(blocks.flatMap(block => Object.keys(block.graphs))),
-  overlay: "none", picture: "photo", place: start, held: false,
+  overlay: "none", image: "original", place: start, held: false,
 });
 
 const figures = panels.map((panel, i) => new Figure(panel, i + 1, choices));
@@ -56,15 +54,15 @@ let waiting;
 function speakSoon() {
   clearTimeout(waiting);
   waiting = setTimeout(() => {
-    const said = figures.filter(figure => figure.look).map(({ panel, look }) => (figures.length > 1 ? `${panel.picture}: ` : "") + spokenWords(look));
+    const said = figures.filter(figure => figure.look).map(({ panel, look }) => (figures.length > 1 ? `${panel.name}: ` : "") + spokenWords(look));
     document.getElementById("spoken").textContent = said.join(" ");
   }, SILENCE);
 }
 
 function explainRounding() {
   const pitches = [...new Set(panels.map(({ pitch }) => pitch))].join(" or ");
-  document.getElementById("rounding").textContent = `So that the page stays small, neighbours are kept of one node in every ${pitches} × ${pitches} pixels`
-    + ` (of all nodes where these are larger); the nearest one is shown. Its neighbours are exact, their attention is rounded to`
+  document.getElementById("rounding").textContent = `So that the page stays small, neighbours are kept for one node in every ${pitches} × ${pitches} pixels`
+    + ` (for all nodes where these are larger); the nearest one is shown. Its neighbours are exact, their attention is rounded to`
     + ` whole percents, so weights below half a percent read as zero. Complexity, bits, error and budgets are rounded to a`
-    + ` ${data.mapSteps}th of their range, degrees not at all. The pictures are WebP of quality 90; error was measured before.`;
+    + ` ${data.mapSteps}th of their range, degrees not at all. The images are WebP of quality 90; error was measured before.`;
 }

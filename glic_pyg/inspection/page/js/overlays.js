@@ -1,13 +1,26 @@
-import { colour } from "./colours.js";
-import { nearest } from "./geometry.js";
+import { nearest } from "./data.js";
 
-// Maps that can be laid over the photo.
+// Maps that can be laid over the image, in a sequential scale that colour-blind readers see alike
+// (cividis, nine of its colours).
+
+const STOPS = [[0, 34, 78], [24, 55, 108], [65, 77, 107], [93, 98, 110], [124, 123, 120],
+  [154, 149, 118], [187, 176, 108], [220, 205, 89], [254, 232, 56]];
+
+/** Red, green and blue of a share from 0 to 1. */
+function colour(share) {
+  const position = Math.min(1, Math.max(0, share)) * (STOPS.length - 1);
+  const below = Math.min(STOPS.length - 2, Math.floor(position)), part = position - below;
+  return STOPS[below].map((value, i) => value + part * (STOPS[below + 1][i] - value));
+}
+
+export const gradient = `linear-gradient(90deg, ${STOPS.map(stop => `rgb(${stop})`).join(", ")})`;
+
 export const OVERLAYS = {
   none: { title: "None" },
   complexity: { title: "Complexity", unit: "", of: "block", words: "shares out the budget: the higher, the more neighbours a node may have" },
-  degree: { title: "Degree", unit: "neighbours", of: "block", words: "those that a node found, in all graphs of the block" },
-  bits: { title: "Bits", unit: "bits a pixel", of: "squares", words: "what each 16 × 16 pixels take in the file, as the entropy model predicts it" },
-  error: { title: "Error", unit: "levels of 255", of: "squares", words: "by which the decoded photo is off, root mean square of 4 × 4 pixels" },
+  degree: { title: "Degree", unit: "neighbours", of: "block", words: "neighbours that a node found, in all graphs of the block" },
+  bits: { title: "Bits", unit: "bits per pixel", of: "squares", words: "what 16 × 16 pixels take in the file, as the entropy model estimates it" },
+  error: { title: "Error", unit: "levels of 255", of: "squares", words: "root mean square difference of image and decoded image over 4 × 4 pixels" },
   field: { title: "Receptive field", words: "of the latent in the dashed square: the lit pixels move it; faint squares are the others that can be pointed at" },
 };
 
@@ -24,18 +37,18 @@ export function limitsOf(maps) {
   return { low, high: high > low ? high : low + 1 };
 }
 
-/** Draw a map, a pixel of the canvas a value. */
+/** Draw a map, one pixel of the canvas per value. */
 export function drawMap(canvas, map, { low, high }) {
   paint(canvas, map.rows, map.columns, map.stride, i => [...colour((map.values[i] - low) / (high - low)), 215]);
 }
 
-/** Darken what a latent does not see. */
+/** Darken the pixels that do not move a latent. */
 export function drawField(canvas, fields, levels, index) {
   const size = fields.rows * fields.columns;
   paint(canvas, fields.rows, fields.columns, fields.side, i => [8, 10, 16, 232 * (1 - levels[index * size + i] / 255)]);
 }
 
-/** The middles of the latents whose receptive fields there are. */
+/** The centres of the latents whose receptive fields the page holds. */
 export const latentsOf = fields => fields.positions.map(([row, column]) => ({ x: (column + 0.5) * 16, y: (row + 0.5) * 16 }));
 
 /** The index of the receptive field nearest to a place. */

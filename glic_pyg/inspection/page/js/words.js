@@ -1,31 +1,55 @@
-import { direction } from "./geometry.js";
-import { count, listed, percent, short } from "./numbers.js";
+import { direction } from "./data.js";
 
-// A look in words.
+// What the page says of a node: numbers as people read them, sentences, and the table beside the image.
+
+/** About three digits. */
+export function short(value) {
+  if (Number.isInteger(value)) return `${value}`;
+  const size = Math.abs(value);
+  return size >= 100 ? value.toFixed(0) : size >= 10 ? value.toFixed(1) : size >= 0.1 ? value.toFixed(2) : value.toPrecision(2);
+}
+
+/** A share; weights are stored in whole percents. */
+const percent = share => share < 0.005 ? "under 1%" : `${Math.round(100 * share)}%`;
+
+const count = (number, word) => `${number} ${word}${number === 1 ? "" : "s"}`;
+
+/** "a", "a and b", "a, b and c". */
+const listed = parts => parts.length < 2 ? parts.join("") : `${parts.slice(0, -1).join(", ")} and ${parts.at(-1)}`;
+
+const sum = numbers => numbers.reduce((total, number) => total + number, 0);
+
+/** How many of the largest numbers make half of their sum. */
+function countOfHalf(numbers) {
+  const order = numbers.toSorted((a, b) => b - a), half = sum(order) / 2;
+  let total = 0, taken = 0;
+  while (total < half) total += order[taken++];
+  return taken;
+}
 
 const KINDS = { local: "nearby", mesh: "on the mesh" };
 
-export const kindWords = kind => KINDS[kind] ?? `in the graph “${kind}”`;
+const kindWords = kind => KINDS[kind] ?? `in the graph “${kind}”`;
 
 /** Where the node is. */
-export function placeWords({ block, node, left, top, side }) {
+function placeWords({ block, node, left, top, side }) {
   const square = `${side} × ${side} pixels at x ${left}, y ${top}`;
   return block ? `Node ${node.row}, ${node.column}: ${square}` : square;
 }
 
 /** How many it reads from, and why so many. */
-export function degreeWords({ groups, data, complexity }) {
+function degreeWords({ groups, data, complexity }) {
   if (!groups.length) return "This model builds no graph.";
   const [first, ...others] = groups.map(({ kind, neighbours }) => [neighbours.length, kindWords(kind)]);
   const counts = [`${count(first[0], "node")} ${first[1]}`, ...others.map(other => other.join(" "))];
-  const lonely = groups.filter(group => group.lonely).map(({ kind }) => kindWords(kind));
+  const isolated = groups.filter(group => group.isolated).map(({ kind }) => kindWords(kind));
   const rank = Math.round(100 * data.complexity.shareBelow(complexity));
   return `It reads from ${listed(counts)}. Its complexity, ${short(complexity)}, is above that of ${rank}% of the nodes.`
-    + (lonely.length ? ` No node ${listed(lonely)} is enough like it, so it reads all its candidates there.` : "");
+    + (isolated.length ? ` No node ${listed(isolated)} is enough like it, so it reads all its candidates there.` : "");
 }
 
 /** Where the attention goes. */
-export function attentionWords({ groups, place }) {
+function attentionWords({ groups, place }) {
   const parts = groups.filter(group => group.weighted && group.shown && group.neighbours.length > 1).map(({ kind, neighbours }) => {
     const self = neighbours.find(neighbour => neighbour.distance === 0);
     const first = strongestOf(neighbours.filter(neighbour => neighbour !== self));
@@ -37,15 +61,67 @@ export function attentionWords({ groups, place }) {
 
 const capital = text => text && `${text[0].toUpperCase()}${text.slice(1)}.`;
 
-export const strongestOf = neighbours =>
+const strongestOf = neighbours =>
   neighbours.reduce((best, neighbour) => neighbour.weight > best.weight ? neighbour : best);
 
 /** What the place costs. */
-export const codingWords = ({ bits, error }) =>
-  `The picture takes ${short(bits)} bits a pixel here and is off by ${short(error)} levels of 255.`;
+const codingWords = ({ bits, error }) =>
+  `The image takes ${short(bits)} bits per pixel here and is off by ${short(error)} levels of 255.`;
 
 /** All of it but the place. */
-export const sentences = look => [degreeWords(look), attentionWords(look), codingWords(look)].filter(Boolean);
+const sentences = look => [degreeWords(look), attentionWords(look), codingWords(look)].filter(Boolean);
 
 /** All of it, to be spoken. */
 export const spokenWords = look => [`${placeWords(look)}.`, ...sentences(look)].join(" ");
+
+// The text beside the image: sentences, a table, and all neighbours on demand.
+export class Readout {
+  constructor(element) {
+    this.element = element;
+    this.list = element.querySelector("details");
+    this.list.addEventListener("toggle", () => this.listNeighbours());
+  }
+
+  show(look) {
+    this.look = look;
+    const part = name => this.element.querySelector(name);
+    part(".place").textContent = placeWords(look);
+    part(".sentences").innerHTML = sentences(look).map(sentence => `<p>${sentence}</p>`).join("");
+    part(".numbers").innerHTML = look.groups.length ? tableOf(look) : "";
+    this.list.hidden = !look.groups.length;
+    this.listNeighbours();
+  }
+
+  listNeighbours() {
+    if (!this.list.open || !this.look) return;
+    const all = this.look.groups.flatMap(({ kind, neighbours }) => neighbours.map(neighbour => ({ kind, ...neighbour })));
+    const rows = all.sort((a, b) => b.weight - a.weight || a.row - b.row || a.column - b.column).map(rowOf);
+    this.list.querySelector("tbody").innerHTML = rows.join("");
+  }
+}
+
+const LINES = [
+  ["Neighbours", ({ neighbours }) => neighbours.length],
+  ["Budget", ({ target }) => target.toFixed(1)],
+  ["Beyond the image", ({ neighbours }) => neighbours.filter(({ inImage }) => !inImage).length],
+  ["Strongest", ({ neighbours, weighted }) => weighted ? percent(strongestOf(neighbours).weight) : "–"],
+  ["Half of the attention", ({ neighbours, weighted }) =>
+    weighted ? count(countOfHalf(neighbours.map(({ weight }) => weight)), "node") : "–"],
+  ["Mean distance", ({ neighbours, weighted }) => weighted ? `${Math.round(meanDistance(neighbours))} px` : "–"],
+];
+
+function meanDistance(neighbours) {
+  const weights = neighbours.map(({ weight }) => weight);
+  return sum(neighbours.map(neighbour => neighbour.weight * neighbour.distance)) / sum(weights);
+}
+
+function tableOf({ groups }) {
+  const heads = LINES.map(([title]) => `<th scope="col">${title}</th>`).join("");
+  const lines = groups.map(group => `<tr><th scope="row"><span class="key ${group.kind}">${group.kind}</span></th>`
+    + `${LINES.map(([title, value]) => `<td data-title="${title}">${value(group)}</td>`).join("")}</tr>`).join("");
+  return `<thead><tr><td></td>${heads}</tr></thead><tbody>${lines}</tbody>`;
+}
+
+const rowOf = ({ kind, row, column, distance, onMap, inImage, weight }) =>
+  `<tr><td><span class="key ${kind}">${kind}</span></td><td>${row}</td><td>${column}</td><td>${Math.round(distance)} px</td>`
+  + `<td>${weight === null ? "–" : `<data value="${weight}">${percent(weight)}</data>`}</td><td>${inImage ? "" : onMap ? "padding" : "off the map"}</td></tr>`;

@@ -1,1 +1,0 @@
-"""Collected graphs in the forms that other programs read."""

@@ -1,1 +1,0 @@
-"""Figures for a paper: bytes of PNG, SVG or PDF, all in one look."""

@@ -1,0 +1,279 @@
+"""Run a model on one image and keep its graphs, attention layers, bits and reconstruction."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
+from torch_geometric.data import Data
+
+from glic_pyg.codec.arithmetic import plain_arithmetic
+from glic_pyg.codec.padding import colour_from_tensor, tensor_from_colour
+from glic_pyg.codec.psnr import pixel_psnr
+from glic_pyg.graph import EdgeListBuilder, complexity_map
+from glic_pyg.inspection.attention import BlockGraphs, LayerAttention
+from glic_pyg.inspection.graphs import GraphArrays, graph_arrays
+from glic_pyg.models.contract import LATENT_STRIDE, SIDE_STRIDE
+from glic_pyg.models.gain import BEST_QUALITY, rates_of
+from glic_pyg.nn import GFABlock
+from glic_pyg.nn.gfa_block import GFALayer
+from glic_pyg.plotting import map_colours
+
+__all__ = ["Bits", "Inspection", "bits_of", "gfa_blocks", "inspect_image", "logged_maps", "observed"]
+
+
+@dataclass(frozen=True, eq=False)
+class Bits:
+    """Bits of every latent as the entropy model estimates them; a file has about 1 % more.
+
+    Attributes:
+        y: (M, h, w) float32, one position every 16 pixels of the padded image.
+        z: (N, h/4, w/4) float32, one position every 64 pixels.
+    """
+
+    y: NDArray[np.float32]
+    z: NDArray[np.float32]
+
+    @property
+    def total(self) -> float:
+        """Bits of the padded image."""
+        return float(self.y.sum(dtype=np.float64) + self.z.sum(dtype=np.float64))
+
+    @property
+    def per_position(self) -> NDArray[np.float32]:
+        """(h, w), bits of y summed over channels, plus an equal share of the bits of z that cover it."""
+        steps = SIDE_STRIDE // LATENT_STRIDE
+        side = self.z.sum(0).repeat(steps, axis=0).repeat(steps, axis=1) / steps**2
+        y = self.y.sum(0)
+        return y + side[: y.shape[0], : y.shape[1]]
+
+    def per_pixel(self, height: int, width: int) -> NDArray[np.float32]:
+        """(height, width), bits per pixel of the image, constant over squares of 16 x 16 pixels."""
+        squares = self.per_position / LATENT_STRIDE**2
+        return squares.repeat(LATENT_STRIDE, axis=0).repeat(LATENT_STRIDE, axis=1)[:height, :width]
+
+
+def bits_of(likelihoods: Mapping[str, Tensor]) -> Bits:
+    """Bits of the likelihoods ``{"y": (1, M, h, w), "z": (1, N, h/4, w/4)}`` of one image."""
+    y, z = (-likelihoods[name][0].detach().double().log2().float().cpu().numpy() for name in ("y", "z"))
+    return Bits(y, z)
+
+
+@dataclass(frozen=True, eq=False)
+class Inspection:
+    """What a model did with an image of H x W pixels.
+
+    The maps of blocks and latents cover the padded image; ``BlockGraphs.crop`` and ``Bits.per_pixel`` cut
+    them to the image.
+
+    Attributes:
+        name: of the image.
+        weights: name of the weights.
+        quality: that the image was coded at; None where the model has one rate.
+        image: uint8 (H, W, 3).
+        decoded: uint8 (H, W, 3), the reconstruction.
+        blocks: in the order they ran, those of g_a first; empty where the model has no graphs.
+        bits: of every latent.
+    """
+
+    name: str
+    weights: str
+    quality: float | None
+    image: NDArray[np.uint8]
+    decoded: NDArray[np.uint8]
+    blocks: Sequence[BlockGraphs]
+    bits: Bits
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the image."""
+        height, width = self.image.shape[:2]
+        return height, width
+
+    @property
+    def bpp(self) -> float:
+        """Bits per pixel of the image; includes the bits of the padding, which a file has to hold too."""
+        return self.bits.total / (self.size[0] * self.size[1])
+
+    @cached_property
+    def psnr(self) -> float:
+        """PSNR of the reconstruction in dB; infinite where it equals the image."""
+        return pixel_psnr(self.decoded, self.image)
+
+    @cached_property
+    def bit_map(self) -> NDArray[np.float32]:
+        """(H, W), bits of every pixel."""
+        return self.bits.per_pixel(*self.size)
+
+    @cached_property
+    def error_map(self) -> NDArray[np.float32]:
+        """(H, W), squared error in 8-bit levels, averaged over the colour channels."""
+        difference = self.image.astype(np.float32) - self.decoded
+        return np.square(difference).mean(axis=2)
+
+    def block(self, name: str) -> BlockGraphs:
+        """A block by its name or its title, e.g. ``g_s stage 2``.
+
+        Raises:
+            KeyError: there is no such block; the message lists those there are.
+        """
+        for block in self.blocks:
+            if name in (block.name, block.title):
+                return block
+        raise KeyError(f"there is no block {name!r}, there are {', '.join(b.title for b in self.blocks)}")
+
+
+def inspect_image(
+    model: Any,
+    image: NDArray[np.uint8],
+    *,
+    name: str = "",
+    weights: str = "",
+    quality: float | None = None,
+    precision: Literal["float32", "bf16"] = "float32",
+    layers: Collection[int] | None = None,
+) -> Inspection:
+    """Run a model on an image and record its graphs, bits and reconstruction.
+
+    The latents are those of the model's forward pass; a file's differ from them by roundings near a tie.
+
+    Args:
+        model: a codec model in eval mode; see ``models.contract``.
+        image: uint8 (H, W, 3), or (H, W) grey.
+        name: of the image, for titles.
+        weights: name of the weights, for titles.
+        quality: 0 to 100, for models of variable rate; None for the middle.
+        precision: ``"bf16"`` runs g_a and g_s under autocast, as the codec does.
+        layers: indices of the attention layers to keep in each block; None for all.
+    """
+    device = next(model.parameters()).device
+    x, rates = tensor_from_colour(image, model.multiple, device), rates_of(model)
+    quality = BEST_QUALITY / 2 if quality is None else quality
+    low = precision == "bf16"
+    with plain_arithmetic(device), observed(model, x.shape[2], layers=layers) as blocks:
+        with torch.autocast(device.type, torch.bfloat16, enabled=low):
+            y = model.g_a(x).float()
+        latents = model.latent_codec(y if rates is None else rates.scale(y, quality))
+        y_hat = latents["y_hat"]
+        with torch.autocast(device.type, torch.bfloat16, enabled=low):
+            x_hat = model.g_s(y_hat if rates is None else rates.unscale(y_hat, quality))
+    height, width = image.shape[:2]
+    return Inspection(
+        name=name,
+        weights=weights,
+        quality=None if rates is None else quality,
+        image=image if image.ndim == 3 else np.dstack([image] * 3),
+        decoded=colour_from_tensor(x_hat, width, height, grey=False),
+        blocks=tuple(blocks),
+        bits=bits_of(latents["likelihoods"]),
+    )
+
+
+def logged_maps(model: Any, x: Tensor) -> dict[str, Tensor]:
+    """Coloured maps of complexity, degrees, bits and error for the loggers of a training run.
+
+    Args:
+        model: in eval mode; one without graphs gives bits and error alone.
+        x: one image, (1, 3, H, W) in [0, 1], padded.
+
+    Returns:
+        ``graphs/<block>/complexity``, ``graphs/<block>/<kind of graph>``, ``bits`` and ``error``, each
+        (3, h, w) in [0, 1] between its own 1st and 99th percentile.
+    """
+    image = (x[0].permute(1, 2, 0) * 255).round().to(torch.uint8).cpu().numpy()
+    seen = inspect_image(model, image, layers=())
+    maps: dict[str, NDArray[Any]] = {"bits": seen.bits.per_position, "error": seen.error_map}
+    for block in seen.blocks:
+        maps[f"graphs/{block.name}/complexity"] = block.complexity
+        for kind, graph in block.graphs.items():
+            maps[f"graphs/{block.name}/{kind}"] = graph.degree
+    return {name: torch.from_numpy(map_colours(values)).permute(2, 0, 1) for name, values in maps.items()}
+
+
+def gfa_blocks(part: nn.Module) -> dict[str, GFABlock]:
+    """The GFA blocks of a model or of a part of it by their path, in the order of the modules."""
+    return {name: module for name, module in part.named_modules() if isinstance(module, GFABlock)}
+
+
+@contextmanager
+def observed(
+    model: nn.Module, height: int, *, layers: Collection[int] | None = None
+) -> Iterator[list[BlockGraphs]]:
+    """A list that fills with the graphs of every GFA block that runs inside the ``with``, in that order.
+
+    Forward hooks read what goes through; they change nothing and are removed afterwards.
+
+    Args:
+        model: runs on one image at a time.
+        height: of the padded image, in pixels.
+        layers: indices of the attention layers to keep in each block; None for all. A layer that is kept
+            costs the memory of its input, 4 bytes per node and channel.
+    """
+    seen: list[BlockGraphs] = []
+    with ExitStack() as hooks:
+        for name, block in gfa_blocks(model).items():
+            for handle in _BlockObserver(name, height, layers, seen).hooks(block):
+                hooks.callback(handle.remove)
+        yield seen
+
+
+class _BlockObserver:
+    """Forward hooks that record one block while it runs."""
+
+    def __init__(
+        self, name: str, height: int, wanted: Collection[int] | None, seen: list[BlockGraphs]
+    ) -> None:
+        self._name, self._height, self._wanted, self._seen = name, height, wanted, seen
+
+    def hooks(self, block: GFABlock) -> Iterator[RemovableHandle]:
+        """Register the methods below with the block; yields the handles that remove them."""
+        yield block.register_forward_pre_hook(self.before_block)
+        for layer in block.layers:
+            assert isinstance(layer, GFALayer)
+            yield layer.register_forward_pre_hook(self.before_layer)
+            yield layer.norm_conv.register_forward_hook(self.after_norm)
+        yield block.register_forward_hook(self.after_block)
+
+    def before_block(self, _block: GFABlock, inputs: tuple[Any, ...]) -> None:
+        """Keep the map that the block builds its graphs from."""
+        self._features: Tensor = inputs[0].detach()
+        self._graphs: dict[str, GraphArrays] = {}
+        self._layers: list[LayerAttention] = []
+        self._number = -1
+
+    def before_layer(self, layer: GFALayer, inputs: tuple[Any, ...]) -> None:
+        """Keep the graph that the layer was given."""
+        graph = inputs[1]
+        kind = graph.kind if isinstance(graph, Data) else graph.cells.kind
+        if kind not in self._graphs:
+            self._graphs[kind] = graph_arrays(graph, self._features)
+        self._number, self._layer, self._graph = self._number + 1, layer, self._graphs[kind]
+
+    def after_norm(self, _norm: nn.Module, _inputs: tuple[Any, ...], rows: Tensor) -> None:
+        """Keep what the layer attends with: the normalised rows."""
+        if self._wanted is None or self._number in self._wanted:
+            kept = LayerAttention(self._number, self._graph, self._layer.conv, rows.detach()[0])
+            self._layers.append(kept)
+
+    def after_block(self, block: GFABlock, _inputs: tuple[Any, ...], _output: Tensor) -> None:
+        """Collect what was kept."""
+        complexity = _complexity(block, self._features.float())[0].detach().cpu().numpy()
+        stride = self._height // complexity.shape[0]
+        self._seen.append(BlockGraphs(self._name, stride, complexity, self._graphs, tuple(self._layers)))
+        del self._features, self._layer, self._graph
+
+
+def _complexity(block: GFABlock, features: Tensor) -> Tensor:
+    """The scores that shared out the edge budget of a block's graphs, (1, h, w)."""
+    if block.complexity is not None:
+        return block.complexity(features)
+    settings: Any = block.builder.settings if isinstance(block.builder, EdgeListBuilder) else block.builder
+    return complexity_map(features, settings.detector, settings.pooling)

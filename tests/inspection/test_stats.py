@@ -1,0 +1,121 @@
+"""Statistics of a graph against counting by hand, and overlaps of two graphs."""
+
+import dataclasses
+import math
+from itertools import combinations
+
+import numpy as np
+import pytest
+import torch
+
+from glic_pyg.graph import GraphBuilder
+from glic_pyg.inspection.graphs import GraphArrays, graph_arrays
+from glic_pyg.inspection.inspect import Inspection, inspect_image
+from glic_pyg.inspection.stats import (
+    LONG,
+    edge_lengths,
+    example_nodes,
+    graph_stats,
+    overlap,
+    overlaps,
+    rank_correlation,
+)
+from glic_pyg.models.glic import GLIC
+
+
+@pytest.mark.parametrize("kind", ["local", "mesh"])
+def test_counts(inspection: Inspection, kind: str) -> None:
+    graph = inspection.block("g_a stage 2").graphs[kind]
+    (stats,) = [n for n in graph_stats(inspection) if (n.block, n.kind) == ("g_a stage 2", kind)]
+    lengths, padding = [], 0
+    for source, target in zip(graph.source.tolist(), graph.target.tolist(), strict=True):
+        padding += source >= 32 * 32
+        if source < 32 * 32:
+            lengths.append(math.hypot(source // 32 - target // 32, source % 32 - target % 32))
+    assert stats.edges == len(graph.source) and stats.nodes == 32 * 32
+    assert stats.mean_length == pytest.approx(np.mean(lengths))
+    assert stats.long_share == pytest.approx(np.mean(np.array(lengths) > LONG))
+    assert stats.padding_share == pytest.approx(padding / stats.edges)
+    assert stats.length_histogram[5] == sum(5 <= length < 6 for length in lengths)
+    degrees = np.bincount(graph.target, minlength=32 * 32)
+    assert stats.degree_histogram[70] == (degrees == 70).sum()
+    assert stats.degree == pytest.approx(degrees.mean())
+    assert stats.budget_met == pytest.approx(degrees.mean() / graph.target_degree.mean())
+
+
+def test_long_edges_are_those_that_no_local_graph_has(inspection: Inspection) -> None:
+    shares = {(n.block, n.kind): n.long_share for n in graph_stats(inspection)}
+    assert shares["g_a stage 1", "local"] == 0 and shares["g_a stage 1", "mesh"] > 0.3
+
+
+def test_correlations_with_what_is_under_a_node(inspection: Inspection) -> None:
+    """An error that is the degree itself, over 130 x 200 pixels: 16 x 25 whole nodes."""
+    degree = inspection.block("g_a stage 2").graphs["local"].degree
+    pixels = degree.repeat(8, axis=0).repeat(8, axis=1)[:130, :200].astype(np.float32)
+    changed = dataclasses.replace(inspection)
+    changed.__dict__.update(error_map=pixels, bit_map=-pixels)
+    (stats,) = [n for n in graph_stats(changed) if (n.block, n.kind) == ("g_a stage 2", "local")]
+    assert stats.error_correlation == pytest.approx(1) and stats.bits_correlation == pytest.approx(-1)
+
+
+def test_rank_correlation() -> None:
+    from scipy.stats import spearmanr
+
+    generator = np.random.default_rng(0)
+    one, other = generator.integers(0, 9, (2, 40))
+    assert rank_correlation(one, other) == pytest.approx(spearmanr(one, other).statistic)
+    assert np.isnan(rank_correlation(np.ones(4), np.arange(4)))
+
+
+def test_edge_lengths_leave_phantoms_out(inspection: Inspection) -> None:
+    graph = inspection.block("g_a stage 2").graphs["local"]
+    assert len(edge_lengths(graph)) == (graph.source < graph.num_real).sum()
+
+
+def graph(seed: int, kind: str = "local", shape: tuple[int, int] = (13, 21)) -> GraphArrays:
+    x = torch.randn(1, 6, *shape, generator=torch.Generator().manual_seed(seed))
+    return graph_arrays(GraphBuilder()(x)[kind], x)
+
+
+@pytest.mark.parametrize("kind", ["local", "mesh"])
+def test_common_edges_counted_one_by_one(kind: str) -> None:
+    one, other = graph(1, kind), graph(2, kind)
+    edges = [set(zip(g.source.tolist(), g.target.tolist(), strict=True)) for g in (one, other)]
+    found = overlap(one, other)
+    assert found.jaccard == pytest.approx(len(edges[0] & edges[1]) / len(edges[0] | edges[1]))
+    mine = [{source for source, target in kept if target == 3 * 21 + 4} for kept in edges]
+    assert found.per_node[3, 4] == pytest.approx(len(mine[0] & mine[1]) / len(mine[0] | mine[1]))
+
+
+def test_a_graph_has_all_in_common_with_itself() -> None:
+    assert overlap(graph(1), graph(1)).jaccard == 1 and (overlap(graph(1), graph(1)).per_node == 1).all()
+
+
+def test_two_kinds_or_sizes_do_not_compare() -> None:
+    with pytest.raises(ValueError, match="one kind and one size"):
+        overlap(graph(1), graph(1, "mesh"))
+    with pytest.raises(ValueError, match="one kind and one size"):
+        overlap(graph(1), graph(1, shape=(16, 16)))
+
+
+def test_all_graphs_of_two_precisions(inspection: Inspection, tiny_glic: GLIC) -> None:
+    low = inspect_image(tiny_glic, inspection.image, precision="bf16", layers=())
+    found = overlaps(inspection, low)
+    assert set(found) == {(b.title, kind) for b in inspection.blocks for kind in ("local", "mesh")}
+    assert all(0.5 < each.jaccard <= 1 for each in found.values())
+    assert min(each.jaccard for each in found.values()) < 1
+    assert np.isfinite([each.per_node for each in found.values() if each.common.shape == (32, 32)]).all()
+
+
+def test_example_nodes_differ_in_degree_and_lie_apart() -> None:
+    degrees = np.add.outer(np.arange(40.0), np.arange(60.0))
+    nodes = example_nodes(degrees)
+    many, usual, few = (degrees[node] for node in nodes)
+    assert many > np.percentile(degrees, 90) > usual > np.percentile(degrees, 20) > few
+    assert all(np.hypot(a[0] - b[0], a[1] - b[1]) >= 10 for a, b in combinations(nodes, 2))
+    assert all(4 <= row < 36 and 6 <= column < 54 for row, column in nodes)
+
+
+def test_example_nodes_of_a_tiny_or_flat_map() -> None:
+    assert len(example_nodes(np.ones((1, 1)))) == 3
+    assert len(set(example_nodes(np.ones((20, 20))))) == 3
