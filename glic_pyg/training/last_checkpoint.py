@@ -8,14 +8,14 @@ from typing import Any
 import lightning
 from lightning.pytorch.callbacks import Callback
 
-from glic_pyg.training.checkpoint_file import CheckpointError, WholeFileIO
+from glic_pyg.training.checkpoint_file import CheckpointError, WholeFileIO, keep_previous
 from glic_pyg.training.turn_taking import TurnTaking
 
 log = logging.getLogger(__name__)
 
 
 class LastCheckpoint(Callback):
-    """Keeps the newest good state of the run in one file, replaced as a whole.
+    """Keeps the newest good state of the run in one file, replaced as a whole, and the one before in another.
 
     Written every so many steps or minutes, at the end, and when the run is told to stop (SIGTERM) or
     breaks off between two steps. A run that breaks off inside a step leaves the file of before, since half
@@ -34,6 +34,7 @@ class LastCheckpoint(Callback):
         self.every_minutes = every_minutes
         self._inside_step = False
         self._saved_at = time.monotonic()
+        self._began_at = 0
 
     def setup(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, stage: str) -> None:
         """From here on all checkpoints of the run are written as whole files."""
@@ -42,6 +43,7 @@ class LastCheckpoint(Callback):
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Start counting the minutes."""
         self._saved_at = time.monotonic()
+        self._began_at = trainer.global_step
 
     def on_train_batch_start(self, *args: Any) -> None:
         """Weights are about to change."""
@@ -58,12 +60,12 @@ class LastCheckpoint(Callback):
             self._save_or_warn(trainer)
 
     def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Save the finished run.
+        """Save the finished run, unless it was finished before.
 
         Raises:
             CheckpointError: it cannot be written.
         """
-        if _is_good(pl_module):
+        if _is_good(pl_module) and trainer.global_step > self._began_at:
             self._save(trainer)
 
     def on_exception(
@@ -81,6 +83,8 @@ class LastCheckpoint(Callback):
 
     def _save(self, trainer: lightning.Trainer) -> None:
         self._saved_at = time.monotonic()
+        if trainer.is_global_zero:
+            keep_previous(self.path)
         trainer.save_checkpoint(self.path, weights_only=False)
 
 

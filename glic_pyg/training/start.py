@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from glic_pyg.training.checkpoint_file import read_checkpoint
 from glic_pyg.training.errors import TrainingError
 from glic_pyg.training.first_crops import first_crops, refuse_several_processes
 from glic_pyg.training.shards import spread_like
@@ -90,13 +91,13 @@ def _read(path: Path) -> dict[str, dict[str, Tensor]]:
     """Tensors of the codec and of theta, which may be empty, each by name."""
     if not path.is_file():
         raise TrainingError(f"There are no weights to start from at {path}.")
-    try:
-        if path.suffix == ".safetensors":
+    if path.suffix == ".safetensors":
+        try:
             return {MODEL: load_file(path), THETA: {}}
-        state = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
-    except Exception as error:
-        reason = " ".join(str(error).split())
-        raise TrainingError(f"{path} is neither a weights file nor a checkpoint: {reason}") from error
+        except Exception as error:  # safetensors exports no type of its own for all of them
+            raise TrainingError(f"{path} is damaged, or no weights file: {error}.") from error
+    other = "is neither a weights file nor a checkpoint"
+    state = read_checkpoint(path, ["state_dict"], other=other)["state_dict"]
     return {MODEL: _below(state, AVERAGE) or _below(state, MODEL), THETA: _below(state, THETA)}
 
 

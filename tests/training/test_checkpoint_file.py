@@ -1,8 +1,11 @@
 """Whatever interrupts a save, a checkpoint that can be loaded remains."""
 
+import errno
+import hashlib
 import logging
 import os
 import signal
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,11 +13,20 @@ import pytest
 import torch
 
 from glic_pyg import files
-from glic_pyg.training.checkpoint_file import CheckpointError, WholeFileIO
+from glic_pyg.training.checkpoint_file import (
+    KEYS,
+    CheckpointError,
+    WholeFileIO,
+    keep_previous,
+    previous_of,
+    read_checkpoint,
+    verify_checkpoint,
+)
 from glic_pyg.training.last_checkpoint import LastCheckpoint
 from tests.training.conftest import states_equal
 
 FullDisk = Callable[[Path], None]
+STATE = {key: 0 for key in KEYS} | {"state_dict": {"w": torch.arange(100.0)}}
 
 
 def test_save_and_load(tmp_path: Path) -> None:
@@ -107,3 +119,102 @@ def test_every_checkpoint_of_a_run_is_written_this_way(
     finally:
         os.fsync = os_fsync
     assert len(synced) == 1
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path) -> Path:
+    path = tmp_path / "last.ckpt"
+    WholeFileIO().save_checkpoint(STATE, path)
+    return path
+
+
+def test_the_checksum_is_the_comment_of_an_archive_that_others_can_read(checkpoint: Path) -> None:
+    with zipfile.ZipFile(checkpoint) as archive:
+        assert archive.testzip() is None
+        body = checkpoint.read_bytes().removesuffix(archive.comment)
+        assert archive.comment == b"glic-pyg sha256 " + hashlib.sha256(body).hexdigest().encode()
+    assert torch.load(checkpoint, weights_only=True)["state_dict"]["w"].tolist() == list(range(100))
+
+
+def test_any_flipped_bit_is_found(checkpoint: Path) -> None:
+    """In tensors, where torch looks away, in padding, in the directory, and in the checksum itself."""
+    whole = checkpoint.read_bytes()
+    for place in [*range(0, len(whole), 37), *range(len(whole) - 110, len(whole))]:
+        checkpoint.write_bytes(whole[:place] + bytes([whole[place] ^ 4]) + whole[place + 1 :])
+        with pytest.raises(CheckpointError, match=r"last\.ckpt is damaged|is no checkpoint of glic train"):
+            verify_checkpoint(checkpoint)
+    checkpoint.write_bytes(whole)
+    assert read_checkpoint(checkpoint)["global_step"] == 0
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.99])
+def test_a_checkpoint_that_was_cut_off_is_damaged(checkpoint: Path, share: float) -> None:
+    whole = checkpoint.read_bytes()
+    checkpoint.write_bytes(whole[: int(share * len(whole))])
+    with pytest.raises(CheckpointError, match=r"last\.ckpt is damaged: its bytes are not those"):
+        WholeFileIO().load_checkpoint(checkpoint)
+
+
+def test_a_flipped_bit_is_found_in_a_checkpoint_without_checksum(tmp_path: Path) -> None:
+    path = tmp_path / "early.ckpt"
+    torch.save(STATE, path)
+    assert read_checkpoint(path)["global_step"] == 0
+    whole = path.read_bytes()
+    place = whole.index(torch.arange(100.0)[50:60].numpy().tobytes())
+    path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+    assert torch.load(path, weights_only=True)["state_dict"]["w"][50] != 50
+    with pytest.raises(CheckpointError, match="is damaged"):
+        read_checkpoint(path)
+
+
+def test_the_one_before_is_kept_and_named(checkpoint: Path) -> None:
+    keep_previous(checkpoint)
+    WholeFileIO().save_checkpoint(STATE | {"global_step": 7}, checkpoint)
+    assert read_checkpoint(previous_of(checkpoint))["global_step"] == 0
+    checkpoint.write_bytes(checkpoint.read_bytes()[:-1])
+    with pytest.raises(CheckpointError, match=r"last-previous\.ckpt, which was saved before it, is whole\.$"):
+        verify_checkpoint(checkpoint)
+
+
+def test_the_one_before_is_kept_without_hard_links(checkpoint: Path, monkeypatch) -> None:
+    def refuse(*args: object, **options: object) -> None:
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+    keep_previous(checkpoint)
+    WholeFileIO().save_checkpoint(STATE | {"global_step": 7}, checkpoint)
+    assert read_checkpoint(previous_of(checkpoint))["global_step"] == 0
+    assert read_checkpoint(checkpoint)["global_step"] == 7
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"", "it is empty"),
+        (b"\x89PNG\r\n", "its contents are of another kind"),
+        (b"<!DOCTYPE html><html>", "it is a web page"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "it is a pointer of Git LFS"),
+        (b"\x10\0\0\0\0\0\0\0" + b'{"w":{}}        ', "it is a safetensors file"),
+        ({"model.g_a.weight": torch.zeros(3)}, "it has no state of a training"),
+        ([1, 2], "it has no state of a training"),
+        (Path("a"), "its contents are of another kind"),  # a pickle that is more than tensors
+    ],
+)
+def test_other_files_are_refused_in_words(tmp_path: Path, content: object, sentence: str) -> None:
+    path = tmp_path / "other.ckpt"
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        torch.save(content, path)
+    with pytest.raises(
+        CheckpointError, match=f"other.ckpt is no checkpoint of glic train: {sentence}"
+    ) as caught:
+        read_checkpoint(path)
+    assert "weights_only" not in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_run_keeps_the_state_before_the_last(make_module, make_data, make_trainer, tmp_path: Path) -> None:
+    path = tmp_path / "last.ckpt"
+    make_trainer(5, callbacks=[LastCheckpoint(str(path), every_n_steps=2)]).fit(make_module(), make_data(5))
+    assert read_checkpoint(path)["global_step"] == 5
+    assert read_checkpoint(previous_of(path))["global_step"] == 4
