@@ -46,7 +46,7 @@ def exact_unit_features(nodes: Tensor) -> Tensor:
     """Rows of ``(N, C)`` from :func:`exact_features` at length 1 up to 2^-20, then one phantom row of zeros.
 
     Raises:
-        ValueError: if a value is NaN.
+        NonFiniteMap: if a value is NaN.
     """
     norms = nodes.square().sum(-1, keepdim=True).sqrt_()
     refuse_unusable(norms)

@@ -13,13 +13,17 @@ CELLS_AT_ONCE_ELSEWHERE = 1024
 EDGES_AT_ONCE = 2**14
 
 
+class NonFiniteMap(ValueError):
+    """A feature map holds NaN or infinity, or squares that overflow: no graph can be built from it."""
+
+
 def unit_features(nodes: Tensor) -> Tensor:
     """Rows of ``(N, C)`` scaled to length 1 (norms floored at 1e-12), then one phantom row of zeros.
 
     The rows are brought together in memory first, so that the result does not depend on the layout.
 
     Raises:
-        ValueError: if a value is NaN or infinite, or a norm overflows.
+        NonFiniteMap: if a value is NaN or infinite, or a norm overflows.
     """
     rows = nodes.new_empty(nodes.shape[0] + 1, nodes.shape[1])
     real = rows[:-1].copy_(nodes)
@@ -31,9 +35,9 @@ def unit_features(nodes: Tensor) -> Tensor:
 
 
 def refuse_unusable(norms: Tensor) -> None:
-    """Raise a ValueError if a norm is NaN or infinite."""
+    """Raise :class:`NonFiniteMap` if a norm is NaN or infinite."""
     if not norms.isfinite().all():
-        raise ValueError(
+        raise NonFiniteMap(
             f"the feature map holds NaN, infinity or values too large for {norms.dtype}: "
             "no graph can be built from it"
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any, cast
@@ -10,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from glic_pyg import allocator
+from glic_pyg.graph.similarity import NonFiniteMap
 from glic_pyg.models.gain import rates_of
 from glic_pyg.source.regularizer import Regularizer
 from glic_pyg.training.alternation import Alternation
@@ -27,6 +30,8 @@ from glic_pyg.training.step_figures import StepFigures
 from glic_pyg.training.step_seed import step_seed
 from glic_pyg.training.turn_taking import Learner, OptimizerFactory, Schedule, TurnTaking
 from glic_pyg.training.validation import Measure, measure_picture
+
+log = logging.getLogger(__name__)
 
 KEPT_BETWEEN_STEPS = 2 * 2**30
 """Bytes of freed memory that are kept for the next step on a CPU."""
@@ -128,6 +133,7 @@ class CodecModule(TurnTaking):
         self.seed = seed
         self.val_qualities = tuple(val_qualities)
         self.lr_scales = dict(lr_scales or {})
+        self._logged: tuple[str, ...] = ()
 
     @property
     def _network(self) -> nn.Module:
@@ -172,32 +178,46 @@ class CodecModule(TurnTaking):
         self.begin_step(names)
         torch.manual_seed(step_seed(self.seed, self.step))  # for a model that draws other numbers as well
         step = CodecStep(self, x)
-        if step.run() and self.ema is not None:
+        learned = step.run()
+        if learned and self.ema is not None:
             self.ema.update(self._network, self.step)
         self.end_step()
         allocator.give_back_beyond(KEPT_BETWEEN_STEPS)
-        self._log_step(step.figures, len(x))
+        self._log_step(step.figures if learned else None, len(x))
 
-    def _log_step(self, figures: StepFigures, batch_size: int) -> None:
-        values = figures.finished(self.loss)
+    def _log_step(self, figures: StepFigures | None, batch_size: int) -> None:
+        """Log the figures of a step; of one that was skipped they are NaN."""
+        values = dict.fromkeys(self._logged, math.nan) if figures is None else figures.finished(self.loss)
+        self._logged = tuple(values)
         for name, value in values.items():
             self.log(f"train/{name}", value, prog_bar=name in ("bpp", "psnr"), batch_size=batch_size)
         for name, turn in self.turns.items():
             self.log(f"grad_norm/{name}", turn.norm)
             self.log(f"lr/{name}", turn.optimizer.param_groups[0]["lr"])
 
-    def validation_step(self, batch: Batch | Tensor, batch_idx: int) -> dict[str, Any]:
-        """Measure the finished model, in float32, on one whole image, (1, 3, H, W) of any size."""
-        x = batch.x if isinstance(batch, Batch) else batch
+    def validation_step(self, batch: Batch | Tensor, batch_idx: int) -> dict[str, Any] | None:
+        """Measure the finished model, in float32, on one whole image, (1, 3, H, W) of any size.
+
+        Figures that are not finite are left out of the means, and the image is named.
+        """
+        x, names, *_ = batch if isinstance(batch, Batch) else Batch(batch, ())
         measures = (self.loss, self.psnr, self.ms_ssim, self.regularizer)
         with self.finished_model() as model, torch.autocast(self.device.type, enabled=False):
             for quality in (None,) if rates_of(model) is None else self.val_qualities:
-                figures, x_hat = measure_picture(model, x, *measures, quality)
-                self._log_picture(figures, "" if quality is None else f"@{quality:g}", len(x))
+                at = "" if quality is None else f"@{quality:g}"
+                try:
+                    figures, x_hat = measure_picture(model, x, *measures, quality)
+                except NonFiniteMap as error:
+                    log.warning("not validated%s: %s (%s)", at, ", ".join(names) or batch_idx, error)
+                    return None
+                self._log_picture(figures, at, len(x), ", ".join(names) or str(batch_idx))
         return {"x_hat": x_hat}
 
-    def _log_picture(self, figures: dict[str, Tensor], at: str, count: int) -> None:
+    def _log_picture(self, figures: dict[str, Tensor], at: str, count: int, image: str) -> None:
         for name, value in figures.items():
+            if not value.isfinite():
+                log.warning("val/%s%s of %s is %g, and left out of the mean", name, at, image, value)
+                continue
             shown = name in ("bpp", "psnr")
             self.log(f"val/{name}{at}", value, prog_bar=shown, batch_size=count, sync_dist=True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, TypeVar
@@ -11,6 +12,7 @@ from lightning import LightningModule
 from torch import Tensor
 from torch.optim import Optimizer
 
+from glic_pyg.graph.similarity import NonFiniteMap
 from glic_pyg.training.own_scaler import OwnScaler
 from glic_pyg.training.parameter_groups import Parameters
 from glic_pyg.training.shards import clip, total_norm
@@ -65,20 +67,31 @@ class OptimizerTurn:
         Args:
             parts: of the batch.
             loss_of: part → its share of the loss, 0-dimensional. Called right before the part's backward
-                pass, so that one part's activations live at a time.
+                pass, so that one part's activations live at a time. If it comes upon a map that is not
+                finite, its loss counts as NaN.
 
         Returns:
             Whether the step was taken; if not, ``culprit`` names the reason.
         """
         self._begin()
         for number, part in enumerate(parts, start=1):
-            loss = loss_of(part)
+            loss = self._loss(part, loss_of)
             with self._own_scale(), self._exchanged(last=number == len(parts)):
                 self.module.manual_backward(loss)
         with self._own_scale():
             self._step()
         self._losses, self._seen = [], {}
         return self.culprit is None
+
+    def _loss(self, part: Part, loss_of: Callable[[Part], Tensor]) -> Tensor:
+        """The loss of a part; NaN for all parameters, as in any process that waits for their gradients."""
+        try:
+            return loss_of(part)
+        except NonFiniteMap:
+            loss = math.nan * sum(parameter.sum() for parameter in self.parameters.values())
+            assert isinstance(loss, Tensor)
+            self.note(loss, {"a feature map": loss})
+            return loss
 
     def take_alone(self, loss: Tensor) -> None:
         """Step on a loss of the weights alone: every process has the same, and it needs no scaling.

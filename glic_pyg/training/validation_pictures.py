@@ -46,7 +46,12 @@ class ValidationPictures(lightning.Callback):
         dataloader_idx: int = 0,
     ) -> None:
         """Log what belongs to one picture; the original the first time only."""
-        if batch_idx >= self.count or not trainer.is_global_zero or trainer.sanity_checking:
+        if (
+            outputs is None
+            or batch_idx >= self.count
+            or not trainer.is_global_zero
+            or trainer.sanity_checking
+        ):
             return
         pictures = {"reconstruction": outputs["x_hat"][0]}
         if batch_idx not in self._shown:

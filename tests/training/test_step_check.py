@@ -1,5 +1,6 @@
 """A step that is not finite is skipped, its culprit is named, and the run ends before harm is done."""
 
+import csv
 import logging
 import math
 from pathlib import Path
@@ -7,10 +8,13 @@ from pathlib import Path
 import lightning
 import pytest
 import torch
+from lightning.pytorch.loggers import CSVLogger
 from torch import Tensor
 
+from glic_pyg.graph.similarity import unit_features
 from glic_pyg.training.last_checkpoint import LastCheckpoint
 from glic_pyg.training.loss import RateDistortionLoss
+from glic_pyg.training.validation_pictures import ValidationPictures
 from tests.training.conftest import states_equal
 from tests.training.tiny_codec import TinyCodec
 
@@ -28,6 +32,9 @@ class BrokenCodec(TinyCodec):
         if self.training and self.calls in self.when:
             if self.where == "x_hat":
                 out["x_hat"] = out["x_hat"] * math.nan
+            elif self.where == "graph":
+                self.calls += 1
+                unit_features(out["x_hat"].flatten(1) * math.inf)
             elif self.where == "likelihood":
                 out["likelihoods"]["y"] = out["likelihoods"]["y"] * 0
             else:
@@ -41,6 +48,7 @@ class BrokenCodec(TinyCodec):
     [
         ("x_hat", "x_hat"),
         ("likelihood", "the loss"),
+        ("graph", "a feature map"),
         ("gradient", "the gradient of g_s.bias"),
     ],
 )
@@ -76,6 +84,50 @@ def test_a_bad_source_step_is_skipped_too(make_module, make_data, make_trainer, 
         trainer.fit(module, make_data(2))
     assert "step 1 skipped: H_theta is not finite" in caplog.text
     assert all(p.isfinite().all() for p in module.regularizer.parameters())
+
+
+@pytest.mark.parametrize("micro_batches", [1, 2])
+def test_a_map_without_a_graph_has_no_figures(
+    make_module, make_data, make_trainer, tmp_path: Path, micro_batches: int
+) -> None:
+    """Also if it is one part of the batch only, whose other part has a finite loss."""
+    module = make_module(model=BrokenCodec("graph", (1,)), micro_batches=micro_batches)
+    logger = CSVLogger(tmp_path, flush_logs_every_n_steps=1)
+    make_trainer(3, logger=logger).fit(module, make_data(3))
+    with open(f"{logger.log_dir}/metrics.csv") as file:
+        rows = list(csv.DictReader(file))
+    bad = 1 if micro_batches == 1 else 0  # the first step has no figures before it either
+    assert [row["train/loss"] in ("nan", "") for row in rows] == [number == bad for number in range(3)]
+    assert all(float(row["train/loss"]) > 0.1 for number, row in enumerate(rows) if number != bad)
+
+
+def test_a_picture_without_a_graph_is_left_out_of_the_validation(
+    make_module, make_data, make_trainer, caplog
+) -> None:
+    class Refuses(TinyCodec):
+        def forward(self, x: Tensor) -> dict:
+            if not self.training and x.shape[-2:] == (48, 64):  # 1.png
+                unit_features(x.flatten(1) * math.nan)
+            return super().forward(x)
+
+    trainer = make_trainer(1, callbacks=[ValidationPictures()])
+    with caplog.at_level(logging.WARNING):
+        trainer.fit(make_module(model=Refuses(), ema_decay=None), make_data(1, validate=True))
+    [line] = [r.getMessage() for r in caplog.records if "not validated" in r.getMessage()]
+    assert "1.png" in line and "holds NaN" in line
+    assert trainer.callback_metrics["val/psnr"].isfinite()
+
+
+def test_an_infinite_figure_is_left_out_of_the_mean(make_module, make_data, make_trainer, caplog) -> None:
+    """As the PSNR of an image that is met exactly."""
+    values = iter([20.0, math.inf, 30.0, 40.0, 10.0])
+    module = make_module(psnr=lambda x_hat, x: torch.tensor([next(values)]))
+    trainer = make_trainer(1)
+    with caplog.at_level(logging.WARNING):
+        trainer.fit(module, make_data(1, validate=True))
+    assert trainer.callback_metrics["val/psnr"] == 25
+    [line] = [r.getMessage() for r in caplog.records if "left out of the mean" in r.getMessage()]
+    assert line.startswith("val/psnr of ") and "1.png is inf" in line
 
 
 def test_a_good_step_starts_the_count_anew(make_module, make_data, make_trainer) -> None:
