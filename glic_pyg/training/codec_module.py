@@ -133,7 +133,7 @@ class CodecModule(TurnTaking):
         self.seed = seed
         self.val_qualities = tuple(val_qualities)
         self.lr_scales = dict(lr_scales or {})
-        self._logged: tuple[str, ...] = ()
+        self._logged: tuple[str, ...] = ("loss",)
 
     @property
     def _network(self) -> nn.Module:

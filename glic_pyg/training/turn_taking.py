@@ -73,7 +73,7 @@ class TurnTaking(lightning.LightningModule):
         schedulers = []
         for name, learner in self.learners().items():
             optimizer = _optimizer(learner)
-            schedulers.append(LambdaLR(optimizer, learner.schedule))
+            schedulers.append(LambdaLR(optimizer, _stateless(learner.schedule)))
             counted = not self.turns
             self.turns[name] = OptimizerTurn(self, optimizer, learner.parameters, learner.clip_norm, counted)
             self.turns[name].scaler.load_state_dict(self._scaler_states.get(name, {}))
@@ -91,6 +91,19 @@ class TurnTaking(lightning.LightningModule):
             raise TrainingError(
                 "Several processes need trainer=ddp (DDP that finds unused parameters) or trainer=fsdp."
             )
+
+    def on_train_start(self) -> None:
+        """Give the first step the rate of the present schedule, which may be longer than at the last save.
+
+        When the schedule is the same, so is the rate, to the last bit.
+        """
+        found: Any = self.lr_schedulers()
+        for scheduler in found if isinstance(found, list) else [found]:
+            rates = zip(
+                scheduler.optimizer.param_groups, scheduler.base_lrs, scheduler.lr_lambdas, strict=True
+            )
+            for group, base, factor in rates:
+                group["lr"] = base * factor(scheduler.last_epoch)
 
     def begin_step(self, pictures: Sequence[str]) -> None:
         """A batch has come.
@@ -126,6 +139,11 @@ class TurnTaking(lightning.LightningModule):
             for scheduler in schedulers if isinstance(schedulers, list) else [schedulers]:
                 scheduler.step()
 
+    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """Ask to stop after the last step: Lightning then validates first, whatever the interval."""
+        if 0 <= self.trainer.max_steps <= self.global_step:
+            self.trainer.should_stop = True
+
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
         """Lightning has the gradients of an optimizer ready, no longer scaled."""
         next(turn for turn in self.turns.values() if turn.optimizer is optimizer).gate()
@@ -159,3 +177,12 @@ def _optimizer(learner: Learner) -> Optimizer:
     for group, pattern in zip(optimizer.param_groups, (p for p in by_pattern if by_pattern[p]), strict=True):
         group["lr"] *= factors[pattern]
     return optimizer
+
+
+def _stateless(schedule: Schedule) -> Schedule:
+    """A plain function, as LambdaLR keeps the attributes of other callables and restores an old length."""
+
+    def factor(step: int) -> float:
+        return schedule(step)
+
+    return factor

@@ -9,6 +9,7 @@ import torch
 from glic_pyg.training.alternation import Alternation
 from glic_pyg.training.codec_module import CodecModule
 from glic_pyg.training.last_checkpoint import LastCheckpoint
+from glic_pyg.training.schedule import WarmupHoldDecay
 from tests.training.conftest import states_equal
 
 
@@ -110,3 +111,39 @@ def test_everything_at_once(make_module, make_data, make_trainer, regularized, t
         for key, state in one.state_dict()["state"].items():
             assert states_equal(state, other.state_dict()["state"][key])
     assert any(name.startswith("regularizer.model") for name in straight.state_dict())
+
+
+class Rates(lightning.Callback):
+    """The codec's learning rate in each step."""
+
+    def __init__(self) -> None:
+        self.found: list[float] = []
+
+    def on_before_optimizer_step(self, trainer, module, optimizer) -> None:
+        if optimizer is module.turns["codec"].optimizer:
+            self.found.append(optimizer.param_groups[0]["lr"])
+
+
+def test_more_steps_stretch_the_schedule(make_module, make_data, make_trainer, tmp_path: Path) -> None:
+    """From the first step on: neither the old length nor the old rate is kept."""
+    path, rates = str(tmp_path / "last.ckpt"), Rates()
+    make_trainer(4, callbacks=[LastCheckpoint(path)]).fit(make_module(4), make_data(4))
+    trainer = make_trainer(8, callbacks=[rates])
+    trainer.fit(make_module(8), make_data(8), ckpt_path=path, weights_only=True)
+    schedule = WarmupHoldDecay(8, warmup_steps=2, hold=0.5, final=0.1)
+    assert rates.found == [1e-3 * schedule(step) for step in range(4, 8)]
+    assert schedule(4) != WarmupHoldDecay(4, warmup_steps=2, hold=0.5, final=0.1)(4)
+
+
+def test_a_checkpoint_that_kept_its_schedule_is_stretched_too(
+    make_module, make_data, make_trainer, tmp_path: Path
+) -> None:
+    """As earlier versions wrote it."""
+    path, rates = str(tmp_path / "last.ckpt"), Rates()
+    make_trainer(4, callbacks=[LastCheckpoint(path)]).fit(make_module(4), make_data(4))
+    checkpoint = torch.load(path, weights_only=True)
+    checkpoint["lr_schedulers"][0]["lr_lambdas"] = [vars(WarmupHoldDecay(4, 2, 0.5, 0.1))]
+    torch.save(checkpoint, path)
+    trainer = make_trainer(8, callbacks=[rates])
+    trainer.fit(make_module(8), make_data(8), ckpt_path=path, weights_only=True)
+    assert rates.found == [1e-3 * WarmupHoldDecay(8, 2, 0.5, 0.1)(step) for step in range(4, 8)]
