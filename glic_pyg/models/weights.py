@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from glic_pyg.files import atomic_write
@@ -34,7 +34,9 @@ def save_weights(path: str | Path, model: nn.Module, card: dict[str, Any]) -> No
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(path) as place:
-        save_file(weights_of(model), place, metadata)
+        place.write_bytes(
+            save(weights_of(model), metadata)
+        )  # save_file tells a full disk by a type of its own
 
 
 def load_weights(path: str | Path) -> nn.Module:
