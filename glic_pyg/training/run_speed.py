@@ -17,7 +17,8 @@ class RunSpeed(lightning.Callback):
     """Logs images per second and the peak of memory, as often as everything else is logged.
 
     ``speed/images_per_s`` is over all processes and the steps since the last time, loading included,
-    validation not. ``memory/peak_gib`` is of the device if it is a GPU, else of the process, since it began.
+    validation not. ``speed/processor_s`` is what this process has taken from the processors since it began,
+    and ``memory/peak_gib`` is of the device if it is a GPU, else of the process, since it began.
     """
 
     def __init__(self) -> None:
@@ -50,6 +51,7 @@ class RunSpeed(lightning.Callback):
         elapsed = self._elapsed + time.perf_counter() - self._since
         figures = {
             "speed/images_per_s": self._images / elapsed,
+            "speed/processor_s": time.process_time(),
             "memory/peak_gib": _peak(pl_module.device) / GIB,
         }
         pl_module.log_dict(figures)
