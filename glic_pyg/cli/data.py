@@ -28,6 +28,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
+    from glic_pyg.data.download import MAX_BYTES
     from glic_pyg.data.fetch_list import shipped_lists
 
     parser = argparse.ArgumentParser(prog="glic data", description="Fetch data sets, and check them.")
@@ -45,6 +46,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     get.add_argument(
         "-j", "--jobs", type=positive, default=4, metavar="N", help="files at a time (default: 4)"
+    )
+    get.add_argument(
+        "--max-bytes",
+        type=positive,
+        default=MAX_BYTES,
+        metavar="N",
+        help="refuse files of more bytes, and archives that unpack to more (default: %(default)s)",
     )
     get.add_argument("-f", "--force", action="store_true", help="fetch again and overwrite what is there")
     check = actions.add_parser(
@@ -74,7 +82,8 @@ def _get(args: argparse.Namespace) -> int:
     outcomes: list[Outcome] = []
     try:
         with _Bar(console, wanted) as bar:
-            for outcome in Fetcher(args.output, args.force, bar.update).run(wanted.files, args.jobs):
+            fetcher = Fetcher(args.output, args.force, bar.update, args.max_bytes)
+            for outcome in fetcher.run(wanted.files, args.jobs):
                 outcomes.append(outcome)
                 bar.finish(outcome)
     except KeyboardInterrupt:
@@ -145,12 +154,12 @@ class _Bar:
 
 def _check(args: argparse.Namespace) -> int:
     from glic_pyg.data.catalogue import build_catalogue
-    from glic_pyg.data.check import changed_files, undecodable
+    from glic_pyg.data.fetch import changed_files
 
     catalogue, console = build_catalogue(args.source), _console()
     faults = list(catalogue.unreadable)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-        faults += [line for line in bar.track(undecodable(catalogue), total=len(catalogue)) if line]
+        faults += [line for line in bar.track(catalogue.undecodable(), total=len(catalogue)) if line]
     if Path(args.source).is_dir():
         faults += changed_files(Path(args.source))
     small = [

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -46,6 +47,15 @@ class Catalogue:
         """A part of the pictures."""
         chosen = list(numbers)
         return replace(self, files=tuple(self.files[n] for n in chosen), sizes=self.sizes[chosen])
+
+    def undecodable(self) -> Iterator[str | None]:
+        """Decode every image, on all cores.
+
+        Yields:
+            for each, in order, ``None`` or a line with its name and what is wrong with it.
+        """
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            yield from pool.map(_fault, self.files)
 
     def summary(self, also_unreadable: Iterable[str] = ()) -> str:
         """One line: how many pictures there are, how many cannot be read, and which.
@@ -92,6 +102,14 @@ def build_catalogue(source: Source, cache: IndexCache | None = None) -> Catalogu
         raise DataError(f"Data {source} holds no readable picture{reason}.")
     sizes = np.array([size for *_, size in rows], dtype=np.int64)
     return Catalogue(tuple(picture for _, picture, _ in rows), sizes, unreadable)
+
+
+def _fault(file: ImageFile) -> str | None:
+    try:
+        file.decode()
+    except UnreadableImage as error:
+        return str(error)
+    return None
 
 
 def _measure(path: Path) -> FileIndex:

@@ -1,24 +1,113 @@
-"""Fetching a list of files into a folder: checked, several at a time, and only what is not there yet."""
+"""Fetch a list of files into a folder: checked, several at a time, and only what is not there yet."""
 
 from __future__ import annotations
 
 import filecmp
+import hashlib
+import json
+import re
 import shutil
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import suppress
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import quote
 
 from glic_pyg.data.archive import unpack
-from glic_pyg.data.fetch_list import Remote
-from glic_pyg.data.fetch_record import Fetched, FetchRecord, sha256_of
-from glic_pyg.data.http_download import Download, Stopped
+from glic_pyg.data.download import MAX_BYTES, Download, Stopped
+from glic_pyg.data.fetch_list import Remote, is_name_below
 from glic_pyg.data.image_file import DataError
+from glic_pyg.files import publish, write_file
 
-__all__ = ["Fetcher", "Outcome"]
+__all__ = ["RECORD_NAME", "FetchRecord", "Fetched", "Fetcher", "Outcome", "changed_files"]
+
+RECORD_NAME = ".glic-data.json"
+_VERSION = 1
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """One file that was fetched.
+
+    Attributes:
+        url: where from.
+        sha256: its checksum.
+        kept: bytes of every file it became, by name: itself, or what was unpacked from it.
+    """
+
+    url: str
+    sha256: str
+    kept: dict[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        kept = self.kept.items() if isinstance(self.kept, dict) else [("", "")]
+        if (
+            not isinstance(self.url, str)
+            or not _SHA256.fullmatch(self.sha256)
+            or not all(is_name_below(name) and isinstance(size, int) for name, size in kept)
+        ):
+            raise ValueError("no record of a file")
+
+
+class FetchRecord:
+    """What was fetched into a folder, with checksums: trusted at first sight, compared ever after.
+
+    Args:
+        folder: the folder, with a JSON file in it; without one nothing was fetched yet.
+
+    Raises:
+        DataError: the record cannot be read.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.path = folder / RECORD_NAME
+        self.files: dict[str, Fetched] = {}
+        if self.path.exists():
+            try:
+                content = json.loads(self.path.read_text(encoding="utf-8"))
+                if content["version"] != _VERSION:
+                    raise ValueError("another version")
+                self.files = {name: Fetched(**entry) for name, entry in content["files"].items()}
+            except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+                raise DataError(
+                    f"{self.path} is damaged; remove it, and what it lists is checked anew."
+                ) from error
+
+    def add(self, name: str, fetched: Fetched) -> None:
+        """Note a file; the record on disk is replaced as a whole."""
+        self.files[name] = fetched
+        entries = {name: asdict(entry) for name, entry in sorted(self.files.items())}
+        write_file(self.path, json.dumps({"version": _VERSION, "files": entries}, indent=1) + "\n")
+
+    def is_there(self, name: str) -> bool:
+        """Whether everything that a fetched file became is in the folder, with the right number of bytes."""
+        entry = self.files.get(name)
+        return entry is not None and all(
+            (self.folder / kept).is_file() and (self.folder / kept).stat().st_size == size
+            for kept, size in entry.kept.items()
+        )
+
+
+def changed_files(folder: Path) -> list[str]:
+    """A line for each file that ``glic data get`` put into a folder and that is not as it came.
+
+    Files that were unpacked from an archive have no checksum of their own; their size is compared.
+
+    Raises:
+        DataError: the folder's record is damaged.
+    """
+    record = FetchRecord(folder)
+    lines = []
+    for name, entry in record.files.items():
+        if not record.is_there(name):
+            lines.append(f"{folder / name}: missing, or not of the size that was fetched")
+        elif name in entry.kept and _sha256(folder / name) != entry.sha256:
+            lines.append(f"{folder / name}: not the bytes that were fetched")
+    return lines
 
 
 class Outcome(NamedTuple):
@@ -35,6 +124,10 @@ class Outcome(NamedTuple):
     good: bool
 
 
+class _Occupied(DataError):
+    """Another file is where a fetched one belongs."""
+
+
 class Fetcher:
     """Fetches files into a folder.
 
@@ -46,6 +139,7 @@ class Fetcher:
         folder: is made if it is not there.
         force: fetch again what is there, and write over it.
         progress: is called from several threads with a file, its bytes so far, and in all or ``None``.
+        max_bytes: what a file may have, and what an archive may unpack to.
         options: further arguments of :class:`Download`.
 
     Raises:
@@ -57,6 +151,7 @@ class Fetcher:
         folder: Path,
         force: bool = False,
         progress: Callable[[Remote, int, int | None], None] = lambda file, done, total: None,
+        max_bytes: int = MAX_BYTES,
         **options: Any,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -64,13 +159,14 @@ class Fetcher:
         self.parts = folder / ".parts"
         self.force = force
         self.progress = progress
+        self.max_bytes = max_bytes
         self.options = options
         self.record = FetchRecord(folder)
         self._recording = threading.Lock()
         self._stop = threading.Event()
 
     def run(self, files: Sequence[Remote], jobs: int = 4) -> Iterator[Outcome]:
-        """Fetch files, `jobs` at a time; one that fails does not keep the others from it.
+        """Fetch files, `jobs` at a time; one that fails, however it does, does not keep the others from it.
 
         When the caller goes no further, as after Ctrl-C, the downloads under way end.
         """
@@ -90,31 +186,46 @@ class Fetcher:
             return Outcome(file, self.fetch(file), True)
         except Stopped:
             return Outcome(file, f"{file.url}: stopped.", False)
-        except (DataError, OSError) as error:
+        except DataError as error:
             return Outcome(file, str(error), False)
+        except OSError as error:
+            return Outcome(file, f"{file.name}: {error.strerror or error}.", False)
+        except Exception as error:  # whatever a server or an archive makes a library do
+            reason = " ".join(str(error).split())
+            return Outcome(file, f"{file.url}: {type(error).__name__}: {reason}.", False)
 
     def fetch(self, file: Remote) -> str:
         """Fetch one file, unless it is there; returns a word or two about it.
 
         Raises:
             DataError: it cannot be had, or is not what it should be, or another file is in its place.
+            OSError: it cannot be written.
         """
         if not self.force and self._is_there(file):
             return "already there"
-        partial = self.parts / f"{quote(file.name, safe='')}.part"
-        known = file.sha256 is not None
+        partial = self.parts / f"{hashlib.sha256(file.name.encode()).hexdigest()[:32]}.part"
         download = Download(
-            file.url, partial, known, lambda *bytes_: self.progress(file, *bytes_), self._stop, **self.options
+            file.url,
+            partial,
+            file.sha256 is not None,
+            lambda *bytes_: self.progress(file, *bytes_),
+            self._stop,
+            file.size,
+            self.max_bytes,
+            **self.options,
         )
         download.run()
-        digest = sha256_of(partial)
+        digest = _sha256(partial)
         try:
             self._verify(file, digest, partial.stat().st_size)
             kept = self._place(file, partial)
-        finally:
-            partial.unlink(missing_ok=True)
-            download.version_file.unlink(missing_ok=True)
+        except _Occupied:
+            raise  # what was downloaded will be needed
+        except DataError:
+            download.discard()
+            raise
         self._note(file, digest, kept)
+        download.discard()
         return f"{len(kept)} files unpacked" if file.members else "fetched"
 
     def _is_there(self, file: Remote) -> bool:
@@ -129,7 +240,7 @@ class Fetcher:
         target = self.folder / file.name
         if file.members or not target.exists():
             return False
-        if file.sha256 and sha256_of(target) == file.sha256:
+        if file.sha256 and _sha256(target) == file.sha256:
             self._note(file, file.sha256, [target])
             return True
         raise DataError(f"{target} is not the file of the list; move it away, or fetch with --force.")
@@ -149,24 +260,45 @@ class Fetcher:
 
     def _place(self, file: Remote, partial: Path) -> list[Path]:
         """Put a file, or what is in it, where it belongs."""
-        target = self.folder / file.name
         if file.members is None:
+            target = self.folder / file.name
             target.parent.mkdir(parents=True, exist_ok=True)
-            return [partial.replace(target)]
-        unpacked = partial.with_name(f"{partial.name}.unpacked")
-        unpacked.mkdir(exist_ok=True)
+            publish(partial, target, overwrite=self.force)
+            return [target]
+        unpacked = partial.with_suffix(".unpacked")
+        shutil.rmtree(unpacked, ignore_errors=True)
+        unpacked.mkdir()
         try:
-            return [self._move(path) for path in unpack(partial, file.members, unpacked)]
+            paths = unpack(partial, file.members, unpacked, self.max_bytes, file.name)
+            return self._move(paths)
         finally:
-            shutil.rmtree(unpacked)
+            shutil.rmtree(unpacked, ignore_errors=True)
 
-    def _move(self, path: Path) -> Path:
-        target = self.folder / path.name
-        if target.exists() and not self.force and not filecmp.cmp(path, target, shallow=False):
-            raise DataError(f"{target} is not the file of the archive; move it away, or fetch with --force.")
-        return path.replace(target)
+    def _move(self, paths: Sequence[Path]) -> list[Path]:
+        """Move unpacked files into the folder; all that can be, even where another file is in the way."""
+        occupied = []
+        for path in paths:
+            target = self.folder / path.name
+            if self.force or not target.exists():
+                publish(path, target, overwrite=self.force)
+            elif not filecmp.cmp(path, target, shallow=False):
+                occupied.append(target)
+        if occupied:
+            more = f" (and {len(occupied) - 1} more are not)" if len(occupied) > 1 else ""
+            raise _Occupied(
+                f"{occupied[0]} is not the file of the archive{more}; move it away, or fetch with --force."
+            )
+        return [self.folder / path.name for path in paths]
 
     def _note(self, file: Remote, digest: str, kept: Sequence[Path]) -> None:
         sizes = {path.relative_to(self.folder).as_posix(): path.stat().st_size for path in kept}
         with self._recording:
             self.record.add(file.name, Fetched(file.url, digest, sizes))
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import difflib
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -12,11 +13,13 @@ from urllib.parse import unquote, urlsplit
 
 from glic_pyg.data.image_file import DataError
 
-__all__ = ["FetchList", "Remote", "open_list", "shipped_lists"]
+__all__ = ["FetchList", "Remote", "is_name_below", "open_list", "shipped_lists"]
 
 _SETS = Path(__file__).parent / "sets"
 _COLUMNS = ("url", "sha256", "name", "bytes", "members")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_SIZE = re.compile(r"[0-9]{1,18}")
+_LARGEST_LIST = 1 << 28
 
 
 @dataclass(frozen=True)
@@ -76,31 +79,46 @@ def open_list(name_or_path: str) -> FetchList:
     raise DataError(f"There is no list {name_or_path}; {hint}")
 
 
+def is_name_below(name: object) -> bool:
+    """Whether a name is one for a file below a folder: relative, without a way up, and not hidden."""
+    if not isinstance(name, str) or not name.isprintable() or "\\" in name or name.startswith("."):
+        return False
+    place = PurePosixPath(name)
+    return bool(place.name) and not place.is_absolute() and ".." not in place.parts
+
+
 def _read(path: Path) -> FetchList:
+    if path.stat().st_size > _LARGEST_LIST:
+        raise DataError(f"{path} is not a list of files: it is too large.")
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError:
         raise DataError(f"{path} is not a list of files: it is not text in UTF-8.") from None
     about = tuple(line.lstrip("# ").rstrip() for line in lines if line.startswith("#"))
     files = tuple(_rows(path, lines))
-    names = [file.name for file in files]
-    twice = {name for name in names if names.count(name) > 1} if len(set(names)) < len(names) else set()
+    twice = [name for name, count in Counter(file.name for file in files).items() if count > 1]
     if not files or twice:
         raise DataError(f"{path} names {f'{min(twice)} twice' if twice else 'no files'}; correct the list.")
     return FetchList(about, files)
 
 
 def _rows(path: Path, lines: list[str]) -> Iterator[Remote]:
-    numbered = [(n, line) for n, line in enumerate(lines, 1) if line.strip() and not line.startswith("#")]
-    rows = csv.reader(line for _, line in numbered)
-    header = [column.strip() for column in next(rows, [])]
+    numbered = ((n, line) for n, line in enumerate(lines, 1) if line.strip() and not line.startswith("#"))
+    header = _fields(path, *next(numbered, (1, "")))
     if "url" not in header or not set(header) <= set(_COLUMNS):
         raise DataError(f"{path} must name its columns first: url, and at will {', '.join(_COLUMNS[1:])}.")
-    for (number, _), row in zip(numbered[1:], rows, strict=True):
+    for number, line in numbered:
         try:
-            yield _remote(dict(zip(header, (field.strip() for field in row), strict=False)))
+            yield _remote(dict(zip(header, _fields(path, number, line), strict=False)))
         except ValueError as error:
             raise DataError(f"{path}, line {number}: {error}") from None
+
+
+def _fields(path: Path, number: int, line: str) -> list[str]:
+    try:
+        return [field.strip() for row in csv.reader([line], strict=True) for field in row]
+    except csv.Error as error:
+        raise DataError(f"{path}, line {number}: this is no line of a CSV file ({error}).") from None
 
 
 def _remote(fields: dict[str, str]) -> Remote:
@@ -108,15 +126,18 @@ def _remote(fields: dict[str, str]) -> Remote:
     if url.scheme not in ("http", "https") or not url.netloc:
         raise ValueError(f"'{fields.get('url', '')}' is no http or https address.")
     name = fields.get("name") or unquote(PurePosixPath(url.path).name)
-    place = PurePosixPath(name)
-    if not place.name or place.is_absolute() or ".." in place.parts or "\\" in name or name.startswith("."):
+    if not is_name_below(name):
         raise ValueError(f"'{name}' is no name for a file below the folder; give another in the column name.")
     sha256 = fields.get("sha256", "").lower()
     if sha256 and not _SHA256.fullmatch(sha256):
         raise ValueError(f"'{sha256}' is no SHA-256 checksum of 64 hexadecimal digits.")
     size = fields.get("bytes", "")
-    if size and not size.isdecimal():
+    if size and not _SIZE.fullmatch(size):
         raise ValueError(f"'{size}' is no number of bytes.")
     return Remote(
-        url.geturl(), name, sha256 or None, int(size) if size else None, fields.get("members") or None
+        url.geturl(),
+        PurePosixPath(name).as_posix(),
+        sha256 or None,
+        int(size) if size else None,
+        fields.get("members") or None,
     )

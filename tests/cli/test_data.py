@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from glic_pyg.cli.main import main
-from glic_pyg.data.http_download import Download
+from glic_pyg.data.download import Download
 from tests.data.web import Web, serve
 
 
@@ -56,6 +56,17 @@ def test_a_wrong_checksum_fails_with_a_sentence(
     assert f"glic data get: {web.url}/1: the checksum is " in said and "Traceback" not in said
     assert "1 of 3 files failed" in said
     assert {path.name for path in (tmp_path / "set").glob("*.png")} == {"0.png", "2.png"}
+
+
+def test_files_of_more_bytes_than_allowed_fail_alone(
+    listed: Path, web: Web, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    web.add("/2", bytes(5000))
+    assert main(["data", "get", str(listed), "-o", str(tmp_path / "set"), "--max-bytes", "4000"]) == 1
+    said = capsys.readouterr().err
+    assert f"glic data get: {web.url}/2: the file has 5000 bytes or more and 4000 are allowed" in said
+    assert "1 of 3 files failed" in said
+    assert {path.name for path in (tmp_path / "set").iterdir()} == {"0.png", "1.png", ".glic-data.json"}
 
 
 def test_check_names_what_cannot_be_read(

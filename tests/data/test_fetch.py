@@ -1,8 +1,11 @@
 """Fetching into a folder: checked, resumed, and nothing overwritten."""
 
+import bz2
+import gzip
 import hashlib
 import io
 import json
+import lzma
 import tarfile
 import zipfile
 from pathlib import Path
@@ -10,10 +13,9 @@ from typing import Any
 
 import pytest
 
-from glic_pyg.data.check import changed_files
-from glic_pyg.data.fetch import Fetcher, Outcome
+from glic_pyg.data.download import Download
+from glic_pyg.data.fetch import RECORD_NAME, Fetcher, Outcome, changed_files
 from glic_pyg.data.fetch_list import Remote
-from glic_pyg.data.fetch_record import RECORD_NAME
 from glic_pyg.data.image_file import DataError
 from tests.data.web import Web
 
@@ -47,8 +49,12 @@ def zipped(**members: bytes) -> bytes:
 
 
 def tarred(**members: bytes) -> bytes:
+    return bz2.compress(tarred_plain(**members))
+
+
+def tarred_plain(**members: bytes) -> bytes:
     out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w:bz2") as archive:
+    with tarfile.open(fileobj=out, mode="w") as archive:
         for name, content in members.items():
             info = tarfile.TarInfo(name.replace("__", "/"))
             info.size = len(content)
@@ -88,7 +94,7 @@ def test_a_wrong_checksum_leaves_nothing(web: Web, tmp_path: Path) -> None:
 
 def test_a_wrong_number_of_bytes_is_refused(web: Web, tmp_path: Path) -> None:
     (outcome,) = fetch(tmp_path, Remote(web.add("/a", CONTENT), "a.png", size=5))
-    assert "800 bytes came, not 5" in outcome.text and visible(tmp_path) == []
+    assert "the file has 800 bytes, not 5" in outcome.text and visible(tmp_path) == []
 
 
 def test_an_interrupted_file_is_resumed_by_the_next_run(web: Web, tmp_path: Path) -> None:
@@ -162,6 +168,74 @@ def test_archives_that_cannot_be_used(web: Web, tmp_path: Path, content: bytes, 
     assert visible(tmp_path) == []
 
 
+def test_one_odd_server_does_not_end_the_rest(web: Web, tmp_path: Path) -> None:
+    """Everything that once ended all downloads, and one that fails in a way nobody thought of."""
+    damaged = bytearray(lzma.compress(tarred_plain(**{"a.png": b"A" * 999}), preset=0))
+    damaged[len(damaged) // 2] ^= 0xFF
+    (tmp_path / ".parts").mkdir()
+    odd = [
+        Remote(web.add("/length", CONTENT, headers={"Content-Length": "many"}), "length.png"),
+        Remote(web.add("/moved", CONTENT, status=301, headers={"Location": "http://[/"}), "moved.png"),
+        Remote(web.add("/lzma", bytes(damaged)), "set.tar.xz", members="*.png"),
+        Remote("http://a b/", "address.png"),
+        Remote(web.add("/name", CONTENT), "n" * 300 + ".png"),
+    ]
+    good = [Remote(web.add(f"/{n}", CONTENT), f"{n}.png") for n in range(3)]
+    outcomes = fetch(tmp_path, *odd, *good)
+    assert [outcome.good for outcome in outcomes] == [True, False, False, False, False, True, True, True]
+    assert "makes no sense" in outcomes[1].text and "set.tar.xz is damaged" in outcomes[2].text
+    assert "File name too long" in outcomes[4].text
+    assert not any("\n" in outcome.text for outcome in outcomes)
+    assert visible(tmp_path) == ["0.png", "1.png", "2.png", "length.png"]
+
+
+def test_whatever_happens_to_one_file_is_its_outcome(
+    web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Download.run
+
+    def run(self: Download) -> None:
+        if self.url.endswith("/0"):
+            raise AttributeError("'list' object has no\nattribute 'get'")
+        real(self)
+
+    monkeypatch.setattr(Download, "run", run)
+    files = [Remote(web.add(f"/{n}", CONTENT), f"{n}.png") for n in range(2)]
+    bad, good = fetch(tmp_path, *files)
+    assert good.good and bad.text == f"{files[0].url}: AttributeError: 'list' object has no attribute 'get'."
+
+
+def test_a_long_name_in_other_letters(web: Web, tmp_path: Path) -> None:
+    name = "図" * 80 + ".png"
+    assert fetch(tmp_path, Remote(web.add("/a", CONTENT), name))[0].good
+    assert (tmp_path / name).read_bytes() == CONTENT
+
+
+def test_an_archive_in_whose_way_something_lies_is_not_thrown_away(web: Web, tmp_path: Path) -> None:
+    content = zipped(**{"a.png": b"A", "b.png": b"B", "c.png": b"C"})
+    file = Remote(web.add("/set", content, etag='"1"'), "set.zip", members="*")
+    (tmp_path / "b.png").write_bytes(b"mine")
+    (tmp_path / "c.png").write_bytes(b"C")
+    (outcome,) = fetch(tmp_path, file)
+    assert "b.png is not the file of the archive; move it away" in outcome.text
+    assert (tmp_path / "a.png").read_bytes() == b"A" and (tmp_path / "b.png").read_bytes() == b"mine"
+    (tmp_path / "b.png").unlink()
+    web.requests.clear()
+    assert fetch(tmp_path, file)[0].text == "3 files unpacked"
+    assert web.requests == [("/set", f"bytes={len(content)}-")], "it was there"
+    assert visible(tmp_path) == ["a.png", "b.png", "c.png"] and not (tmp_path / ".parts").exists()
+
+
+def test_what_an_archive_unpacks_to_is_bounded(web: Web, tmp_path: Path) -> None:
+    content = gzip.compress(tarred_plain(**{"a.png": bytes(5000)}))
+    file = Remote(web.add("/set", content), "set.tgz", members="*")
+    (outcome,) = fetch(tmp_path, file, max_bytes=4000)
+    assert "unpacks to more than 4000 bytes" in outcome.text and visible(tmp_path) == []
+    (outcome,) = fetch(tmp_path, Remote(web.add("/a", CONTENT), "a.png"), max_bytes=799)
+    assert "800 bytes or more and 799 are allowed" in outcome.text and visible(tmp_path) == []
+    assert fetch(tmp_path, file, max_bytes=5000)[0].good
+
+
 def test_archives_never_write_outside_or_over(web: Web, tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "in/b.png").write_bytes(b"mine")
@@ -191,7 +265,23 @@ def test_changes_after_fetching_are_found(web: Web, tmp_path: Path) -> None:
     assert len(lines) == 2 and "a.png: not the bytes" in lines[0] and "b.png: missing" in lines[1]
 
 
-def test_a_damaged_record_is_named(tmp_path: Path) -> None:
-    (tmp_path / RECORD_NAME).write_text("[]")
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[]",
+        "{",
+        '{"version": 1}',
+        '{"version": 2, "files": {}}',
+        '{"version": 1, "files": []}',
+        '{"version": 1, "files": {"a": []}}',
+        '{"version": 1, "files": {"a": {"url": "u", "sha256": 3}}}',
+        '{"version": 1, "files": {"a": {"url": "u", "sha256": "S", "kept": []}}}',
+        '{"version": 1, "files": {"a": {"url": "u", "sha256": "S", "kept": {"../a": 1}}}}',
+        '{"version": 1, "files": {"a": {"url": "u", "sha256": "S", "kept": {"a": "1"}}}}',
+        "[" * 100_000,
+    ],
+)
+def test_a_damaged_record_is_named(tmp_path: Path, text: str) -> None:
+    (tmp_path / RECORD_NAME).write_text(text.replace('"S"', f'"{sha(b"")}"'))
     with pytest.raises(DataError, match=r"\.glic-data\.json is damaged; remove it"):
         Fetcher(tmp_path)

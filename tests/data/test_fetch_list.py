@@ -58,12 +58,29 @@ def test_a_list_of_ones_own(tmp_path: Path) -> None:
         ("url,sha256\nhttps://a.b/c,abc\n", "'abc' is no SHA-256 checksum"),
         ("url,bytes\nhttps://a.b/c,1k\n", "'1k' is no number of bytes"),
         ("url\nhttps://a.b/c\nhttps://b.b/c\n", "names c twice"),
+        ("url,name\nhttps://a.b/c,x/c\nhttps://a.b/d,x//c\n", "names x/c twice"),
+        ("url,bytes\nhttps://a.b/c,١٢\n", "'١٢' is no number of bytes"),
+        ("url,bytes\nhttps://a.b/c," + "9" * 5000 + "\n", "is no number of bytes"),
+        ("url,name\nhttps://a.b/c,a\x1b[2Jb\n", "is no name"),
+        ("url,name\nhttps://a.b/c,a\x00b\n", "is no name|line 2: this is no line of a CSV file"),
+        ('url,name\nhttps://a.b/c,"two\nlines"\n', "line 2: this is no line of a CSV file"),
+        ('url\nhttps://a.b/"c\n"https://a.b/d"x\n', "line 3: this is no line of a CSV file"),
+        ("url\nhttp://[::1/c\n", "line 2: "),
+        ("url\nhttps://a.b/" + "c" * 200_000 + "\n", "line 2: this is no line of a CSV file"),
     ],
 )
 def test_lists_that_make_no_sense(tmp_path: Path, text: str, sentence: str) -> None:
     with pytest.raises(DataError) as caught:
         open_list(written(tmp_path, text))
-    assert sentence in str(caught.value) and "\n" not in str(caught.value)
+    said = str(caught.value)
+    assert any(part in said for part in sentence.split("|")) and "\n" not in said
+
+
+def test_what_is_far_too_large_for_a_list_is_not_read(tmp_path: Path) -> None:
+    with (tmp_path / "video.mp4").open("wb") as file:
+        file.truncate(1 << 40)
+    with pytest.raises(DataError, match="not a list of files: it is too large"):
+        open_list(str(tmp_path / "video.mp4"))
 
 
 def test_no_such_list(tmp_path: Path) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -20,6 +21,12 @@ class Page:
         cuts: after how many bytes of the body each of the first answers breaks off.
         statuses: codes of refusals before the first real answer.
         shift: bytes by which it misses the range it is asked for.
+        conditional: whether it honours If-Range.
+        most: bytes of a range that it sends at most, correctly announced.
+        total: whether it says how long the whole file is when it sends a part.
+        headers: further ones, or others than the right ones; an empty one is left out.
+        status: of an answer with the body.
+        pause: seconds after every tenth of the body.
     """
 
     content: bytes
@@ -30,6 +37,12 @@ class Page:
     cuts: list[int] = field(default_factory=list)
     statuses: list[int] = field(default_factory=list)
     shift: int = 0
+    conditional: bool = True
+    most: int | None = None
+    total: bool = True
+    headers: Mapping[str, str] = field(default_factory=dict)
+    status: int | None = None
+    pause: float = 0.0
 
 
 @dataclass
@@ -70,6 +83,10 @@ def serve() -> Iterator[Web]:
 
 class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
+        with suppress(ConnectionError):  # whoever has heard enough hangs up
+            self._answer()
+
+    def _answer(self) -> None:
         web: Web = self.server.web  # type: ignore[attr-defined]
         web.requests.append((self.path, self.headers["Range"]))
         page = web.pages.get(self.path)
@@ -82,26 +99,34 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_response(416)
             self.send_header("Content-Range", f"bytes */{len(page.content)}")
             return self.end_headers()
-        body = page.content[start:]
+        body = page.content[start : start + page.most if start and page.most else None]
         self._headers(page, start, len(body))
-        self.wfile.write(body[: page.cuts.pop(0)] if page.cuts else body)
+        body = body[: page.cuts.pop(0)] if page.cuts else body
+        if not page.pause:
+            self.wfile.write(body)
+        for i in range(10 if page.pause else 0):
+            self.wfile.write(body[i * len(body) // 10 : (i + 1) * len(body) // 10])
+            time.sleep(page.pause)
 
     def _start(self, page: Page) -> int:
-        same = self.headers["If-Range"] in (None, page.etag)
+        same = not page.conditional or self.headers["If-Range"] in (None, page.etag)
         if not page.ranges or not same or self.headers["Range"] is None:
             return 0
         return int(self.headers["Range"].removeprefix("bytes=").removesuffix("-")) + page.shift
 
     def _headers(self, page: Page, start: int, length: int) -> None:
-        self.send_response(206 if start else 200)
-        self.send_header("Content-Type", page.kind)
-        if page.length:
-            self.send_header("Content-Length", str(length))
-        if page.etag:
-            self.send_header("ETag", page.etag)
-        if start:
-            end = len(page.content)
-            self.send_header("Content-Range", f"bytes {start}-{end - 1}/{end}")
+        whole = len(page.content) if page.total else "*"
+        headers = {
+            "Content-Type": page.kind,
+            "Content-Length": str(length) if page.length else "",
+            "ETag": page.etag or "",
+            "Content-Range": f"bytes {start}-{start + length - 1}/{whole}" if start else "",
+            **page.headers,
+        }
+        self.send_response(page.status or (206 if start else 200))
+        for name, value in headers.items():
+            if value:
+                self.send_header(name, value)
         self.end_headers()
 
     def log_message(self, *args: object) -> None:
