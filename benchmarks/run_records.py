@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from glic_pyg.cli.file_output import write_output
 from glic_pyg.codec.errors import GlicError
+from glic_pyg.files import write_file
 
 __all__ = ["Record", "RunRecords"]
 
@@ -43,7 +43,7 @@ class RunRecords:
 
     def write(self, name: str, record: Record) -> None:
         """Keep a record, over the run's older one if there is one."""
-        write_output(self.file(name, "json"), (json.dumps(record, indent=1) + "\n").encode())
+        write_file(self.file(name, "json"), json.dumps(record, indent=1) + "\n")
 
     def file(self, name: str, suffix: str) -> Path:
         """Where a run's file of that kind is, or belongs."""

@@ -29,9 +29,13 @@ _cleaned: set[str] = set()
 
 
 def write_file(path: str | Path, content: bytes | str, *, overwrite: bool = True) -> None:
-    """Write bytes, or text as UTF-8, with :func:`atomic_write`."""
+    """Write bytes, or text as UTF-8, with :func:`atomic_write`.
+
+    Undecodable parts of file names, which UTF-8 has no bytes for, are escaped.
+    """
+    data = content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content
     with atomic_write(path, overwrite=overwrite) as place:
-        place.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
+        place.write_bytes(data)
 
 
 @contextmanager

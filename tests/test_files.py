@@ -55,6 +55,11 @@ def test_the_longest_names_a_folder_takes(tmp_path: Path, name: str) -> None:
     assert os.listdir(tmp_path) == [name]
 
 
+def test_text_with_what_utf8_cannot_hold(tmp_path: Path) -> None:
+    write_file(tmp_path / "a", "é \udcff")
+    assert (tmp_path / "a").read_text(encoding="utf-8") == "é \\udcff"
+
+
 def test_an_existing_file_is_kept_unless_asked(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     write_file(path, "first", overwrite=False)

@@ -24,9 +24,9 @@ from benchmarks.marked_section import replace_section
 from benchmarks.regularizer_study.measuring import Pictures, load_pictures
 from benchmarks.run_records import Record
 from benchmarks.training_pictures import TrainingPictures
-from glic_pyg.cli.file_output import write_output
 from glic_pyg.codec.errors import GlicError
 from glic_pyg.evaluation.provenance import provenance
+from glic_pyg.files import write_file
 
 __all__ = ["main"]
 
@@ -99,7 +99,7 @@ def _write(args: argparse.Namespace, arguments: Sequence[str], records: dict[Run
     text = section(records, planned=args.seeds * len(ROWS), figure=FIGURE, how=provenance(command))
     page = args.docs / "ablations.md"
     (args.docs / "images").mkdir(parents=True, exist_ok=True)
-    write_output(args.docs / "images" / FIGURE, ablation_figure(records))
+    write_file(args.docs / "images" / FIGURE, ablation_figure(records))
     before = page.read_text(encoding="utf-8") if page.is_file() else "# Ablations\n"
-    write_output(page, replace_section(before, "ablations", text).encode())
+    write_file(page, replace_section(before, "ablations", text))
     print(text)

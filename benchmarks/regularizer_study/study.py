@@ -23,9 +23,9 @@ from benchmarks.regularizer_study.plan import Run, Study, plan, read_study
 from benchmarks.regularizer_study.report import Scale, section
 from benchmarks.regularizer_study.results import Results
 from benchmarks.training_pictures import TrainingPictures
-from glic_pyg.cli.file_output import write_output
 from glic_pyg.codec.errors import GlicError
 from glic_pyg.evaluation.provenance import provenance
+from glic_pyg.files import write_file
 
 __all__ = ["main"]
 
@@ -117,7 +117,7 @@ def _write(
     text = section(study, curves, scale, FIGURE, provenance(command))
     page = args.docs / "results.md"
     (args.docs / "images").mkdir(parents=True, exist_ok=True)
-    write_output(args.docs / "images" / FIGURE, study_figure(study, curves, list(pictures)))
+    write_file(args.docs / "images" / FIGURE, study_figure(study, curves, list(pictures)))
     before = page.read_text(encoding="utf-8") if page.is_file() else "# Results\n"
-    write_output(page, replace_section(before, "regularizer-study", text).encode())
+    write_file(page, replace_section(before, "regularizer-study", text))
     print(text)

@@ -11,7 +11,6 @@ from benchmarks.marked_section import replace_section
 from benchmarks.results.figures import crop_sheet, gain_bars, median_picture, worst_picture
 from benchmarks.results.measuring import Measured
 from benchmarks.results.page import Context, kodak_section, ood_section
-from glic_pyg.cli.file_output import write_output
 from glic_pyg.codec.goal import Goal
 from glic_pyg.codec.image_codec import ImageCodec
 from glic_pyg.evaluation.classical.pillow import PillowCodec
@@ -25,6 +24,7 @@ from glic_pyg.evaluation.provenance import Provenance
 from glic_pyg.evaluation.published import published_curves
 from glic_pyg.evaluation.standing import Standing, mean_curves, standings
 from glic_pyg.evaluation.summary import as_csv, as_json
+from glic_pyg.files import write_file
 
 __all__ = ["Places", "write_kodak", "write_ood"]
 
@@ -42,13 +42,13 @@ class Places(NamedTuple):
     def image(self, name: str, data: bytes) -> None:
         """Write ``docs/images/results-NAME``."""
         (self.docs / "images").mkdir(parents=True, exist_ok=True)
-        write_output(self.docs / "images" / f"results-{name}", data)
+        write_file(self.docs / "images" / f"results-{name}", data)
 
     def section(self, name: str, text: str) -> None:
         """Put a section into ``docs/results.md``."""
         page = self.docs / "results.md"
         before = page.read_text(encoding="utf-8") if page.is_file() else "# Results\n"
-        write_output(page, replace_section(before, f"results: {name}", text).encode())
+        write_file(page, replace_section(before, f"results: {name}", text))
 
 
 def write_kodak(measured: Measured, codec: ImageCodec, how: Provenance, places: Places) -> None:
@@ -130,6 +130,6 @@ def _write_numbers(sets: Mapping[str, Sequence[Comparison]], how: Provenance, pl
     for name, comparisons in sets.items():
         folder = places.numbers / name
         folder.mkdir(parents=True, exist_ok=True)
-        write_output(folder / "results.json", as_json(comparisons, how).encode())
-        write_output(folder / "results.csv", as_csv(comparisons).encode())
-        write_output(folder / "tables.md", as_markdown(comparisons, how).encode())
+        write_file(folder / "results.json", as_json(comparisons, how))
+        write_file(folder / "results.csv", as_csv(comparisons))
+        write_file(folder / "tables.md", as_markdown(comparisons, how))

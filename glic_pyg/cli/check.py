@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from glic_pyg.codec.picture import Picture
     from glic_pyg.evaluation.webp_check import WebpCheck
 
-__all__ = ["checked"]
+__all__ = ["checked", "decibels"]
 
 
 def checked(result: Result, picture: Picture, codec: ImageCodec) -> Result:
@@ -43,7 +43,7 @@ def checked(result: Result, picture: Picture, codec: ImageCodec) -> Result:
 
 def _comparison(found: WebpCheck) -> str:
     """Both codecs in one line."""
-    ours, theirs = _decibels(found.psnr), _decibels(found.webp_psnr)
+    ours, theirs = decibels(found.psnr), decibels(found.webp_psnr)
     if found.webp_size == found.size:
         return f"ours {ours}, WebP {theirs} at the same {found.size:,} bytes"
     limit = "its smallest file" if found.webp_size > found.size else "it needs no more"
@@ -57,5 +57,6 @@ def _warning(found: WebpCheck) -> str:
     return f"WebP {how} on this picture with {where} bytes; the .glic file was written all the same."
 
 
-def _decibels(psnr: float) -> str:
+def decibels(psnr: float) -> str:
+    """A PSNR for a message."""
     return "without loss" if math.isinf(psnr) else f"{psnr:.2f} dB"

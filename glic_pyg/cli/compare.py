@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.progress import Progress
-
 from glic_pyg.cli.compare_table import print_comparisons
-from glic_pyg.cli.file_output import check_output, write_output
+from glic_pyg.cli.console import FileBatch, say, shown
 from glic_pyg.cli.options import add_coding_options, add_rate_options, choose_device, goal_of, set_threads
-from glic_pyg.codec.errors import GlicError
+from glic_pyg.cli.paths import check_ending, check_output, expand_folders
+from glic_pyg.files import write_file
 
 if TYPE_CHECKING:
     from glic_pyg.codec.goal import Goal
@@ -25,7 +22,6 @@ if TYPE_CHECKING:
 __all__ = ["main"]
 
 _FIGURES = (".png", ".svg", ".pdf")
-_PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -56,10 +52,13 @@ def main(argv: Sequence[str]) -> int:
     parser = _parser()
     args = parser.parse_args(argv)
     goal = goal_of(parser, args)
-    for target in filter(None, (args.json, args.csv, args.figure)):
-        check_output("", target, args.force)
-    if args.figure and Path(args.figure).suffix not in _FIGURES:
-        parser.error(f"{args.figure} should end in one of {', '.join(_FIGURES)}")
+    from glic_pyg.data.image_file import SUFFIXES
+
+    images = expand_folders("compare", args.images, SUFFIXES)
+    for target, endings in ((args.json, (".json",)), (args.csv, (".csv",)), (args.figure, _FIGURES)):
+        if target:
+            check_ending(parser, target, endings)
+            check_output(target, force=args.force, sources=images)
 
     from glic_pyg.codec.api import codec_for_encoding
     from glic_pyg.evaluation.provenance import provenance
@@ -70,37 +69,18 @@ def main(argv: Sequence[str]) -> int:
     codec = codec_for_encoding(
         args.model, args.weights, device=device, precision=args.precision, max_pixels=args.max_pixels
     )
-    images = _pictures(args.images)
     comparisons = _compare_all(codec, images, goal)
     if not comparisons:
         return 1
     how = provenance(["glic", "compare", *argv], device)
     print_comparisons(comparisons, how, markdown=args.markdown)
     if args.json:
-        write_output(Path(args.json), as_json(comparisons, how).encode())
+        write_file(args.json, as_json(comparisons, how), overwrite=args.force)
     if args.csv:
-        write_output(Path(args.csv), as_csv(comparisons).encode())
+        write_file(args.csv, as_csv(comparisons), overwrite=args.force)
     if args.figure:
-        _draw(comparisons, images, Path(args.figure))
+        _draw(comparisons, images, Path(args.figure), args.force)
     return 0 if len(comparisons) == len(images) and not broken_estimates(comparisons) else 1
-
-
-def _pictures(paths: Sequence[str]) -> list[str]:
-    """Replace each folder by the pictures in it, in the order of their names.
-
-    Raises:
-        GlicError: a folder holds no pictures.
-    """
-    found: list[str] = []
-    for path in paths:
-        if not Path(path).is_dir():
-            found.append(path)
-            continue
-        inside = sorted(str(p) for p in Path(path).iterdir() if p.suffix.lower() in _PICTURES)
-        if not inside:
-            raise GlicError(f"The folder {path} holds no pictures ({', '.join(_PICTURES)}).")
-        found += inside
-    return found
 
 
 def _compare_all(codec: ImageCodec, paths: Sequence[str], goal: Goal | None) -> list[Comparison]:
@@ -108,25 +88,16 @@ def _compare_all(codec: ImageCodec, paths: Sequence[str], goal: Goal | None) -> 
     from glic_pyg.codec.picture_file import read_picture
     from glic_pyg.evaluation.comparison import compare_image
 
-    console = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
     found = []
-    with (
-        TemporaryDirectory() as folder,
-        Progress(console=console, transient=True, disable=not console.is_terminal) as bar,
-    ):
-        task = bar.add_task("images", total=len(paths))
+    with TemporaryDirectory() as folder, FileBatch("compare", len(paths)) as batch:
         for path in paths:
-            bar.update(task, description=Path(path).name)
-            try:
+            with batch.file(path):
                 picture = read_picture(path, max_pixels=codec.max_pixels)
-                found.append(compare_image(codec, Path(path).stem, picture.colour, Path(folder), goal))
-            except (GlicError, OSError) as error:
-                console.print(f"glic compare: {path}: {error}")
-            bar.advance(task)
+                found.append(compare_image(codec, _title(path), picture.colour, Path(folder), goal))
     return found
 
 
-def _draw(comparisons: Sequence[Comparison], paths: Sequence[str], target: Path) -> None:
+def _draw(comparisons: Sequence[Comparison], paths: Sequence[str], target: Path, force: bool) -> None:
     """Draw the means of the images that were measured."""
     from glic_pyg.codec.picture_file import read_picture
     from glic_pyg.evaluation import rate_distortion as rd
@@ -134,9 +105,15 @@ def _draw(comparisons: Sequence[Comparison], paths: Sequence[str], target: Path)
     from glic_pyg.evaluation.summary import means
 
     measured = {comparison.image for comparison in comparisons}
-    pictures = [read_picture(p).colour for p in paths if Path(p).stem in measured]
-    print("drawing: JPEG and WebP at many qualities ...", file=sys.stderr)
+    pictures = [read_picture(p).colour for p in paths if _title(p) in measured]
+    say("drawing: JPEG and WebP at many qualities ...")
     curves = {codec.title: rd.classical_curve(pictures, codec) for codec in (JPEG, WEBP)}
     mean = means(comparisons)[0]
     ours, title = rd.RatePoint(mean.bpp, mean.psnr), f"Mean of {len(pictures)} pictures"
-    write_output(target, rd.rate_figure(curves, ours, title, kind=target.suffix.removeprefix(".")))
+    figure = rd.rate_figure(curves, ours, title, kind=target.suffix.removeprefix("."))
+    write_file(target, figure, overwrite=force)
+
+
+def _title(path: str) -> str:
+    """What the tables call an image."""
+    return shown(Path(path).stem)

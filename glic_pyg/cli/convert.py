@@ -20,14 +20,14 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("-f", "--force", action="store_true", help="overwrite a file that exists")
     args = parser.parse_args(argv)
 
-    from glic_pyg.cli.file_output import check_output
+    from glic_pyg.cli.paths import check_output
     from glic_pyg.codec.errors import GlicError
     from glic_pyg.models.released import load_released
     from glic_pyg.models.weights import save_weights, weights_hash
 
     if Path(args.weights).suffix != ".safetensors":
         raise GlicError(f"{args.weights} must end in .safetensors, which is what other commands look for.")
-    check_output(args.checkpoint, args.weights, args.force)
+    check_output(args.weights, force=args.force, sources=[args.checkpoint])
     try:
         model = load_released(args.checkpoint)
     except ValueError as error:

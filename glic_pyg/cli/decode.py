@@ -1,14 +1,17 @@
-"""``glic decode``: ``.glic`` files to pictures."""
+"""``glic decode``: ``.glic`` files to images."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import BinaryIO
 
-from glic_pyg.cli.jobs import PIPE, Job, Result, plan_jobs, run_jobs
-from glic_pyg.cli.options import add_coding_options, add_file_options, choose_device, set_threads
+from glic_pyg.cli.console import PIPE
+from glic_pyg.cli.jobs import Job, Result, Work, add_job_options, plan_jobs, run_jobs
+from glic_pyg.cli.options import add_coding_options, choose_device, set_threads
+from glic_pyg.cli.paths import is_stream
+from glic_pyg.codec.container import read_glic
 
 __all__ = ["FORMATS", "main"]
 
@@ -18,9 +21,9 @@ FORMATS = ("png", "webp", "tif", "tiff", "jpg", "jpeg", "bmp", "ppm", "pgm")
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="glic decode",
-        description="Turn .glic files back into pictures. The output's extension decides the kind of file.",
+        description="Turn .glic files back into images. The output's extension decides the kind of file.",
     )
-    add_file_options(parser, source=".glic file", result="picture")
+    add_job_options(parser, source=".glic file", result="image")
     parser.add_argument(
         "--format", choices=FORMATS, default="png", help="kind of file for -o and for pipes (default: png)"
     )
@@ -32,20 +35,21 @@ def main(argv: Sequence[str]) -> int:
     """Run the command; see ``cli.main`` for the exit codes."""
     parser = _parser()
     args = parser.parse_args(argv)
-    jobs = plan_jobs(parser, args.paths, args.output_dir, f".{args.format}")
-    for job in jobs:
-        if _extension(job, args.format) not in FORMATS:
-            parser.error(f"{job.target} should end in one of {', '.join('.' + kind for kind in FORMATS)}")
+    endings = [f".{kind}" for kind in FORMATS]
+    jobs = plan_jobs(parser, args, suffix=f".{args.format}", endings=endings, inputs=lambda: (".glic",))
+    read = partial(read_glic, max_pixels=args.max_pixels)  # which needs no torch
+    return run_jobs("decode", jobs, read, partial(_decoder, args), args)
 
+
+def _decoder(args: argparse.Namespace) -> Work[bytes]:
+    """Return what decodes one file; weights are loaded as files name them."""
     from glic_pyg.codec.api import codec_for_decoding
-    from glic_pyg.codec.container import read_glic
     from glic_pyg.codec.picture_file import write_picture
 
     set_threads(args.threads)
     device = choose_device(args.device)
 
-    def work(source: BinaryIO, job: Job) -> Result:
-        data = read_glic(source, max_pixels=args.max_pixels)
+    def decode(data: bytes, job: Job) -> Result:
         codec = codec_for_decoding(
             data, args.weights, device=device, precision=args.precision, max_pixels=args.max_pixels
         )
@@ -53,12 +57,12 @@ def main(argv: Sequence[str]) -> int:
         written, notes = write_picture(picture, _extension(job, args.format))
         return Result(written, f"{picture.size[0]}x{picture.size[1]}, {len(written)} bytes", notes)
 
-    return run_jobs("decode", jobs, work, force=args.force)
+    return decode
 
 
 def _extension(job: Job, fallback: str) -> str:
     """Kind of file by the output's name; pipes and devices have none."""
     target = Path(job.target)
-    if job.target == PIPE or (target.exists() and not target.is_file()):
+    if job.target == PIPE or is_stream(target):
         return fallback
     return target.suffix.lower().removeprefix(".")

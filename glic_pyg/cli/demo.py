@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import os
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import glic_pyg
 from glic_pyg.cli.compare_table import print_comparisons
-from glic_pyg.cli.file_output import check_output
+from glic_pyg.cli.console import naming, say, shown
 from glic_pyg.cli.options import add_coding_options, choose_device, set_threads
+from glic_pyg.cli.paths import check_output
 from glic_pyg.codec.errors import GlicError
+from glic_pyg.files import publish, staging_folder
 
 if TYPE_CHECKING:
     import numpy as np
@@ -67,29 +66,30 @@ def main(argv: Sequence[str]) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     names = [pattern.format(image.stem) for pattern in OUTPUTS]
     for name in names:
-        check_output(str(image), str(folder / name), args.force)
+        check_output(folder / name, force=args.force, sources=[image])
 
     from glic_pyg.codec.api import codec_for_encoding
     from glic_pyg.codec.picture_file import read_picture
     from glic_pyg.evaluation.provenance import provenance
 
-    _say(f"loading the weights and {image}")
+    say(f"demo: loading the weights and {shown(image)} ...")
     set_threads(args.threads)
     device = choose_device(args.device)
     codec = codec_for_encoding(
         args.model, args.weights, device=device, precision=args.precision, max_pixels=args.max_pixels
     )
-    picture = read_picture(image, max_pixels=args.max_pixels)
+    with naming(image):
+        picture = read_picture(image, max_pixels=args.max_pixels)
     how = provenance(["glic", "demo", *argv], device)
-    with TemporaryDirectory(dir=folder, prefix=".demo-") as staging:
-        comparison = _code(codec, picture, image.stem, Path(staging), how)
-        _draw(codec, picture, comparison, Path(staging))
+    with staging_folder(folder) as staging:
+        comparison = _code(codec, picture, image.stem, staging, how)
+        _draw(codec, picture, comparison, staging)
         print_comparisons([comparison], how)
         for name, meaning in zip(names, OUTPUTS.values(), strict=True):
-            if (Path(staging) / name).exists():
-                os.replace(Path(staging) / name, folder / name)
-                print(f"  {folder / name!s:<28} {meaning}")
-    print(f"demo: done in {time.perf_counter() - start:.0f} s", file=sys.stderr)
+            if (staging / name).exists():
+                publish(staging / name, folder / name, overwrite=args.force)
+                print(f"  {shown(folder / name):<28} {meaning}")
+    say(f"demo: done in {time.perf_counter() - start:.0f} s")
     return 0
 
 
@@ -101,7 +101,7 @@ def _image(given: str | None) -> Path:
     """
     if given is not None:
         if not Path(given).is_file():
-            raise GlicError(f"There is no picture {given}.")
+            raise GlicError(f"There is no image {shown(given)}.")
         return Path(given)
     sample = Path(glic_pyg.__file__).parent.parent / "data" / "samples" / "dog.png"
     if not sample.is_file():
@@ -116,7 +116,7 @@ def _code(codec: ImageCodec, picture: Picture, name: str, folder: Path, how: Pro
     from glic_pyg.evaluation.comparison import compare_image
     from glic_pyg.evaluation.summary import as_json
 
-    _say("encoding, decoding; JPEG and WebP at the same bytes")
+    say("demo: encoding, decoding; JPEG and WebP at the same bytes ...")
     comparison = compare_image(codec, name, picture.colour, folder)
     decoded = codec.decode((folder / f"{name}.glic").read_bytes()).array
     Image.fromarray(picture.colour).save(folder / f"{name}.png")
@@ -134,7 +134,7 @@ def _draw(codec: ImageCodec, picture: Picture, comparison: Comparison, folder: P
     from glic_pyg.inspection.inspect import inspect_image
     from glic_pyg.inspection.page import write_page
 
-    _say("drawing")
+    say("demo: drawing ...")
     crops = crop_figure(
         _captioned(comparison, folder, picture), detailed_corner(picture.colour, _CROP), _CROP
     )
@@ -176,7 +176,3 @@ def _graph_figure(photo: NDArray[np.uint8], graphs: BlockGraphs, comparison: Com
         rd.draw_curves(axes, curves, ours)
 
     return overview_figure(photo, graphs, draw_more=draw_rate)
-
-
-def _say(what: str) -> None:
-    print(f"demo: {what} ...", file=sys.stderr, flush=True)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from glic_pyg.cli.file_output import check_output
+from glic_pyg.cli.console import say, shown
 from glic_pyg.cli.options import add_coding_options, choose_device, set_threads
+from glic_pyg.cli.paths import check_output
 from glic_pyg.codec.errors import GlicError
 
 __all__ = ["FIELD_COUNT", "main"]
@@ -70,10 +70,11 @@ def main(argv: Sequence[str]) -> int:
 
     set_threads(args.threads)
     args.device = choose_device(args.device)
-    _say(f"looking at {args.photo}" + (f" and {args.against}" if args.against else ""))
+    both = f" and {shown(args.against)}" if args.against else ""
+    say(f"inspect: looking at {shown(args.photo)}{both} ...")
     first, *second = subjects_of(args)
     for name in args.export:
-        export(first.seen, Path(name), force=args.force)
+        export(first.seen, Path(name), source=args.photo, force=args.force)
     if args.figures:
         write_figures(first, args.at, Path(args.figures), force=args.force)
     if args.output:
@@ -97,12 +98,14 @@ def _check_arguments(args: argparse.Namespace) -> None:
     if args.quality is not None and not 0 <= args.quality <= 100:
         raise GlicError(f"A quality is a number from 0 to 100, not {args.quality:g}.")
     if args.output:
-        check_output(args.photo, args.output, args.force)
+        if Path(args.output).suffix.lower() not in (".html", ".htm"):
+            raise GlicError(f"The page {shown(args.output)} should end in .html.")
+        check_output(args.output, force=args.force, sources=[args.photo])
     for name in args.export:
         if Path(name).suffix not in EXPORT_SUFFIXES:
-            raise GlicError(f"There is no export to '{name}'; end it in {', '.join(EXPORT_SUFFIXES)}.")
+            raise GlicError(f"There is no export to '{shown(name)}'; end it in {', '.join(EXPORT_SUFFIXES)}.")
         if not Path(name).parent.is_dir():
-            raise GlicError(f"The folder {Path(name).parent} does not exist; create it first.")
+            raise GlicError(f"The folder {shown(Path(name).parent)} does not exist; create it first.")
         if Path(name).suffix == ".parquet" and importlib.util.find_spec("pyarrow") is None:
             raise GlicError("Parquet needs pyarrow; install it with: pip install 'glic-pyg[parquet]'.")
 
@@ -113,7 +116,3 @@ def _pixel(text: str) -> tuple[int, int]:
     if len(numbers) != 2 or not all(number.isdecimal() for number in numbers):
         raise argparse.ArgumentTypeError(f"'{text}' is no place: give X,Y in pixels")
     return int(numbers[1]), int(numbers[0])
-
-
-def _say(what: str) -> None:
-    print(f"inspect: {what} ...", file=sys.stderr, flush=True)

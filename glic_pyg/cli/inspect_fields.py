@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 
 import torch
 
+from glic_pyg.cli.console import say
 from glic_pyg.cli.inspect_subjects import Subject
 from glic_pyg.inspection.fields import ReceptiveFields, latent_grid, receptive_fields
 from glic_pyg.inspection.figures import Pixel
@@ -43,5 +43,5 @@ def small_enough(seen: Inspection) -> bool:
     """Whether gradients fit into memory; where they do not, a line on stderr says so."""
     small = seen.size[0] * seen.size[1] <= FIELD_PIXELS
     if not small:
-        print(f"glic: {seen.name} is too large for receptive fields; left out.", file=sys.stderr)
+        say(f"glic: {seen.name} is too large for receptive fields; left out.")
     return small

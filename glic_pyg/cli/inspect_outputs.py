@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from functools import cache, partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
-from glic_pyg.cli.file_output import check_output, write_output
+from glic_pyg.cli.console import shown
 from glic_pyg.cli.inspect_fields import fields_of_training, grid_of_fields, small_enough
 from glic_pyg.cli.inspect_subjects import Subject
+from glic_pyg.cli.paths import check_output
 from glic_pyg.codec.errors import GlicError
+from glic_pyg.files import publish, staging_folder, write_file
 from glic_pyg.inspection.export_files import export_files
 from glic_pyg.inspection.figures import (
     Pixel,
@@ -29,20 +29,26 @@ __all__ = ["export", "write_figures", "write_html"]
 _KINDS = ("png", "svg", "pdf")
 
 
-def export(seen: Inspection, path: Path, *, force: bool) -> None:
-    """Write one export, each of its files whole or not at all.
+def export(seen: Inspection, path: Path, *, source: str, force: bool) -> None:
+    """Write one export, each of its files atomically.
+
+    Args:
+        seen: what to export.
+        path: one of :data:`EXPORT_SUFFIXES` at its end says how.
+        source: the image, which is never overwritten.
+        force: overwrite files that exist.
 
     Raises:
         GlicError: a file is there and ``force`` is off.
     """
     writers = export_files(seen, path)
     for target in writers:
-        check_output("", str(target), force)
-    with TemporaryDirectory(dir=path.parent, prefix=".inspect-") as staging:
+        check_output(target, force=force, sources=[source])
+    with staging_folder(path.parent) as folder:
         for target, write in writers.items():
-            write(Path(staging) / target.name)
-            os.replace(Path(staging) / target.name, target)
-            print(f"  {target}")
+            write(folder / target.name)
+            publish(folder / target.name, target, overwrite=force)
+            print(f"  {shown(target)}")
 
 
 def write_figures(subject: Subject, pixels: Sequence[Pixel], folder: Path, *, force: bool) -> None:
@@ -68,10 +74,10 @@ def write_figures(subject: Subject, pixels: Sequence[Pixel], folder: Path, *, fo
         for kind in _KINDS
     }
     for target in targets:
-        check_output("", str(target), force)
+        check_output(target, force=force)
     for target, make in targets.items():
-        write_output(target, make())
-        print(f"  {target}")
+        write_file(target, make(), overwrite=force)
+        print(f"  {shown(target)}")
 
 
 def _figures(subject: Subject, pixels: Sequence[Pixel]) -> dict[str, Callable[..., bytes]]:
@@ -109,4 +115,4 @@ def write_html(subjects: Sequence[Subject], path: Path, field_count: int) -> Non
         second=rest[0].seen if rest else None,
         second_fields=fields[1] if rest else None,
     )
-    print(f"  {path}  {path.stat().st_size / 1e6:.1f} MB")
+    print(f"  {shown(path)}  {path.stat().st_size / 1e6:.1f} MB")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from glic_pyg.cli.console import naming, shown
 from glic_pyg.codec.api import codec_for_encoding
 from glic_pyg.codec.image_codec import ImageCodec, Precision
 from glic_pyg.codec.library import shipped_names
@@ -51,13 +52,14 @@ def subjects_of(args: argparse.Namespace) -> Iterator[Subject]:
 
 
 def _subject(args: argparse.Namespace, photo: str, codec: ImageCodec, precision: Precision) -> Subject:
-    picture = read_picture(photo, max_pixels=args.max_pixels)
-    seen = inspect_image(
-        codec.model,
-        picture.colour,
-        name=Path(photo).name,
-        weights=codec.name if precision == "float32" else f"{codec.name}, {precision}",
-        quality=args.quality,
-        precision=precision,
-    )
+    with naming(photo):
+        picture = read_picture(photo, max_pixels=args.max_pixels)
+        seen = inspect_image(
+            codec.model,
+            picture.colour,
+            name=shown(Path(photo).name),
+            weights=codec.name if precision == "float32" else f"{codec.name}, {precision}",
+            quality=args.quality,
+            precision=precision,
+        )
     return Subject(codec.model, seen)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from glic_pyg.cli.file_output import write_output
+from glic_pyg.files import write_file
 
 __all__ = ["JobRecord", "find_records", "read_metrics", "read_record", "write_metrics", "write_record"]
 
@@ -50,7 +50,7 @@ def read_record(folder: Path) -> JobRecord | None:
 
 def write_record(folder: Path, record: JobRecord) -> None:
     """Keep the record in the job's folder."""
-    write_output(folder / _RECORD, (json.dumps(asdict(record), indent=1) + "\n").encode())
+    write_file(folder / _RECORD, json.dumps(asdict(record), indent=1) + "\n")
 
 
 def find_records(folder: Path) -> dict[str, JobRecord]:
@@ -68,4 +68,4 @@ def read_metrics(folder: Path) -> dict[str, float]:
 
 def write_metrics(folder: Path, metrics: Mapping[str, float]) -> None:
     """Keep the final values of a run in its folder."""
-    write_output(folder / _METRICS, (json.dumps(dict(sorted(metrics.items())), indent=1) + "\n").encode())
+    write_file(folder / _METRICS, (json.dumps(dict(sorted(metrics.items())), indent=1) + "\n"))

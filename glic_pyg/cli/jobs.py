@@ -1,24 +1,20 @@
-"""Many files at once: which becomes which, one after the other, a failure here and there, a progress bar."""
+"""Many files at once: which becomes which, and one after the other."""
 
 from __future__ import annotations
 
 import argparse
-import contextlib
+import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Generic, TypeVar
 
-from rich.console import Console
-from rich.progress import Progress
+from glic_pyg.cli.console import PIPE, CommandError, FileBatch, say, sentence_of, shown
+from glic_pyg.cli.paths import check_ending, check_output, expand_folders, is_stream, open_input, taken
+from glic_pyg.files import write_file
 
-from glic_pyg.cli.file_output import check_output, write_output
-from glic_pyg.codec.errors import GlicError
-
-__all__ = ["PIPE", "Job", "Result", "plan_jobs", "run_jobs"]
-
-PIPE = "-"
+__all__ = ["Job", "Result", "Work", "add_job_options", "plan_jobs", "run_jobs"]
 
 
 @dataclass(frozen=True)
@@ -46,89 +42,167 @@ class Result:
     warnings: tuple[str, ...] = ()
 
 
+T = TypeVar("T")
+Work = Callable[[T, Job], Result]
+
+
+def add_job_options(parser: argparse.ArgumentParser, *, source: str, result: str) -> None:
+    """Add the paths and what happens to files that exist."""
+    parser.add_argument(
+        "paths",
+        nargs="+",
+        metavar="PATH",
+        help=f"one {source} and one {result} ('-' for pipes), or any number of {source}s and folders with -o",
+    )
+    parser.add_argument("-o", "--output-dir", metavar="DIR", help=f"make a {result} of every {source} in DIR")
+    existing = parser.add_mutually_exclusive_group()
+    existing.add_argument("-f", "--force", action="store_true", help="overwrite files that exist")
+    existing.add_argument(
+        "--skip-existing", action="store_true", help="leave files that exist as they are, which is no error"
+    )
+    parser.add_argument(
+        "--keep-extension",
+        action="store_true",
+        help="with -o: add the extension, to keep a.x and a.y apart",
+    )
+
+
 def plan_jobs(
-    parser: argparse.ArgumentParser, paths: Sequence[str], output_dir: str | None, suffix: str
+    parser: argparse.ArgumentParser,
+    args: argparse.Namespace,
+    *,
+    suffix: str,
+    endings: Collection[str],
+    inputs: Callable[[], Collection[str]],
 ) -> list[Job]:
-    """Pair inputs with outputs; wrong usage ends the program with code 2 and a sentence."""
-    if output_dir is None:
-        if len(paths) != 2:
+    """Pair inputs with outputs; wrong usage ends the program with code 2 and a sentence.
+
+    Args:
+        parser: of the command.
+        args: what :func:`add_job_options` added.
+        suffix: of outputs in a folder.
+        endings: what the name of an output may end in: so an input that a shell's pattern puts in the place
+            of the output is not overwritten.
+        inputs: extensions of the files to take from a folder.
+
+    Raises:
+        GlicError: a folder holds no input.
+    """
+    if args.output_dir is None:
+        if len(args.paths) != 2:
             parser.error("give one input and one output, or any number of inputs with -o DIR")
-        return [Job(paths[0], paths[1])]
-    if PIPE in paths:
+        job = Job(*args.paths)
+        if os.path.isdir(job.source):
+            parser.error(f"{shown(job.source)} is a folder; give its output folder with -o DIR")
+        check_ending(parser, job.target, endings, "; for several files give -o DIR")
+        return [job]
+    if PIPE in args.paths:
         parser.error("standard input has no name to go into -o DIR; give an output instead")
-    jobs = [Job(path, str(Path(output_dir) / (Path(path).stem + suffix))) for path in paths]
-    seen: dict[str, str] = {}
-    for job in jobs:
-        if job.target in seen:
-            parser.error(f"{seen[job.target]} and {job.source} would both become {job.target}")
-        seen[job.target] = job.source
-    Path(output_dir).mkdir(parents=True, exist_ok=True)
+    if os.path.lexists(args.output_dir) and not os.path.isdir(args.output_dir):
+        parser.error(f"{shown(args.output_dir)} is a file; -o takes a folder")
+    sources = args.paths
+    if any(map(os.path.isdir, sources)):
+        sources = expand_folders(parser.prog.removeprefix("glic "), sources, inputs())
+    folder = Path(args.output_dir)
+    names = [Path(path).name if args.keep_extension else Path(path).stem for path in sources]
+    jobs = [Job(path, str(folder / (name + suffix))) for path, name in zip(sources, names, strict=True)]
+    _check_clashes(parser, jobs)
+    folder.mkdir(parents=True, exist_ok=True)
     return jobs
 
 
+def _check_clashes(parser: argparse.ArgumentParser, jobs: Sequence[Job]) -> None:
+    seen: dict[str, str] = {}
+    for job in jobs:
+        if job.target not in seen:
+            seen[job.target] = job.source
+            continue
+        first = seen[job.target]
+        if Path(first).name == Path(job.source).name:
+            way_out = "give each an output folder of its own"
+        else:
+            way_out = "keep their extensions with --keep-extension"
+        both = f"{shown(first)} and {shown(job.source)}"
+        parser.error(f"{both} would both become {shown(job.target)}; {way_out}")
+
+
 def run_jobs(
-    command: str, jobs: Sequence[Job], work: Callable[[BinaryIO, Job], Result], *, force: bool
+    command: str,
+    jobs: Sequence[Job],
+    read: Callable[[BinaryIO], T],
+    prepare: Callable[[], Work[T]],
+    args: argparse.Namespace,
 ) -> int:
-    """Do every job; a file that fails is named on standard error and the others go on.
+    """Do every job; one that fails is named on standard error and the others run.
 
     Args:
         command: for messages.
         jobs: what to make of what.
-        work: turns an open source into a result; a pipe cannot be seeked.
-        force: overwrite files that exist.
+        read: reads one input.
+        prepare: is called when the first input has been read, and returns what makes a result of it. What
+            this function raises ends the command, what a job raises does not.
+        args: what :func:`add_job_options` added.
 
     Returns:
         0 if all went well, else 1.
     """
-    failures = 0
-    console = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
-    with _progress(console, len(jobs)) as advance:
+    runner = _Runner(read, prepare, args.force, args.skip_existing)
+    with FileBatch(command, len(jobs)) as batch:
         for job in jobs:
-            try:
-                result = _do(job, work, force)
-            except (GlicError, OSError) as error:
-                failures += 1
-                console.print(f"glic {command}: {_shown(job.source)}: {_sentence(error)}")
+            with batch.file(job.source):
+                runner.run(job, batch)
+    if runner.skipped:
+        files = "file" if len(jobs) == 1 else f"of {len(jobs)} files"
+        say(f"glic {command}: {runner.skipped} {files} skipped, because the output exists.")
+    return 1 if batch.failed else 0
+
+
+class _Runner(Generic[T]):
+    """Runs one job after the other."""
+
+    def __init__(
+        self,
+        read: Callable[[BinaryIO], T],
+        prepare: Callable[[], Work[T]],
+        force: bool,
+        skip_existing: bool,
+    ) -> None:
+        self.force, self.skip_existing = force, skip_existing
+        self.skipped = 0
+        self._read, self._prepare = read, prepare
+        self._work: Work[T] | None = None
+
+    def run(self, job: Job, batch: FileBatch) -> None:
+        """Make one file and say what became of it."""
+        path = Path(job.target)
+        if self.skip_existing and job.target != PIPE and os.path.lexists(path) and not is_stream(path):
+            self.skipped += 1
+            return
+        check_output(path, force=self.force, sources=[job.source])
+        result = self._make(job)
+        try:
+            if job.target == PIPE:
+                sys.stdout.buffer.write(result.data)
+                sys.stdout.buffer.flush()
             else:
-                console.print(f"{_shown(job.source)} -> {_shown(job.target)}: {result.summary}")
-                for note in result.notes:
-                    console.print(f"  note: {note}")
-                for warning in result.warnings:
-                    console.print(f"  WARNING: {warning}", style="bold yellow")
-            advance()
-    if failures and len(jobs) > 1:
-        console.print(f"glic {command}: {failures} of {len(jobs)} files failed.")
-    return 1 if failures else 0
+                write_file(path, result.data, overwrite=self.force)
+        except FileExistsError:  # since the work began
+            if self.skip_existing:
+                self.skipped += 1
+                return
+            raise taken(path) from None
+        batch.say(f"{shown(job.source)} -> {shown(job.target)}: {result.summary}")
+        for note in result.notes:
+            batch.say(f"  note: {note}")
+        for warning in result.warnings:
+            batch.say(f"  WARNING: {warning}", style="bold yellow")
 
-
-def _do(job: Job, work: Callable[[BinaryIO, Job], Result], force: bool) -> Result:
-    check_output(job.source, job.target, force)
-    if job.source == PIPE:
-        result = work(sys.stdin.buffer, job)
-    else:
-        with open(job.source, "rb") as source:
-            result = work(source, job)
-    if job.target == PIPE:
-        sys.stdout.buffer.write(result.data)
-        sys.stdout.buffer.flush()
-    else:
-        write_output(Path(job.target), result.data)
-    return result
-
-
-@contextlib.contextmanager
-def _progress(console: Console, count: int) -> Iterator[Callable[[], None]]:
-    """A bar for several files on a terminal, nothing otherwise."""
-    with Progress(console=console, transient=True, disable=count < 2 or not console.is_terminal) as bar:
-        task = bar.add_task("files", total=count)
-        yield lambda: bar.advance(task)
-
-
-def _shown(path: str) -> str:
-    return "(pipe)" if path == PIPE else path
-
-
-def _sentence(error: Exception) -> str:
-    if isinstance(error, OSError) and error.strerror:
-        return f"{error.strerror}{f' ({error.filename})' if error.filename else ''}."
-    return str(error)
+    def _make(self, job: Job) -> Result:
+        with open_input(job.source) as stream:
+            source = self._read(stream)
+        if self._work is None:
+            try:
+                self._work = self._prepare()
+            except Exception as error:
+                raise CommandError(sentence_of(error)) from error
+        return self._work(source, job)

@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import NamedTuple
 
 import glic_pyg
+from glic_pyg.cli.console import print_traceback, run_program, say, sentence_of, shown
 from glic_pyg.codec.errors import GlicError
 
 __all__ = ["COMMANDS", "Command", "main"]
@@ -44,18 +45,23 @@ COMMANDS = (
 )
 
 _OK, _FAILED, _USAGE, _INTERRUPTED = 0, 1, 2, 130
+_WITH_CODE_OF_USERS = ("train",)
+"""Commands whose configuration names classes: where one of these fails, a traceback says where."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command.
 
     Args:
-        argv: the arguments after ``glic``; ``sys.argv`` by default.
+        argv: the arguments after ``glic``. By default those of the process, which then has no other purpose:
+            its standard streams, warnings and signals are prepared for the command.
 
     Returns:
         0 when all went well, 1 for an error with a file or at run time, 2 for wrong usage, 130 after Ctrl-C.
     """
-    arguments = list(sys.argv[1:] if argv is None else argv)
+    if argv is None:
+        return run_program(lambda: main(sys.argv[1:]))
+    arguments = list(argv)
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         print(_help())
         return _OK if arguments else _USAGE
@@ -67,7 +73,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _run(command, arguments[1:])
     close = difflib.get_close_matches(arguments[0], [command.name for command in COMMANDS], n=1)
     hint = f"did you mean '{close[0]}'?" if close else "see glic --help."
-    print(f"glic: there is no command '{arguments[0]}'; {hint}", file=sys.stderr)
+    say(f"glic: there is no command '{shown(arguments[0])}'; {hint}")
     return _USAGE
 
 
@@ -75,13 +81,15 @@ def _run(command: Command, arguments: list[str]) -> int:
     try:
         return int(import_module(command.module).main(arguments))
     except KeyboardInterrupt:
-        print(f"glic {command.name}: interrupted; no unfinished file was left.", file=sys.stderr)
+        say(f"glic {command.name}: interrupted; no unfinished file was left.")
         return _INTERRUPTED
     except BrokenPipeError:
-        sys.stderr.close()  # nobody reads on: end quietly, as other filters do
-        return _FAILED
-    except (GlicError, OSError) as error:
-        print(f"glic {command.name}: {error}", file=sys.stderr)
+        return _FAILED  # nobody reads on: end quietly, as other filters do
+    except Exception as error:
+        if command.name in _WITH_CODE_OF_USERS and not isinstance(error, GlicError | OSError):
+            raise
+        say(f"glic {command.name}: {sentence_of(error)}")
+        print_traceback()
         return _FAILED
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 
 from glic_pyg.codec.container import DEFAULT_MAX_PIXELS
 from glic_pyg.codec.errors import GlicError
@@ -10,7 +11,6 @@ from glic_pyg.codec.goal import DEFAULT_QUALITY, Goal, one_goal
 
 __all__ = [
     "add_coding_options",
-    "add_file_options",
     "add_rate_options",
     "choose_device",
     "goal_of",
@@ -27,25 +27,13 @@ def positive(text: str) -> int:
     return value
 
 
-def add_file_options(parser: argparse.ArgumentParser, *, source: str, result: str) -> None:
-    """Add the paths, ``-o`` and ``--force``."""
-    parser.add_argument(
-        "paths",
-        nargs="+",
-        metavar="PATH",
-        help=f"one {source} and one {result} ('-' for pipes), or any number of {source}s with -o",
-    )
-    parser.add_argument("-o", "--output-dir", metavar="DIR", help=f"make a {result} of every {source} in DIR")
-    parser.add_argument("-f", "--force", action="store_true", help="overwrite files that exist")
-
-
 def add_coding_options(parser: argparse.ArgumentParser) -> None:
     """Add what encoding and decoding have in common."""
     parser.add_argument("--weights", metavar="FILE", help="a .safetensors or released .pth.tar file to use")
     parser.add_argument(
         "--device", default="auto", help="cpu, cuda or auto (default: cuda where there is one)"
     )
-    parser.add_argument("--threads", type=positive, metavar="N", help="CPU threads (default: torch's choice)")
+    parser.add_argument("--threads", type=_threads, metavar="N", help="CPU threads (default: torch's choice)")
     parser.add_argument(
         "--precision",
         choices=("float32", "bf16"),
@@ -113,8 +101,27 @@ def choose_device(name: str) -> str:
 
 
 def set_threads(count: int | None) -> None:
-    """Limit torch to ``count`` CPU threads, if given."""
+    """Limit torch to ``count`` CPU threads, if given.
+
+    Raises:
+        GlicError: there is no such number of threads, or it makes no sense on this machine.
+    """
     import torch
 
     if count is not None:
-        torch.set_num_threads(count)
+        torch.set_num_threads(_checked_threads(count))
+
+
+def _checked_threads(count: int) -> int:
+    most = max(16, 4 * (os.cpu_count() or 1))
+    if not 1 <= count <= most:
+        raise GlicError(f"The number of threads is 1 to {most} on this machine, not {count}.")
+    return count
+
+
+def _threads(text: str) -> int:
+    """A number of threads, for argparse."""
+    try:
+        return _checked_threads(positive(text))
+    except GlicError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None

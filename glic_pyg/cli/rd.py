@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
-from glic_pyg.cli.file_output import check_output, write_output
+from glic_pyg.cli.paths import check_output
+from glic_pyg.files import write_file
 
 if TYPE_CHECKING:
     from glic_pyg.evaluation.bjontegaard_delta import Method
@@ -83,7 +84,7 @@ def _targets(args: argparse.Namespace) -> list[Path]:
     name = "-".join(part for part in ("rd", args.data_set, args.metric) if part)
     targets = [folder / f"{name}.{kind}" for kind in ("png", "svg", "html")]
     for target in targets:
-        check_output("", str(target), args.force)
+        check_output(target, force=args.force)
     return targets
 
 
@@ -95,9 +96,10 @@ def _draw(curves: Sequence[Curve], args: argparse.Namespace, targets: Sequence[P
     for target in targets:
         kind = target.suffix.removeprefix(".")
         if kind == "html":
-            write_output(target, curves_page(curves, title).encode())
+            made: str | bytes = curves_page(curves, title)
         else:
-            write_output(target, curves_figure(curves, args.metric, title, right=args.right, kind=kind))
+            made = curves_figure(curves, args.metric, title, right=args.right, kind=kind)
+        write_file(target, made, overwrite=args.force)
         print(f"  {target}")
 
 

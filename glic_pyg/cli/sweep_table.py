@@ -8,9 +8,9 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from glic_pyg.cli.file_output import write_output
 from glic_pyg.cli.job_record import JobRecord, find_records
 from glic_pyg.evaluation.markdown_table import markdown_table
+from glic_pyg.files import write_file
 
 __all__ = ["TABLE", "as_csv", "as_markdown", "find_sweep", "sweep_rows", "write_plan", "write_table"]
 
@@ -31,7 +31,7 @@ def write_plan(folder: Path, jobs: Mapping[str, Sequence[str]]) -> None:
         jobs: the overrides of each job by its expected folder, relative to the sweep's.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    write_output(folder / _PLAN, (json.dumps(jobs, indent=1) + "\n").encode())
+    write_file(folder / _PLAN, json.dumps(jobs, indent=1) + "\n")
 
 
 def find_sweep(folder: Path) -> Path | None:
@@ -64,8 +64,8 @@ def _not_started(overrides: Sequence[str], other: JobRecord | None) -> JobRecord
 def write_table(folder: Path) -> Rows:
     """Write ``table.csv`` and ``table.md`` into the sweep's folder and return the rows."""
     rows = sweep_rows(folder)
-    write_output(folder / f"{TABLE}.csv", as_csv(rows).encode())
-    write_output(folder / f"{TABLE}.md", as_markdown(rows).encode())
+    write_file(folder / f"{TABLE}.csv", as_csv(rows))
+    write_file(folder / f"{TABLE}.md", as_markdown(rows))
     return rows
 
 

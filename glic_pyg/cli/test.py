@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
-from rich.console import Console
-from rich.progress import Progress
 
+from glic_pyg.cli.console import FileBatch, shown
 from glic_pyg.cli.hydra_app import run_hydra_app
 from glic_pyg.cli.job_record import write_metrics
 from glic_pyg.cli.options import choose_device, set_threads
 from glic_pyg.cli.processes import end_with_parent
 from glic_pyg.cli.sweep_job import in_sweep, run_sweep_job
-from glic_pyg.cli.test_inputs import classical_codecs, learned_codecs, pictures, say
+from glic_pyg.cli.test_inputs import classical_codecs, learned_codecs, pictures
 from glic_pyg.cli.test_output import check_output_folder, figures_of, print_means, write_outputs
 from glic_pyg.codec.errors import GlicError
 
@@ -110,21 +109,12 @@ def measure(
 
 def _measure_all(rungs: Sequence[Rung], images: Sequence[ImageFile]) -> list[Comparison]:
     """Measure one image after the other; one that fails is named and the others go on."""
-    from glic_pyg.data.image_file import UnreadableImage
     from glic_pyg.evaluation.comparison import measure_ladder
 
-    console, found = Console(stderr=True), []
-    with (
-        TemporaryDirectory() as folder,
-        Progress(console=console, transient=True, disable=not console.is_terminal) as bar,
-    ):
-        task = bar.add_task("images", total=len(images))
+    found = []
+    with TemporaryDirectory() as folder, FileBatch("test", len(images), summary=False) as batch:
         for image in images:
-            name = Path(image.member or image.path).stem
-            bar.update(task, description=name)
-            try:
+            name = shown(Path(image.member or image.path).stem)
+            with batch.file(name):
                 found.append(measure_ladder(rungs, name, image.decode(), Path(folder)))
-            except (GlicError, UnreadableImage) as error:
-                say(f"{name}: {error}")
-            bar.advance(task)
     return found

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from rich.console import Console
-
+from glic_pyg.cli.console import say
 from glic_pyg.cli.trained_weights import find_weights, title_of
 from glic_pyg.codec.errors import GlicError
 
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from glic_pyg.data.image_file import ImageFile
     from glic_pyg.evaluation.classical.contract import ClassicalCodec, Pixels
 
-__all__ = ["TitledCodec", "classical_codecs", "learned_codecs", "pictures", "say"]
+__all__ = ["TitledCodec", "classical_codecs", "learned_codecs", "pictures"]
 
 _QUICK = ("jpeg", "jpeg2000", "webp", "avif", "jpegxl")
 _FETCHED = ("kodak", "clic", "clic-test2021", "tecnick")
@@ -71,7 +70,7 @@ def pictures(images: str, data: Path) -> list[ImageFile]:
         raise GlicError(f"The data set {images} is not here; fetch it: glic data get {images} -o {fetched}")
     catalogue = build_catalogue(images if Path(images).exists() or not fetched.exists() else fetched)
     for line in catalogue.unreadable:
-        say(line)
+        say(f"glic test: {line}")
     return list(catalogue.files)
 
 
@@ -108,12 +107,7 @@ def classical_codecs(wanted: str | Sequence[str]) -> list[ClassicalCodec]:
     found = []
     for codec in (CLASSICAL_CODECS[name] for name in names):
         if needed := codec.missing():
-            say(f"{codec.title} is left out; it needs {needed}")
+            say(f"glic test: {codec.title} is left out; it needs {needed}")
         else:
             found.append(codec)
     return found
-
-
-def say(what: str) -> None:
-    """One line on standard error."""
-    Console(stderr=True, highlight=False, soft_wrap=True, markup=False).print(f"glic test: {what}")

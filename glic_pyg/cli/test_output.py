@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
-from glic_pyg.cli.file_output import write_output
 from glic_pyg.codec.errors import GlicError
+from glic_pyg.files import write_file
 
 if TYPE_CHECKING:
     from glic_pyg.cli.test_inputs import TitledCodec
@@ -105,7 +105,7 @@ def write_outputs(folder: Path, comparisons: Sequence[Comparison], how: Provenan
             figure = curves_figure(curves, metric, title, right=right, kind=kind)
             made[f"curves-{metric}.{kind}"] = figure
     for name, data in made.items():
-        write_output(folder / name, data.encode() if isinstance(data, str) else data)
+        write_file(folder / name, data)
         print(f"  {folder / name}")
 
 

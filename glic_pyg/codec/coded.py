@@ -25,6 +25,7 @@ class Encoded:
         latent_bits: real bits of the latents stream.
         estimated_bits: bits the model's likelihoods predict for the latents; ``None`` unless asked for.
         notes: what about the source is not kept, and of a target not met.
+        psnr: of the decoded 8-bit image, alpha left out, in dB; ``None`` unless it was the target.
     """
 
     data: bytes
@@ -34,6 +35,7 @@ class Encoded:
     latent_bits: int
     estimated_bits: float | None
     notes: tuple[str, ...]
+    psnr: float | None = None
 
     @property
     def bpp(self) -> float:

@@ -19,6 +19,7 @@ __all__ = [
     "VARIABLE_RATE",
     "Field",
     "Header",
+    "header_name",
     "pack_header",
     "take_header",
 ]
@@ -89,6 +90,12 @@ def _take_bytes(data: bytes, start: int, count: int) -> tuple[bytes, int]:
     if start + count > len(data):
         raise TruncatedFile("The file ends inside its header; copy or download it again.")
     return data[start : start + count], start + count
+
+
+def header_name(name: str) -> str:
+    """The name of weights as a header can hold it: printable, and cut where it is too long."""
+    printable = "".join(character if character.isprintable() else "_" for character in name)
+    return printable.encode("utf-8")[:_MAX_NAME].decode("utf-8", "ignore") or "_"
 
 
 def _pack_name(name: str) -> bytes:

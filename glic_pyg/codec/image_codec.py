@@ -14,7 +14,7 @@ from glic_pyg.codec.coded import Decoded, Encoded
 from glic_pyg.codec.container import DEFAULT_MAX_PIXELS, Container, Stream, check_pixels, read_container
 from glic_pyg.codec.errors import CorruptFile, FixedRate, WeightsMismatch
 from glic_pyg.codec.goal import DEFAULT_QUALITY, Goal
-from glic_pyg.codec.header import HASH_BYTES, Header
+from glic_pyg.codec.header import HASH_BYTES, Header, header_name
 from glic_pyg.codec.latent_coder import LatentCoder, Precision
 from glic_pyg.codec.metadata import Metadata, inflate
 from glic_pyg.codec.padding import padded_size
@@ -33,7 +33,7 @@ class ImageCodec:
 
     Args:
         model: the backbone, with trained weights; it is moved to ``device`` and set to eval mode.
-        name: what the files shall call these weights.
+        name: what the files shall call these weights; shortened to what a header holds.
         weights_hash: SHA-256 of the weights, hex; the files carry its first 8 bytes.
         device: where to compute.
         precision: ``"bf16"`` runs g_a and g_s, never the entropy model, under bfloat16 autocast.
@@ -51,7 +51,7 @@ class ImageCodec:
         max_pixels: int = DEFAULT_MAX_PIXELS,
     ) -> None:
         self._coder = LatentCoder(model, device, precision)
-        self.name = name
+        self.name = header_name(name)
         self.hash_prefix = bytes.fromhex(weights_hash)[:HASH_BYTES]
         self.max_pixels = max_pixels
 

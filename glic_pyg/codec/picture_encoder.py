@@ -67,10 +67,12 @@ class PictureEncoder:
     def reach(self, goal: Goal) -> Encoded:
         """The file that meets a goal: 98 to 100 % of the bytes, 0 to 0.05 dB above the PSNR.
 
-        A picture so small that no quality hits these gets the nearest file on the right side, with a note.
+        An image so small that no quality hits these gets the nearest file on the right side, with a note. So
+        does a target that asks for nothing: more bytes than the highest quality needs, fewer dB than the
+        lowest gives.
 
         Raises:
-            OutOfReach: the lowest or the highest quality is not low or high enough.
+            OutOfReach: the lowest quality needs more bytes, or the highest gives fewer dB.
         """
         if goal.kind == "quality":
             return self.at(goal.value)
@@ -118,19 +120,28 @@ def _judged(found: Try[Encoded], window: Window, goal: Goal) -> Encoded:
     """The file that was found, with a note if it is not quite what was asked for.
 
     Raises:
-        OutOfReach: it is at the end of the qualities.
+        OutOfReach: it is at the end of the qualities, and worse than what was asked for.
     """
     encoded = found.result
+    if goal.kind == "psnr":
+        encoded = replace(encoded, psnr=found.measure if found.measure < _HIGHEST_PSNR else math.inf)
     if window.holds(found.measure):
         return encoded
     wanted = goal.text(goal.value)
     got = goal.text({"bytes": len(encoded.data), "bpp": encoded.bpp, "psnr": found.measure}[goal.kind])
-    end = "the lowest" if found.measure > window.most else "the highest"
-    if found.quality == (0 if end == "the lowest" else HIGHEST_QUALITY):
+    too_much = found.measure > window.most
+    end = "the lowest" if too_much else "the highest"
+    at_the_end = found.quality == (0 if too_much else HIGHEST_QUALITY)
+    if at_the_end and too_much == (goal.kind == "psnr"):
+        verb = "gives" if too_much else "needs only"
+        note = f"Quality {found.quality:g}, {end}, {verb} {got}, not {wanted}."
+    elif at_the_end:
         raise OutOfReach(
             f"This picture cannot be coded at {wanted}: quality {found.quality:g}, {end}, gives {got}."
         )
-    return replace(encoded, notes=(*encoded.notes, f"The nearest to {wanted} that was found is {got}."))
+    else:
+        note = f"The nearest to {wanted} that was found is {got}."
+    return replace(encoded, notes=(*encoded.notes, note))
 
 
 def _side_streams(picture: Picture) -> dict[Stream, bytes]:

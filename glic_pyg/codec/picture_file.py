@@ -32,12 +32,14 @@ class OutputFormat(NamedTuple):
         alpha: whether it holds alpha.
         metadata: which of exif, icc and xmp it holds.
         options: keyword arguments for saving a picture with this metadata.
+        colour: whether it holds more than grey.
     """
 
     pillow: str
     alpha: bool
     metadata: frozenset[str]
     options: Callable[[Metadata], dict[str, Any]]
+    colour: bool = True
 
 
 def _common(metadata: Metadata) -> dict[str, Any]:
@@ -86,7 +88,7 @@ OUTPUT_FORMATS = {
     "jpeg": _JPEG,
     "bmp": OutputFormat("BMP", False, frozenset(), lambda _: {}),
     "ppm": _PPM,
-    "pgm": _PPM,
+    "pgm": _PPM._replace(colour=False),
 }
 """What ``glic decode`` writes, by file name extension. JPEG is the only lossy one (quality 95, 4:4:4)."""
 
@@ -147,7 +149,7 @@ def write_picture(picture: Picture, extension: str) -> tuple[bytes, tuple[str, .
         extension: a key of ``OUTPUT_FORMATS``.
 
     Raises:
-        UnsupportedImage: the picture has alpha and the format has none, or the extension is unknown.
+        UnsupportedImage: the format cannot hold the picture's alpha or colour, or the extension is unknown.
     """
     if extension not in OUTPUT_FORMATS:
         raise UnsupportedImage(
@@ -158,6 +160,8 @@ def write_picture(picture: Picture, extension: str) -> tuple[bytes, tuple[str, .
         raise UnsupportedImage(
             f"The picture has alpha, which {kind.pillow} cannot hold; choose png, webp or tiff."
         )
+    if not picture.grey and not kind.colour:
+        raise UnsupportedImage(f"The picture has colour, which .{extension} cannot hold; choose ppm or png.")
     out = io.BytesIO()
     Image.fromarray(picture.array()).save(out, kind.pillow, **kind.options(picture.metadata))
     present = [key for key in ("exif", "icc", "xmp") if getattr(picture.metadata, key)]

@@ -20,7 +20,6 @@ __all__ = ["SUFFIXES", "DataError", "ImageFile", "UnreadableImage"]
 SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 """What counts as a picture in folders and shards."""
 
-_FAULTS = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
 _WIDE_MODES = ("I", "F")  # Pillow would clip their samples at 255
 
 
@@ -28,7 +27,7 @@ class DataError(GlicError):
     """A data set cannot be used as it is; the message is one sentence for the user."""
 
 
-class UnreadableImage(ValueError):
+class UnreadableImage(GlicError, ValueError):
     """A single picture could not be decoded; the message names it and says why."""
 
 
@@ -84,6 +83,7 @@ class ImageFile:
             yield
         except Image.UnidentifiedImageError:
             raise UnreadableImage(f"{self.name}: not a picture") from None
-        except _FAULTS as error:
-            reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+        except Exception as error:  # Pillow's decoders share no error type
+            reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+            reason = " ".join(reason.split()) or type(error).__name__
             raise UnreadableImage(f"{self.name}: {reason}") from error

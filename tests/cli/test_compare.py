@@ -78,7 +78,7 @@ def test_a_folder_stands_for_its_pictures(capsys: Capture) -> None:
     Path("set").mkdir()
     Path("set/notes.txt").write_text("no picture")
     assert main(["compare", "set"]) == 1
-    assert "The folder set holds no pictures" in capsys.readouterr().err
+    assert "The folder set holds no .bmp or " in capsys.readouterr().err
     for name in ("b.jpg", "a.png"):
         os.link(name, Path("set") / name)
     main(["compare", "set", "--json", "out.json"])

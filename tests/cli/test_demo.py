@@ -43,7 +43,7 @@ def test_nothing_is_overwritten_unasked(capsys: Capture) -> None:
 
 def test_a_picture_that_is_not_there(capsys: Capture) -> None:
     assert main(["demo", "missing.png"]) == 1
-    assert capsys.readouterr().err == "glic demo: There is no picture missing.png.\n"
+    assert capsys.readouterr().err == "glic demo: There is no image missing.png.\n"
     assert not Path("demo").exists()
 
 

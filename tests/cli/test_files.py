@@ -105,7 +105,7 @@ def test_a_failed_write_leaves_the_old_file(monkeypatch: pytest.MonkeyPatch, fol
     [
         (["encode", "a.png", "no/where.glic"], "The folder no does not exist; create it first."),
         (["encode", "a.png", "."], ". is a folder"),
-        (["encode", "a.png", "a.png"], "Input and output are the same file"),
+        (["decode", "a.png", "a.png", "--force"], "Input and output are the same file"),
         (["encode", "a.png", "x.glic", "--device", "abacus"], "cannot use the device 'abacus'"),
         (["encode", "a.png", "x.glic", "--max-pixels", "100"], "--max-pixels"),
         (["encode", "a.png", "x.glic", "--weights", "no.safetensors"], "no weights at"),
@@ -129,7 +129,9 @@ def test_errors_are_one_sentence(arguments: list[str], sentence: str, capsys: Ca
         (["encode", "a.png", "b.jpg", "c"], "give one input and one output"),
         (["encode", "a.png", "a.jpg", "-o", "out"], "would both become"),
         (["encode", "-", "-o", "out"], "standard input has no name"),
+        (["encode", "a.png", "b"], "b should end in .glic"),
         (["encode", "a.png", "b", "--threads", "0"], "not at least 1"),
+        (["encode", "a.png", "b", "--threads", "100000"], "on this machine, not 100000"),
         (["encode", "a.png", "b", "--quality", "101"], "from 0 to 100, not 101"),
         (["encode", "a.png", "b", "--quality", "high"], "invalid float value: 'high'"),
         (["encode", "a.png", "b", "--target-bytes", "0"], "above 0, not 0 bytes"),
@@ -177,6 +179,8 @@ def test_info(capsys: Capture) -> None:
     assert (facts["model"], facts["width"], facts["height"], facts["mode"]) == ("tiny", 56, 40, "RGB")
     assert facts["bytes"] == os.path.getsize("a.glic")
     assert facts["bpp"] == pytest.approx(8 * facts["bytes"] / (56 * 40))
+    assert main(["info", "a.glic", "a.glic", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)[0] == {"file": "a.glic", **facts}
     assert main(["info", "a.glic"]) == 0
     text = capsys.readouterr().out
     assert "width           56" in text and f"latents {facts['streams']['latents']}" in text

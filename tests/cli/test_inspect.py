@@ -124,7 +124,7 @@ def test_a_model_without_graphs(capsys: Capture) -> None:
     [
         (["--export", "a.csv"], "There is no export to 'a.csv'; end it in .npz, .pt"),
         (["--export", "nowhere/a.npz"], "The folder nowhere does not exist"),
-        (["-o", "b.jpg"], "b.jpg exists; overwrite it with --force."),
+        (["-o", "b.jpg"], "The page b.jpg should end in .html."),
         (["--figures", "out", "--at", "900,1"], "The place 900,1 is not on a photo of 56 x 40 pixels."),
         (["--quality", "200"], "A quality is a number from 0 to 100"),
         (["--against", "missing.png"], "missing.png"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -35,13 +36,17 @@ def test_quality_costs_bytes() -> None:
     assert encoded() == encoded("--quality", "50")
 
 
-def test_targets() -> None:
+def test_targets(capsys: Capture) -> None:
     size = len(encoded("--quality", "80"))
     assert size * 0.98 <= len(encoded("--target-bytes", str(size))) <= size
     bpp = 8 * size / (56 * 40)
     assert bpp * 0.98 <= glic_pyg.open_info(encoded("--target-bpp", str(bpp))).bpp <= bpp
     finer, coarser = encoded("--target-psnr", "28"), encoded("--target-psnr", "25")
     assert len(finer) > len(coarser)
+    reached = [
+        float(psnr) for psnr in re.findall(r", quality [\d.]+, ([\d.]+) dB\n", capsys.readouterr().err)
+    ]
+    assert len(reached) == 2 and 28 <= reached[0] < 28.5 and 25 <= reached[1] < 25.5
 
 
 def test_a_target_holds_for_every_file() -> None:
@@ -54,6 +59,9 @@ def test_out_of_reach_is_one_sentence(capsys: Capture) -> None:
     said = capsys.readouterr().err
     assert "cannot be coded at 10 bytes: quality 0, the lowest, gives" in said and said.count("\n") == 1
     assert not Path("a.glic").exists()
+    assert encoded("--target-bytes", "1000000") == encoded("--quality", "100")
+    assert "note: Quality 100, the highest, needs only " in capsys.readouterr().err
+    assert encoded("--target-psnr", "2") == encoded("--quality", "0")
 
 
 def test_a_small_picture_that_misses_its_target_is_said(capsys: Capture) -> None:

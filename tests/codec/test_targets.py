@@ -44,10 +44,8 @@ def test_target_psnr_of_grey(variable_codec: ImageCodec, smooth: np.ndarray) -> 
     ("goal", "sentence"),
     [
         (Goal("bytes", 60), "cannot be coded at 60 bytes: quality 0, the lowest, gives"),
-        (Goal("bytes", 10**6), "cannot be coded at 1,000,000 bytes: quality 100, the highest, gives"),
         (Goal("bpp", 0.001), "cannot be coded at 0.001 bpp: quality 0, the lowest, gives"),
         (Goal("psnr", 90), "cannot be coded at 90.00 dB: quality 100, the highest, gives"),
-        (Goal("psnr", 5), "cannot be coded at 5.00 dB: quality 0, the lowest, gives"),
     ],
 )
 def test_out_of_reach_is_one_sentence(
@@ -56,6 +54,34 @@ def test_out_of_reach_is_one_sentence(
     with pytest.raises(OutOfReach, match=sentence) as said:
         variable_codec.encode(smooth, goal=goal)
     assert str(said.value).endswith((" bytes.", " bpp.", " dB."))
+
+
+@pytest.mark.parametrize(
+    ("goal", "quality", "note"),
+    [
+        (
+            Goal("bytes", 10**6),
+            100,
+            "Quality 100, the highest, needs only {size:,} bytes, not 1,000,000 bytes.",
+        ),
+        (Goal("bpp", 99), 100, "Quality 100, the highest, needs only {bpp:.4g} bpp, not 99 bpp."),
+        (Goal("psnr", 5), 0, "Quality 0, the lowest, gives {psnr:.2f} dB, not 5.00 dB."),
+    ],
+)
+def test_a_target_that_asks_for_nothing_is_met_with_a_note(
+    variable_codec: ImageCodec, smooth: np.ndarray, goal: Goal, quality: float, note: str
+) -> None:
+    encoded = variable_codec.encode(smooth, goal=goal)
+    assert encoded.data == variable_codec.encode(smooth, goal=Goal("quality", quality)).data
+    psnr = psnr_of(variable_codec, encoded.data, smooth)
+    assert encoded.notes == (note.format(size=len(encoded.data), bpp=encoded.bpp, psnr=psnr),)
+
+
+def test_the_psnr_that_was_reached_is_told(variable_codec: ImageCodec, smooth: np.ndarray) -> None:
+    for target in (5, 28):
+        encoded = variable_codec.encode(smooth, goal=Goal("psnr", target))
+        assert encoded.psnr == psnr_of(variable_codec, encoded.data, smooth)
+    assert variable_codec.encode(smooth).psnr is None
 
 
 def test_a_picture_too_small_to_hit_the_target(variable_codec: ImageCodec, pixels: np.ndarray) -> None:
