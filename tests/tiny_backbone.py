@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from compressai.entropy_models import EntropyBottleneck, GaussianConditional
 from torch import Tensor, nn
-from torch.func import functional_call
 from torch.nn import functional as F
 
 from glic_pyg.models.contract import SymbolChannel
+from glic_pyg.models.float64_network import in_float64
 from glic_pyg.models.gain import Gain
 
 
@@ -54,10 +54,10 @@ class TinyBackbone(nn.Module):
     ) -> Tensor:
         z = None if y is None else self.h_a(y)
         z_hat = channel.factorized(self.bottleneck, (1, 4, shape[0] // 4, shape[1] // 4), z)
-        side = F.interpolate(_in_float64(self.h_s, z_hat), scale_factor=4.0)
+        side = F.interpolate(in_float64(self.h_s, z_hat), scale_factor=4.0)
         first, second = (None, None) if y is None else y.chunk(2, 1)
         first_hat = _gaussian(channel, side, first)
-        second_hat = _gaussian(channel, _in_float64(self.context, torch.cat([side, first_hat], 1)), second)
+        second_hat = _gaussian(channel, in_float64(self.context, torch.cat([side, first_hat], 1)), second)
         return torch.cat([first_hat, second_hat], 1)
 
     def latent_codec(self, y: Tensor) -> dict[str, Any]:
@@ -84,8 +84,3 @@ def _gaussian(channel: SymbolChannel, parameters: Tensor, values: Tensor | None)
 def _estimate(parameters: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
     means, scales = parameters.chunk(2, 1)
     return GaussianConditional(None)(values, F.softplus(scales), means, training=False)
-
-
-def _in_float64(network: nn.Module, x: Tensor) -> Tensor:
-    weights = {name: weight.double() for name, weight in network.named_parameters()}
-    return functional_call(network, weights, (x.double(),))

@@ -1,12 +1,16 @@
-"""Float32 networks run in float64: what encoder and decoder must agree on is computed this way."""
+"""Float32 networks run in float64: what encoder and decoder must agree on is computed this way.
+
+The float64 network is a module of its own. The float32 module is only read, so any number of threads may
+run it at the same time.
+"""
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
 from torch import Tensor, nn
-from torch.func import functional_call
 
 
 def float64_network(module: nn.Module) -> Callable[..., Tensor]:
@@ -14,8 +18,8 @@ def float64_network(module: nn.Module) -> Callable[..., Tensor]:
 
     For networks that run again and again; the copy takes twice the memory of the module.
     """
-    weights = {name: p.double() for name, p in module.named_parameters()}
-    return lambda *inputs: functional_call(module, weights, tuple(map(_double, inputs)))
+    network = _float64_copy(module)
+    return lambda *inputs: network(*map(_double, inputs))
 
 
 def in_float64(module: nn.Module, *inputs: Any) -> Tensor:
@@ -30,6 +34,18 @@ def in_float64(module: nn.Module, *inputs: Any) -> Tensor:
             x = in_float64(layer, x)
         return x
     return float64_network(module)(*inputs)
+
+
+def _float64_copy(module: nn.Module) -> nn.Module:
+    """The same module with float64 parameters; buffers, hooks and settings are shared with the original."""
+    twin = copy.copy(module)
+    twin._parameters = {name: None if p is None else _converted(p) for name, p in module._parameters.items()}
+    twin._modules = {name: None if m is None else _float64_copy(m) for name, m in module._modules.items()}
+    return twin
+
+
+def _converted(parameter: Tensor) -> Any:
+    return parameter.detach().double()
 
 
 def _double(argument: Any) -> Any:
