@@ -188,13 +188,17 @@ def print_traceback() -> None:
         traceback.print_exc()
 
 
-def run_program(command: Callable[[], int]) -> int:
+def run_program(command: Callable[[], int], *, trains: bool = False) -> int:
     """Run a command as this process's only purpose.
 
     Closed standard streams are replaced, characters that a stream cannot encode are escaped, warnings meant
     for developers are hidden, and SIGTERM and SIGHUP end the program as an exception does, so that nothing
     unfinished stays. Output that cannot be written is an error, said in a sentence; a reader that closed its
     pipe needs none.
+
+    Args:
+        command: returns an exit code.
+        trains: it handles SIGTERM itself, after the step it is in, and its libraries' warnings are for users.
 
     Returns:
         The exit code.
@@ -204,11 +208,15 @@ def run_program(command: Callable[[], int]) -> int:
     with suppress(AttributeError):  # no plain text stream
         sys.stderr.reconfigure(errors="backslashreplace")
     if not sys.warnoptions:
-        warnings.simplefilter("ignore")
+        if trains:
+            warnings.showwarning = _print_warning
+        else:
+            warnings.simplefilter("ignore")
     logging.raiseExceptions = False  # a log line that cannot be printed is no traceback
-    for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
-        if signal.getsignal(number) is signal.SIG_DFL:
-            signal.signal(number, _end)
+    if hasattr(signal, "SIGHUP"):
+        _handle(signal.SIGHUP, _terminate if trains else _end)
+    if not trains:
+        _handle(signal.SIGTERM, _end)
     try:
         code = command()
     except SystemExit as end:
@@ -221,8 +229,24 @@ def run_program(command: Callable[[], int]) -> int:
     return max(_flushed(code), int(_lost_messages))
 
 
+def _handle(number: signal.Signals, handler: Callable[[int, FrameType | None], None]) -> None:
+    """Handle a signal, unless whoever started the program decided otherwise, as ``nohup`` does."""
+    if signal.getsignal(number) is signal.SIG_DFL:
+        signal.signal(number, handler)
+
+
 def _end(number: int, frame: FrameType | None) -> None:
     raise SystemExit(128 + number)
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    signal.raise_signal(signal.SIGTERM)
+
+
+def _print_warning(message: Warning | str, category: type[Warning], *_: Any) -> None:
+    """A warning as a line for users: without the line of source code that it comes from."""
+    if issubclass(category, UserWarning):
+        say(f"glic: {' '.join(str(message).split())}")
 
 
 def _exit_code(end: SystemExit) -> int:

@@ -60,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         0 when all went well, 1 for an error with a file or at run time, 2 for wrong usage, 130 after Ctrl-C.
     """
     if argv is None:
-        return run_program(lambda: main(sys.argv[1:]))
+        return run_program(lambda: main(sys.argv[1:]), trains=sys.argv[1:2] == ["train"])
     arguments = list(argv)
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         print(_help())

@@ -129,3 +129,18 @@ def test_what_is_no_glic_file_is_refused_without_torch() -> None:
         code, said = shell(f"{sys.executable} -X importtime -m glic_pyg {command}")
         assert code == 1 and "not a .glic file" in said
         assert not re.search(r"\|\s+torch\b", said)
+
+
+def test_a_training_handles_sigterm_itself_and_a_hang_up_is_the_same() -> None:
+    Path("program.py").write_text(
+        "import os, signal, warnings; from glic_pyg.cli.console import run_program\n"
+        "def train():\n"
+        "    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL\n"
+        "    signal.signal(signal.SIGTERM, lambda *_: print('saving', flush=True))\n"
+        "    os.kill(os.getpid(), signal.SIGHUP)\n"
+        "    warnings.warn('few workers'); warnings.warn('old', DeprecationWarning)\n"
+        "    return 7\n"
+        "raise SystemExit(run_program(train, trains=True))"
+    )
+    assert shell(f"{sys.executable} program.py >out") == (7, "glic: few workers\n")
+    assert Path("out").read_text() == "saving\n"
