@@ -13,7 +13,6 @@ from torch import Tensor
 from benchmarks.ablations.training import Run, settings_of, train
 from benchmarks.run_records import Record, RunRecords
 from benchmarks.training_pictures import TrainingPictures
-from glic_pyg.codec.psnr import psnr
 from glic_pyg.training.codec_module import CodecModule
 from glic_pyg.training.validation import measure_picture
 
@@ -24,7 +23,7 @@ def measure(module: CodecModule, pictures: Sequence[Tensor]) -> dict[str, float]
     """Means over pictures (1, 3, H, W): estimated ``bpp``, ``psnr`` in dB, ``loss`` = bpp + λ 255² MSE."""
     module.eval()
     device = next(module.parameters()).device
-    rows = [measure_picture(module.model, x.to(device), module.loss, psnr)[0] for x in pictures]
+    rows = [measure_picture(module.model, x.to(device), module.loss)[0] for x in pictures]
     return {name: fmean(float(row[name]) for row in rows) for name in ("bpp", "psnr", "loss")}
 
 

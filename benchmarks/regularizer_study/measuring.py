@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 
 from glic_pyg.codec.image_codec import ImageCodec
-from glic_pyg.codec.psnr import psnr
 from glic_pyg.data.catalogue import build_catalogue
 from glic_pyg.data.image_file import ImageFile
 from glic_pyg.models.contract import Backbone
@@ -83,7 +82,7 @@ def measure(module: CodecModule, pictures: Sequence[Tensor], entropy: bool) -> d
     regularizer = module.regularizer if entropy else None
     rows = []
     for x in pictures:
-        figures, _ = measure_picture(module.model, x, module.loss, psnr, None, regularizer)
+        figures, _ = measure_picture(module.model, x, module.loss, regularizer)
         row = {name: float(value) for name, value in figures.items() if name != "loss"}
         if "H_theta" in row:
             row["H_bound"] = bound_at(row["psnr"])

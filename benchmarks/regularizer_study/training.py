@@ -16,7 +16,6 @@ from torch import nn
 from benchmarks.regularizer_study.plan import Run, Study
 from benchmarks.silent_fit import silent_fit
 from benchmarks.training_pictures import TrainingPictures
-from glic_pyg.codec.psnr import psnr
 from glic_pyg.files import atomic_write
 from glic_pyg.source.regularizer import Regularizer
 from glic_pyg.training.codec_module import CodecModule
@@ -69,7 +68,6 @@ def build_module(run: Run, study: Study) -> CodecModule:
         codec_optimizer=adam,
         quantile_optimizer=None,
         schedule=WarmupHoldDecay(run.steps, run.steps // 10, hold=1.0 if base else 0.4, final=0.02),
-        psnr=psnr,
         regularizer=regularizer,
         source_optimizer=partial(torch.optim.Adam, lr=codec["source_lr"]) if regularizer else None,
         ema_decay=None,

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 
 from glic_pyg.evaluation.bjontegaard_delta import bd_psnr, bd_rate
 from glic_pyg.evaluation.curve import Curve
-from glic_pyg.evaluation.markdown_table import markdown_table
+from glic_pyg.evaluation.markdown_table import NOTHING, markdown_table
 from glic_pyg.evaluation.standing import delta_or_none
-from glic_pyg.evaluation.standing_tables import NOTHING, percent
+from glic_pyg.evaluation.standing_tables import percent
 
 __all__ = ["ANCHOR", "anchor_table"]
 

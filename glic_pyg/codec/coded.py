@@ -10,6 +10,7 @@ from PIL import Image
 
 from glic_pyg.codec.container import Container
 from glic_pyg.codec.picture import Picture
+from glic_pyg.metrics import bpp
 
 __all__ = ["Decoded", "Encoded"]
 
@@ -40,7 +41,7 @@ class Encoded:
     @property
     def bpp(self) -> float:
         """Bits of the whole file a pixel of the picture."""
-        return 8 * len(self.data) / (self.width * self.height)
+        return bpp(len(self.data), self.width, self.height)
 
 
 @dataclass(frozen=True)

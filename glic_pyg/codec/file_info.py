@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from glic_pyg.codec.container import read_container, read_glic
+from glic_pyg.metrics import bpp
 
 __all__ = ["FileInfo", "open_info"]
 
@@ -60,7 +61,7 @@ def open_info(source: bytes | str | Path | BinaryIO) -> FileInfo:
         source_mode=header.source_mode,
         quality=header.quality,
         bytes=container.size,
-        bpp=8 * container.size / (header.width * header.height),
+        bpp=bpp(container.size, header.width, header.height),
         streams={kind.name.lower(): len(payload) for kind, payload in container.streams.items()},
         ignored_streams=container.ignored,
     )

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import re
-
 from PIL import Image
 
-from glic_pyg.codec.metadata import Metadata, exif_orientation, reset_orientation
+from glic_pyg.codec.metadata import MAX_METADATA_BYTES, Metadata, orientation_of, reset_orientation
 
-__all__ = ["dropped_facts", "read_metadata", "tiff_facts", "upright"]
+__all__ = ["SIDEWAYS", "dropped_facts", "read_metadata", "tiff_facts", "upright"]
 
 _EXIF_PREFIX = b"Exif\0\0"
-_XMP_ORIENTATION = re.compile(rb'tiff:Orientation(?:="|>)([1-8])')
 _STORAGE_TAGS = frozenset(
     tag
     for first, last in (
@@ -40,21 +37,31 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+SIDEWAYS = frozenset({5, 6, 7, 8})
+"""Orientations that swap width and height."""
 
 
-def read_metadata(image: Image.Image) -> tuple[Metadata, int]:
-    """Return the metadata of a loaded image, orientation tags reset to 1, and the orientation they had.
+def read_metadata(image: Image.Image) -> tuple[Metadata, int, tuple[str, ...]]:
+    """Return the metadata of an image, orientation tags reset to 1, the orientation they had, and notes.
 
-    Pillow turns TIFF images itself while loading, so their orientation is 1 here.
+    What cannot be read, or is more than a ``.glic`` file can hold, is left out with a note. Pillow turns TIFF
+    images itself while loading, so their orientation is 1 here.
     """
-    exif = _exif_block(image)
-    xmp = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp")
-    xmp = xmp.encode("utf-8") if isinstance(xmp, str) else xmp
-    metadata = Metadata(exif or None, image.info.get("icc_profile") or None, xmp or None)
-    orientation = exif_orientation(metadata.exif)
-    if orientation == 1 and metadata.xmp and (match := _XMP_ORIENTATION.search(metadata.xmp)):
-        orientation = int(match[1])
-    return reset_orientation(metadata), 1 if image.format == "TIFF" else orientation
+    blocks: list[bytes | None] = []
+    notes = []
+    for name, take in (("EXIF", _exif_block), ("ICC profile", _icc_profile), ("XMP", _xmp_packet)):
+        try:
+            block = take(image) or None
+        except Exception:  # whatever Pillow's parsers meet in damaged data
+            block = None
+            notes.append(f"The {name} cannot be read and is left out.")
+        if block is not None and len(block) > MAX_METADATA_BYTES:
+            notes.append(f"The {name} has {len(block)} bytes, more than a file can hold, and is left out.")
+            block = None
+        blocks.append(block)
+    metadata = Metadata(*blocks)
+    orientation = 1 if image.format == "TIFF" else orientation_of(metadata)
+    return reset_orientation(metadata), orientation, tuple(notes)
 
 
 def upright(image: Image.Image, orientation: int) -> Image.Image:
@@ -73,20 +80,49 @@ def dropped_facts(image: Image.Image) -> tuple[str, ...]:
 
 
 def _exif_block(image: Image.Image) -> bytes | None:
-    """The EXIF block as it stands in the file, or rebuilt where Pillow keeps it in another form."""
-    raw = image.info.get("exif")
-    if raw:
-        return bytes(raw).removeprefix(_EXIF_PREFIX)
-    if image.format == "TIFF":
-        return _tiff_block(image)
-    if "Raw profile type exif" in image.info:
-        return image.getexif().tobytes().removeprefix(_EXIF_PREFIX)
-    return None
+    """The EXIF block as it stands in the file, or rebuilt where Pillow keeps it in another form.
+
+    Raises:
+        Exception: of any kind, where it is no TIFF block.
+    """
+    block: bytes | None = None
+    if raw := image.info.get("exif"):
+        block = bytes(raw)
+    elif image.format == "TIFF":
+        block = _tiff_block(image)
+    elif "Raw profile type exif" in image.info:
+        block = image.getexif().tobytes()
+    while block and block.startswith(_EXIF_PREFIX):  # some writers put it there twice
+        block = block.removeprefix(_EXIF_PREFIX)
+    if block and not block.startswith((b"II*\0", b"MM\0*")):
+        raise ValueError("no TIFF block")
+    return block
+
+
+def _icc_profile(image: Image.Image) -> bytes | None:
+    profile = image.info.get("icc_profile")
+    return None if profile is None else _as_bytes(profile)
+
+
+def _xmp_packet(image: Image.Image) -> bytes | None:
+    packet = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp")
+    return packet.encode("utf-8") if isinstance(packet, str) else packet and _as_bytes(packet)
+
+
+def _as_bytes(value: object) -> bytes:
+    """Bytes as they are: a TIFF may hold any type of number in their place.
+
+    Raises:
+        TypeError: it is something else.
+    """
+    if not isinstance(value, bytes | bytearray | memoryview):
+        raise TypeError(f"{type(value).__name__} in place of bytes")
+    return bytes(value)
 
 
 def _tiff_block(image: Image.Image) -> bytes | None:
     facts = tiff_facts(image.getexif())
-    return facts.tobytes().removeprefix(_EXIF_PREFIX) if len(facts) else None
+    return facts.tobytes() if len(facts) else None
 
 
 def tiff_facts(source: Image.Exif) -> Image.Exif:

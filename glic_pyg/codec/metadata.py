@@ -9,11 +9,23 @@ from struct import Struct
 
 from glic_pyg.codec.errors import CorruptFile, UnsupportedImage
 
-__all__ = ["Metadata", "deflate", "exif_orientation", "inflate", "reset_orientation"]
+__all__ = [
+    "MAX_METADATA_BYTES",
+    "Metadata",
+    "deflate",
+    "exif_orientation",
+    "inflate",
+    "orientation_of",
+    "profile_space",
+    "reset_orientation",
+]
 
-_MAX_BYTES = 1 << 24  # 16 MiB of one kind of metadata is more than any camera writes
+MAX_METADATA_BYTES = 1 << 24
+"""16 MiB of one kind of metadata is more than any camera writes."""
 _ORIENTATION = 0x0112
-_XMP_ORIENTATION = re.compile(rb'(tiff:Orientation(?:="|>))[2-8]')
+_XMP_ORIENTATION = re.compile(rb"""(tiff:Orientation(?:\s*=\s*["']|>)\s*)([1-8])""")
+_INTEGERS = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i"}
+"""Types of a directory's entries that hold integers, and how ``struct`` calls them."""
 
 
 @dataclass(frozen=True)
@@ -37,10 +49,10 @@ def deflate(payload: bytes) -> bytes:
     Raises:
         UnsupportedImage: the block is larger than a reader would accept.
     """
-    if len(payload) > _MAX_BYTES:
+    if len(payload) > MAX_METADATA_BYTES:
         raise UnsupportedImage(
-            f"The picture has {len(payload)} bytes of one kind of metadata and {_MAX_BYTES} is the limit; "
-            "remove that metadata first."
+            f"The picture has {len(payload)} bytes of one kind of metadata and the limit is "
+            f"{MAX_METADATA_BYTES}; remove that metadata first."
         )
     coder = zlib.compressobj(9, wbits=-15)
     return coder.compress(payload) + coder.flush()
@@ -54,7 +66,7 @@ def inflate(data: bytes) -> bytes:
     """
     decoder = zlib.decompressobj(wbits=-15)
     try:
-        payload = decoder.decompress(data, _MAX_BYTES)
+        payload = decoder.decompress(data, MAX_METADATA_BYTES)
     except zlib.error:
         raise CorruptFile("A metadata stream is damaged.") from None
     if not decoder.eof or decoder.unconsumed_tail or decoder.unused_data:
@@ -71,13 +83,31 @@ def exif_orientation(exif: bytes | None) -> int:
     return value if 1 <= value <= 8 else 1
 
 
+def orientation_of(metadata: Metadata) -> int:
+    """Return the orientation (1 to 8) that EXIF asks for, or XMP where EXIF says nothing about it."""
+    if _orientation_entry(metadata.exif) is not None:
+        return exif_orientation(metadata.exif)
+    found = _XMP_ORIENTATION.search(metadata.xmp or b"")
+    return int(found[2]) if found else 1
+
+
+def profile_space(icc: bytes | None) -> str | None:
+    """Name of the colours that an ICC profile describes, ``"RGB"``, ``"GRAY"``, ``"Lab"``, ``"CMYK"``, ...
+
+    ``None`` for what is no ICC profile.
+    """
+    if icc is None or icc[36:40] != b"acsp":
+        return None
+    return icc[16:20].decode("ascii", errors="replace").strip()
+
+
 def reset_orientation(metadata: Metadata) -> Metadata:
     """Return the metadata with the orientation tags at 1, for pixels that are upright; all else is kept."""
     exif, xmp = metadata.exif, metadata.xmp
     entry = _orientation_entry(exif)
     if exif is not None and entry is not None:
-        position, short = entry
-        exif = exif[:position] + short.pack(1) + exif[position + short.size :]
+        position, value = entry
+        exif = exif[:position] + value.pack(1) + exif[position + value.size :]
     if xmp is not None:
         xmp = _XMP_ORIENTATION.sub(rb"\g<1>1", xmp)
     return replace(metadata, exif=exif, xmp=xmp)
@@ -88,7 +118,7 @@ def _orientation_entry(exif: bytes | None) -> tuple[int, Struct] | None:
     if exif is None or len(exif) < 8 or exif[:4] not in (b"II*\0", b"MM\0*"):
         return None
     order = "<" if exif[:2] == b"II" else ">"
-    short, long, entry = Struct(order + "H"), Struct(order + "I"), Struct(order + "HHI")
+    short, long, head = Struct(order + "H"), Struct(order + "I"), Struct(order + "HHI")
     start = long.unpack_from(exif, 4)[0]
     if start + 2 > len(exif):
         return None
@@ -96,6 +126,7 @@ def _orientation_entry(exif: bytes | None) -> tuple[int, Struct] | None:
         at = start + 2 + 12 * i
         if at + 12 > len(exif):
             return None
-        if entry.unpack_from(exif, at) == (_ORIENTATION, 3, 1):
-            return at + 8, short
+        tag, kind, count = head.unpack_from(exif, at)
+        if (tag, count) == (_ORIENTATION, 1) and kind in _INTEGERS:
+            return at + 8, Struct(order + _INTEGERS[kind])
     return None

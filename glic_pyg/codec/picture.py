@@ -23,6 +23,7 @@ class Picture:
         metadata: EXIF, ICC and XMP.
         source_mode: what the pixels were converted from, one of ``header.SOURCE_MODES``.
         notes: one sentence for everything about the source that is not kept.
+        pixel_notes: those of them that are about pixels: conversions of colours, frames left out.
     """
 
     colour: NDArray[np.uint8]
@@ -30,6 +31,7 @@ class Picture:
     metadata: Metadata = field(default_factory=Metadata)
     source_mode: str = "RGB"
     notes: tuple[str, ...] = ()
+    pixel_notes: tuple[str, ...] = ()
 
     @property
     def grey(self) -> bool:

@@ -17,8 +17,8 @@ from glic_pyg.codec.header import HIGHEST_QUALITY, Header
 from glic_pyg.codec.latent_coder import LatentCoder
 from glic_pyg.codec.metadata import deflate
 from glic_pyg.codec.picture import Picture
-from glic_pyg.codec.psnr import pixel_psnr
 from glic_pyg.codec.rate_search import Try, Window, search
+from glic_pyg.metrics import pixel_psnr
 
 __all__ = ["PictureEncoder"]
 

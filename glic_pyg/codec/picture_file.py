@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+import struct
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import IO, Any, BinaryIO, NamedTuple
 
 from PIL import Image, PngImagePlugin
 
-from glic_pyg.codec.container import DEFAULT_MAX_PIXELS, check_pixels
+from glic_pyg.codec.container import DEFAULT_MAX_PIXELS
 from glic_pyg.codec.errors import UnsupportedImage
-from glic_pyg.codec.image_metadata import tiff_facts
-from glic_pyg.codec.metadata import Metadata
+from glic_pyg.codec.image_metadata import SIDEWAYS, read_metadata, tiff_facts
+from glic_pyg.codec.metadata import Metadata, profile_space
+from glic_pyg.codec.opening import explanation, open_image, pillow_at_work
 from glic_pyg.codec.picture import Picture
-from glic_pyg.codec.pixels import picture_from_image
+from glic_pyg.codec.pixels import check_losses, picture_from_image
 from glic_pyg.memory import check_memory
 
-__all__ = ["OUTPUT_FORMATS", "OutputFormat", "read_picture", "write_picture"]
+__all__ = ["OUTPUT_FORMATS", "OutputFormat", "read_picture", "read_size", "write_picture"]
 
 _XMP_TAG = 700
+_LATE_TEXTS = (b"XML:com.adobe.xmp\0", b"Raw profile type exif\0")
 _BYTES_PER_PIXEL = 8  # at least: Pillow's four of RGB, and a copy
 _PIPED_BYTES_PER_PIXEL, _PIPED_BYTES = 16, 1 << 26  # beyond, what a pipe sends is no image of so many pixels
 
@@ -28,18 +33,23 @@ class OutputFormat(NamedTuple):
     """How one kind of file is written.
 
     Attributes:
+        name: for messages.
         pillow: Pillow's name of the format.
         alpha: whether it holds alpha.
         metadata: which of exif, icc and xmp it holds.
         options: keyword arguments for saving a picture with this metadata.
-        colour: whether it holds more than grey.
+        grey, colour: whether it holds one channel, and three; grey becomes three equal ones where it has to.
+        max_side: pixels it holds a side.
     """
 
+    name: str
     pillow: str
     alpha: bool
     metadata: frozenset[str]
     options: Callable[[Metadata], dict[str, Any]]
+    grey: bool = True
     colour: bool = True
+    max_side: int = (1 << 31) - 1
 
 
 def _common(metadata: Metadata) -> dict[str, Any]:
@@ -63,6 +73,10 @@ def _with_xmp(metadata: Metadata, **options: Any) -> dict[str, Any]:
     return {**_common(metadata), **options, **({"xmp": metadata.xmp} if metadata.xmp else {})}
 
 
+def _jpeg(metadata: Metadata) -> dict[str, Any]:
+    return _with_xmp(metadata, quality=95, subsampling=0, optimize=True)
+
+
 def _tiff(metadata: Metadata) -> dict[str, Any]:
     """A TIFF's own directory is where its EXIF and XMP live."""
     block = Image.Exif()
@@ -75,20 +89,26 @@ def _tiff(metadata: Metadata) -> dict[str, Any]:
 
 
 _ALL = frozenset({"exif", "icc", "xmp"})
-_PNG = OutputFormat("PNG", True, _ALL, _png)
-_TIFF = OutputFormat("TIFF", True, _ALL, _tiff)
-_JPEG = OutputFormat("JPEG", False, _ALL, lambda m: _with_xmp(m, quality=95, subsampling=0, optimize=True))
-_PPM = OutputFormat("PPM", False, frozenset(), lambda _: {})
+_NONE: frozenset[str] = frozenset()
+_PNG = OutputFormat("PNG", "PNG", True, _ALL, _png)
+_WEBP = OutputFormat(
+    "WebP", "WEBP", True, _ALL, lambda m: _with_xmp(m, lossless=True, exact=True), grey=False, max_side=16383
+)
+_TIFF = OutputFormat("TIFF", "TIFF", True, _ALL, _tiff)
+_JPEG = OutputFormat("JPEG", "JPEG", False, _ALL, _jpeg, max_side=65500)
+_BMP = OutputFormat("BMP", "BMP", False, _NONE, lambda _: {})
+_PPM = OutputFormat("PPM", "PPM", False, _NONE, lambda _: {}, grey=False)
+_PGM = OutputFormat("PGM", "PPM", False, _NONE, lambda _: {}, colour=False)
 OUTPUT_FORMATS = {
     "png": _PNG,
-    "webp": OutputFormat("WEBP", True, _ALL, lambda m: _with_xmp(m, lossless=True, exact=True)),
+    "webp": _WEBP,
     "tif": _TIFF,
     "tiff": _TIFF,
     "jpg": _JPEG,
     "jpeg": _JPEG,
-    "bmp": OutputFormat("BMP", False, frozenset(), lambda _: {}),
+    "bmp": _BMP,
     "ppm": _PPM,
-    "pgm": _PPM._replace(colour=False),
+    "pgm": _PGM,
 }
 """What ``glic decode`` writes, by file name extension. JPEG is the only lossy one (quality 95, 4:4:4)."""
 
@@ -100,7 +120,9 @@ def read_picture(
     first_frame: bool = False,
     max_pixels: int = DEFAULT_MAX_PIXELS,
 ) -> Picture:
-    """Read a picture file of any kind Pillow knows.
+    """Read an image file of any kind Pillow knows: upright, 8 bits a sample, with its metadata.
+
+    This is the way in which the whole package opens images, so that a file has the same pixels everywhere.
 
     Args:
         source: the bytes of a file, its path, or a binary stream; its head is read before anything else.
@@ -108,63 +130,146 @@ def read_picture(
         max_pixels: refuse larger images.
 
     Raises:
-        UnsupportedImage: no picture, a damaged one, or one that would lose something not allowed.
+        UnsupportedImage: no image, a damaged one, or one that would lose something not allowed.
         ImageTooLarge, NotEnoughMemory: too many pixels; found out before they are decoded.
     """
-    pillow_limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None  # max_pixels does this here
-    try:
-        with Image.open(_seekable(source, max_pixels)) as image:
-            check_pixels(image.width, image.height, max_pixels)
-            needed = _BYTES_PER_PIXEL * image.width * image.height
-            check_memory(needed, f"An image of {image.width}x{image.height} pixels", "make it smaller first")
-            return picture_from_image(image, reduce_16bit=reduce_16bit, first_frame=first_frame)
-    except (Image.UnidentifiedImageError, SyntaxError):
-        raise UnsupportedImage("This is not a picture that Pillow can read.") from None
-    finally:
-        Image.MAX_IMAGE_PIXELS = pillow_limit
+    notes: list[str] = []
+    with _seekable(source, max_pixels) as file, pillow_at_work(notes), open_image(file, max_pixels) as image:
+        needed = _BYTES_PER_PIXEL * image.width * image.height
+        check_memory(needed, f"An image of {image.width}x{image.height} pixels", "make it smaller first")
+        picture = picture_from_image(image, reduce_16bit=reduce_16bit, first_frame=first_frame)
+    return replace(picture, notes=tuple(dict.fromkeys([*notes, *picture.notes])))
 
 
-def _seekable(source: bytes | str | Path | BinaryIO, max_pixels: int) -> str | Path | BinaryIO:
+def read_size(file: IO[bytes], *, max_pixels: int = DEFAULT_MAX_PIXELS) -> tuple[int, int]:
+    """Width and height of the picture that :func:`read_picture` makes, from a file's first bytes.
+
+    Pixels are decoded only where what decides about the orientation comes after them.
+
+    Args:
+        file: can seek.
+        max_pixels: as there.
+
+    Raises:
+        UnsupportedImage, ImageTooLarge: as there, of what can be known without decoding.
+    """
+    with pillow_at_work([]), open_image(file, max_pixels) as image:
+        check_losses(image, reduce_16bit=False, first_frame=False)
+        if image.format == "PNG" and _metadata_after_pixels(file):
+            image.load()
+        if image.format == "TIFF" and "xmp" in image.info:
+            image.load()  # by which Pillow turns it
+        width, height = image.size
+        turned = read_metadata(image)[1] in SIDEWAYS
+    return (height, width) if turned else (width, height)
+
+
+@contextmanager
+def _seekable(source: bytes | str | Path | BinaryIO, max_pixels: int) -> Iterator[IO[bytes]]:
     """The source as Pillow wants it; of a pipe, no more than an image can have is read.
 
     Raises:
         UnsupportedImage: a pipe sends more.
     """
-    if isinstance(source, bytes):
-        return io.BytesIO(source)
-    if isinstance(source, str | Path) or source.seekable():
-        return source
-    limit = _PIPED_BYTES + _PIPED_BYTES_PER_PIXEL * max_pixels
-    data = source.read(limit + 1)
-    if len(data) > limit:
-        raise UnsupportedImage(f"More than {limit} bytes came, which is no image of {max_pixels} pixels.")
-    return io.BytesIO(data)
+    if isinstance(source, str | Path):
+        with open(source, "rb") as file:
+            yield file
+    elif isinstance(source, bytes):
+        yield io.BytesIO(source)
+    elif source.seekable():
+        yield source
+    else:
+        limit = _PIPED_BYTES + _PIPED_BYTES_PER_PIXEL * max_pixels
+        data = source.read(limit + 1)
+        if len(data) > limit:
+            raise UnsupportedImage(f"More than {limit} bytes came, which is no image of {max_pixels} pixels.")
+        yield io.BytesIO(data)
 
 
 def write_picture(picture: Picture, extension: str) -> tuple[bytes, tuple[str, ...]]:
-    """Return the bytes of a picture file, and a sentence for what that kind of file cannot hold.
+    """Return the bytes of an image file, and a sentence for what that kind of file cannot hold.
 
     Args:
         picture: what to write.
         extension: a key of ``OUTPUT_FORMATS``.
 
     Raises:
-        UnsupportedImage: the format cannot hold the picture's alpha or colour, or the extension is unknown.
+        UnsupportedImage: the picture has alpha, colours or more pixels a side than the format can hold, or
+            the extension is unknown.
     """
     if extension not in OUTPUT_FORMATS:
         raise UnsupportedImage(
             f"No picture can be written as '.{extension}'; choose one of {', '.join(OUTPUT_FORMATS)}."
         )
     kind = OUTPUT_FORMATS[extension]
+    _check_holdable(picture, kind)
+    notes: list[str] = []
+    with pillow_at_work(notes, f"The picture cannot be written as {kind.name}"):
+        image, out = Image.fromarray(picture.array()), io.BytesIO()
+        if picture.grey and not kind.grey:
+            image = image.convert("RGB" if picture.alpha is None else "RGBA")
+        metadata, lost = _holdable_metadata(picture.metadata, kind, image.mode)
+        image.save(out, kind.pillow, **kind.options(metadata))
+    return out.getvalue(), tuple(dict.fromkeys([*lost, *notes]))
+
+
+def _metadata_after_pixels(png: IO[bytes]) -> bool:
+    """Whether a PNG has EXIF or XMP after its pixels, where Pillow finds them only by decoding it all."""
+    position = png.tell()
+    png.seek(8)
+    seen_pixels = late = False
+    while not late and len(head := png.read(8)) == 8:
+        size, kind = struct.unpack(">I4s", head)
+        start = png.read(min(size, 32))
+        seen_pixels |= kind == b"IDAT"
+        late = seen_pixels and (kind == b"eXIf" or start.startswith(_LATE_TEXTS))
+        png.seek(size - len(start) + 4, io.SEEK_CUR)
+    png.seek(position)
+    return late
+
+
+def _check_holdable(picture: Picture, kind: OutputFormat) -> None:
+    """Refuse pixels that a kind of file has no place for.
+
+    Raises:
+        UnsupportedImage: with what to choose instead.
+    """
     if picture.alpha is not None and not kind.alpha:
         raise UnsupportedImage(
-            f"The picture has alpha, which {kind.pillow} cannot hold; choose png, webp or tiff."
+            f"The picture has alpha, which {kind.name} cannot hold; choose png, webp or tiff."
         )
     if not picture.grey and not kind.colour:
-        raise UnsupportedImage(f"The picture has colour, which .{extension} cannot hold; choose ppm or png.")
-    out = io.BytesIO()
-    Image.fromarray(picture.array()).save(out, kind.pillow, **kind.options(picture.metadata))
-    present = [key for key in ("exif", "icc", "xmp") if getattr(picture.metadata, key)]
-    lost = [key for key in present if key not in kind.metadata]
-    notes = (f"{kind.pillow} cannot hold {' and '.join(lost)}.",) if lost else ()
-    return out.getvalue(), notes
+        raise UnsupportedImage(f"The picture has colours, which {kind.name} cannot hold; choose ppm or png.")
+    if max(picture.size) > kind.max_side:
+        width, height = picture.size
+        raise UnsupportedImage(
+            f"The picture has {width}x{height} pixels and {kind.name} holds {kind.max_side} a side; "
+            "choose png or tiff."
+        )
+
+
+def _holdable_metadata(metadata: Metadata, kind: OutputFormat, mode: str) -> tuple[Metadata, list[str]]:
+    """What of the metadata a kind of file can hold, and a note for each part that it cannot.
+
+    Whether a format takes a block is found out by writing it with one pixel: limits of size differ, and EXIF
+    that is damaged can be copied as a whole but not taken apart as TIFF wants it.
+    """
+    kept, refused, notes = Metadata(), [], []
+    for name in ("exif", "icc", "xmp"):
+        block = getattr(metadata, name)
+        if not block:
+            continue
+        foreign = name == "icc" and not kind.grey and profile_space(block) == "GRAY"
+        if name not in kind.metadata or foreign:
+            refused.append(name)
+            continue
+        more = replace(kept, **{name: block})
+        try:
+            Image.new(mode, (1, 1)).save(io.BytesIO(), kind.pillow, **kind.options(more))
+        except Exception as error:  # whatever Pillow's writers raise
+            notes.append(f"{kind.name} cannot hold this {name} of {len(block)} bytes: {explanation(error)}.")
+        else:
+            kept = more
+    if refused:
+        notes.insert(0, f"{kind.name} cannot hold {' and '.join(refused)}.")
+    return kept, notes

@@ -7,25 +7,30 @@ dropped silently.
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
-from glic_pyg.codec.bit_depth import bits_per_sample
 from glic_pyg.codec.errors import UnsupportedImage
 from glic_pyg.codec.header import SOURCE_MODES
 from glic_pyg.codec.image_metadata import dropped_facts, read_metadata, upright
-from glic_pyg.codec.metadata import Metadata
+from glic_pyg.codec.metadata import Metadata, profile_space
+from glic_pyg.codec.opening import bits_per_sample, pillow_at_work
 from glic_pyg.codec.picture import Picture
 
-__all__ = ["picture_from", "picture_from_array", "picture_from_image"]
+__all__ = ["check_losses", "picture_from", "picture_from_array", "picture_from_image"]
 
 _GREY_MODES = ("1", "L", "LA", "La")
 _ALPHA_MODES = ("RGBA", "RGBa", "LA", "La", "PA")
 _SIXTEEN_BIT = (
-    "The picture has more than 8 bits a sample and a .glic file keeps 8; "
-    "allow the reduction with --reduce-16bit (reduce_16bit=True)."
+    "The picture has more than 8 bits a sample and 8 are kept; convert it first, or allow glic encode the "
+    "reduction with --reduce-16bit (reduce_16bit=True)."
+)
+_FLOATS = (
+    "The picture's samples are floats of no stated range, which --reduce-16bit (reduce_16bit=True) does not "
+    "reduce either; convert it to 8 bit first."
 )
 
 
@@ -66,7 +71,7 @@ def picture_from_array(array: NDArray[np.generic], *, reduce_16bit: bool = False
     if array.dtype != np.uint8:
         raise UnsupportedImage(f"Pixels must be uint8, not {array.dtype}; scale them to 0..255 first.")
     planes = np.array(array, dtype=np.uint8, order="C").reshape(*array.shape[:2], channels)
-    return _from_planes(planes, Metadata(), mode, ())
+    return _from_planes(planes, Metadata(), mode, (), ())
 
 
 def picture_from_image(
@@ -80,34 +85,53 @@ def picture_from_image(
         first_frame: allow all frames but the first to be left out.
 
     Raises:
-        UnsupportedImage: one of these was needed and is not allowed, or the samples are floats.
+        UnsupportedImage: one of these was needed and is not allowed, the samples are floats, or Pillow cannot
+            read it.
     """
-    try:
-        frames, bits = getattr(image, "n_frames", 1), bits_per_sample(image)
-        notes = _check_frames(frames, image.format, first_frame)
-        if bits > 8 and not reduce_16bit:
-            raise UnsupportedImage(_SIXTEEN_BIT)
+    notes: list[str] = []
+    with pillow_at_work(notes):
+        bits, of_pixels = check_losses(image, reduce_16bit=reduce_16bit, first_frame=first_frame)
         image.load()
-    except UnsupportedImage:
-        raise
-    except Exception as error:  # Pillow's many decoders share no error type
-        raise UnsupportedImage(f"The picture cannot be read: {error}.") from error
-    metadata, orientation = read_metadata(image)
-    notes += dropped_facts(image)
-    source_mode = _source_mode(image.mode, bits)
-    pixels, metadata, more = _to_eight_bit_channels(image, metadata)
-    planes = np.atleast_3d(np.array(upright(pixels, orientation)))
-    return _from_planes(planes, metadata, source_mode, notes + more)
+        metadata, orientation, of_metadata = read_metadata(image)
+        source_mode = _source_mode(image.mode, bits)
+        pixels, metadata, of_conversion = _to_eight_bit_channels(image, metadata)
+        planes = np.atleast_3d(np.array(upright(pixels, orientation)))
+        metadata, of_profile = _with_fitting_profile(metadata, image.mode, grey=planes.shape[2] < 3)
+        of_pixels += of_conversion
+        notes += (*of_pixels, *dropped_facts(image), *of_metadata, *of_profile)
+    return _from_planes(planes, metadata, source_mode, tuple(notes), of_pixels)
+
+
+def check_losses(image: Image.Image, *, reduce_16bit: bool, first_frame: bool) -> tuple[int, tuple[str, ...]]:
+    """Look at an image that is opened but not loaded, for what a picture cannot hold.
+
+    Returns:
+        Bits a sample, and a sentence about frames that are left out.
+
+    Raises:
+        UnsupportedImage: there are several frames, or more than 8 bits a sample, and that is not allowed; or
+            the samples are floats.
+    """
+    bits = bits_per_sample(image)
+    if image.mode == "F":
+        raise UnsupportedImage(_FLOATS)
+    if bits > 8 and not reduce_16bit:
+        raise UnsupportedImage(_SIXTEEN_BIT)
+    return bits, _check_frames(getattr(image, "n_frames", 1), image.format, first_frame)
 
 
 def _from_planes(
-    planes: NDArray[np.uint8], metadata: Metadata, source_mode: str, notes: tuple[str, ...]
+    planes: NDArray[np.uint8],
+    metadata: Metadata,
+    source_mode: str,
+    notes: tuple[str, ...],
+    pixel_notes: tuple[str, ...],
 ) -> Picture:
     """Split (H, W, 1 to 4) into colour and alpha."""
     count = planes.shape[2]
     colour = planes[:, :, 0] if count < 3 else planes[:, :, :3]
     alpha = np.ascontiguousarray(planes[:, :, -1]) if count in (2, 4) else None
-    return Picture(np.ascontiguousarray(colour), alpha, metadata, source_mode, notes)
+    return Picture(np.ascontiguousarray(colour), alpha, metadata, source_mode, notes, pixel_notes)
 
 
 def _check_frames(frames: int, kind: str | None, first_frame: bool) -> tuple[str, ...]:
@@ -116,8 +140,8 @@ def _check_frames(frames: int, kind: str | None, first_frame: bool) -> tuple[str
     if kind == "MPO" or first_frame:
         return (f"Only the first of the file's {frames} pictures is kept.",)
     raise UnsupportedImage(
-        f"The picture has {frames} frames and a .glic file holds one; "
-        "take the first with --first-frame (first_frame=True)."
+        f"The picture has {frames} frames and one is kept; extract it first, or let glic encode take the "
+        "first with --first-frame (first_frame=True)."
     )
 
 
@@ -135,10 +159,6 @@ def _to_eight_bit_channels(
     mode = image.mode
     if mode == "I" or mode.startswith("I;16"):
         return Image.fromarray(_eight_bit(np.asarray(image))), metadata, _lost_key(image)
-    if mode == "F":
-        raise UnsupportedImage(
-            "The picture's samples are floats of no stated range; convert it to 8 bit first."
-        )
     if mode == "CMYK":
         return _from_cmyk(image, metadata)
     alpha = mode in _ALPHA_MODES or "transparency" in image.info
@@ -161,6 +181,19 @@ def _eight_bit(samples: NDArray[np.generic]) -> NDArray[np.uint8]:
     if samples.min() < 0 or samples.max() > 65535:
         raise UnsupportedImage("The picture has samples outside 0..65535; scale it to 8 bit first.")
     return ((samples.astype(np.uint32) + 128) // 257).astype(np.uint8)
+
+
+def _with_fitting_profile(metadata: Metadata, mode: str, *, grey: bool) -> tuple[Metadata, tuple[str, ...]]:
+    """Drop an ICC profile that does not describe the pixels, which were converted from a mode.
+
+    Profiles for RGB may stay on grey pixels, as many cameras and programs write them. What is no profile at
+    all stays as it is.
+    """
+    space = profile_space(metadata.icc)
+    if space is None or (space == "RGB" and mode != "LAB") or (space == "GRAY" and grey):
+        return metadata, ()
+    note = f"The ICC profile, one for {space}, does not describe the pixels and is left out."
+    return replace(metadata, icc=None), (note,)
 
 
 def _from_cmyk(image: Image.Image, metadata: Metadata) -> tuple[Image.Image, Metadata, tuple[str, ...]]:

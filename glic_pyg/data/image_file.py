@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,16 +10,19 @@ from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ContainerIO, Image
+from PIL import ContainerIO
 
 from glic_pyg.codec.errors import GlicError
+from glic_pyg.codec.picture import Picture
+from glic_pyg.codec.picture_file import read_picture, read_size
 
-__all__ = ["SUFFIXES", "DataError", "ImageFile", "UnreadableImage"]
+__all__ = ["MAX_PIXELS", "SUFFIXES", "DataError", "ImageFile", "UnreadableImage"]
 
 SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 """What counts as a picture in folders and shards."""
 
-_WIDE_MODES = ("I", "F")  # Pillow would clip their samples at 255
+MAX_PIXELS = 1 << 28
+"""Larger pictures are taken for damaged or hostile ones: 268 megapixels are 805 MB when decoded."""
 
 
 class DataError(GlicError):
@@ -53,37 +55,42 @@ class ImageFile:
         return str(self.path) if self.member is None else f"{self.path}!{self.member}"
 
     def measure(self) -> tuple[int, int]:
-        """Height and width in pixels, from the file's first bytes.
+        """Height and width of the upright picture in pixels, from the file's first bytes where they tell.
 
         Raises:
-            UnreadableImage: it is not the beginning of a picture of 8 bits a sample.
+            UnreadableImage: it is not the beginning of a picture that could be decoded.
         """
         with self._explained(), open(self.path, "rb") as file:
             inside: IO[bytes] = ContainerIO.ContainerIO(file, self.offset, self.size) if self.member else file
-            with Image.open(inside) as image:
-                if image.mode.startswith(_WIDE_MODES):
-                    raise ValueError("more than 8 bits a sample; convert it to 8 bits")
-                return image.height, image.width
+            width, height = read_size(inside, max_pixels=MAX_PIXELS)
+        return height, width
+
+    def read(self, *, max_pixels: int = MAX_PIXELS) -> Picture:
+        """The picture as ``glic encode`` would see it; see :func:`~glic_pyg.codec.picture_file.read_picture`.
+
+        Raises:
+            UnreadableImage: the bytes are not a whole picture, or one that would lose something.
+        """
+        with self._explained(), open(self.path, "rb") as file:
+            file.seek(self.offset)
+            return read_picture(file.read(self.size), max_pixels=max_pixels)
 
     def decode(self) -> NDArray[np.uint8]:
         """Decode to RGB, (H, W, 3) uint8; alpha is dropped, grey repeated.
 
         Raises:
-            UnreadableImage: the bytes are not a whole picture.
+            UnreadableImage: as for :meth:`read`.
         """
-        with self._explained(), open(self.path, "rb") as file:
-            file.seek(self.offset)
-            with Image.open(io.BytesIO(file.read(self.size))) as image:
-                return np.array(image.convert("RGB"))
+        colour = self.read().colour
+        return np.dstack([colour] * 3) if colour.ndim == 2 else colour
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
-        """Turns what Pillow and the system raise into a sentence with the picture's name."""
+        """Put the picture's name before what the codec and the system say, as a line of a list."""
         try:
             yield
-        except Image.UnidentifiedImageError:
-            raise UnreadableImage(f"{self.name}: not a picture") from None
-        except Exception as error:  # Pillow's decoders share no error type
-            reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-            reason = " ".join(reason.split()) or type(error).__name__
+        except GlicError as error:
+            reason = str(error).removeprefix("This is ").rstrip(".")
             raise UnreadableImage(f"{self.name}: {reason}") from error
+        except OSError as error:
+            raise UnreadableImage(f"{self.name}: {error.strerror or error}") from error

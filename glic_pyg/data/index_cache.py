@@ -16,7 +16,8 @@ from glic_pyg.files import write_file
 
 __all__ = ["FileIndex", "IndexCache", "default_cache_folder"]
 
-_VERSION = 1
+_VERSION = 2
+"""Of the file, and of what counts as a readable picture of which size."""
 
 
 def default_cache_folder() -> Path:
@@ -65,10 +66,8 @@ class IndexCache:
         except OSError:
             return measure(path)  # which says what is wrong
         stamp = [status.st_size, status.st_mtime_ns]
-        entry = self._known.get(str(path))
-        if entry is not None and entry[0] == stamp:
-            index = _from_rows(path, *entry[1:])
-        else:
+        index = self._remembered(path, stamp)
+        if index is None:
             index, self._measured = measure(path), True
         self._indices[str(path)] = (stamp, index)
         return index
@@ -83,13 +82,21 @@ class IndexCache:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             write_file(self.path, json.dumps({"version": _VERSION, "files": entries}))
 
+    def _remembered(self, path: Path, stamp: list[int]) -> FileIndex | None:
+        """The remembered index of a file that has not changed; one in a damaged form is forgotten."""
+        try:
+            before, rows, unreadable = self._known[str(path)]
+            return _from_rows(path, rows, unreadable) if before == stamp else None
+        except (KeyError, TypeError, ValueError):
+            return None
+
     def _load(self) -> dict[str, Any]:
         if self.path is None:
             return {}
         try:
             content = json.loads(self.path.read_text(encoding="utf-8"))
             return dict(content["files"]) if content["version"] == _VERSION else {}
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return {}
 
 
@@ -99,8 +106,13 @@ def _to_rows(index: FileIndex) -> tuple[list[Any], list[str]]:
 
 
 def _from_rows(path: Path, rows: list[Any], unreadable: list[str]) -> FileIndex:
+    """Undo :func:`_to_rows`.
+
+    Raises:
+        TypeError, ValueError: something else was written there.
+    """
     pictures = [
-        (ImageFile(path, member, offset, size), (height, width))
+        (ImageFile(path, member, int(offset), int(size)), (int(height), int(width)))
         for member, offset, size, height, width in rows
     ]
-    return FileIndex(pictures, unreadable)
+    return FileIndex(pictures, [str(line) for line in unreadable])

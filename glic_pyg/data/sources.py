@@ -56,16 +56,36 @@ def _is_picture(path: Path) -> bool:
 
 
 def _in_folder(folder: Path) -> Iterator[tuple[str, Path]]:
+    """Files below a folder, each place once, however many links lead to it or back up.
+
+    A link to a folder is followed unless it leads to one that is searched anyway, or that holds this one.
+    """
+    root = folder.resolve()
+    entered = {root}
     for place, subfolders, names in os.walk(folder, followlinks=True):
-        subfolders[:] = [name for name in subfolders if not name.startswith(".")]
-        for path in (Path(place, name) for name in names if not name.startswith(".")):
+        here = Path(place)
+        wanted = []
+        for name in sorted(name for name in subfolders if not name.startswith(".")):
+            target, is_link = (here / name).resolve(), (here / name).is_symlink()
+            if target not in entered and not (is_link and _leads_back(target, here.resolve(), root)):
+                entered.add(target)
+                wanted.append(name)
+        subfolders[:] = wanted
+        for path in (here / name for name in names if not name.startswith(".")):
             if is_shard(path) or _is_picture(path):
                 yield path.relative_to(folder).as_posix(), path
 
 
+def _leads_back(target: Path, here: Path, root: Path) -> bool:
+    """Whether a link inside ``here`` leads to what is searched below ``root``, or to what holds either."""
+    if target.is_relative_to(root):
+        return not any(part.startswith(".") for part in target.relative_to(root).parts)
+    return root.is_relative_to(target) or here.is_relative_to(target)
+
+
 def _in_list(path: Path) -> Iterator[tuple[str, Path]]:
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").split("\n")  # editors of Windows begin it with a mark
     except UnicodeDecodeError:
         raise DataError(f"{path} is no picture, no .tar shard and no list of files in UTF-8.") from None
     for line in (line.strip() for line in lines):

@@ -27,5 +27,5 @@ def pictures_in(shard: Path) -> Iterator[ImageFile]:
             for member in tar:
                 if member.isfile() and PurePosixPath(member.name).suffix.lower() in SUFFIXES:
                     yield ImageFile(shard, member.name, member.offset_data, member.size)
-    except (tarfile.TarError, OSError) as error:
+    except Exception as error:  # damaged headers end in errors of many types inside tarfile
         raise UnreadableImage(f"{shard}: not a whole, uncompressed tar file ({error})") from error

@@ -42,7 +42,7 @@ def bd_rate(anchor: Curve, test: Curve, *, metric: Metric = "psnr", method: Meth
     """Rate that ``test`` spends beyond ``anchor`` at equal distortion, in percent; negative is better.
 
     Args:
-        anchor, test: they may have different numbers of points.
+        anchor, test: they may have different numbers of points; those without any error do not count.
         metric: what is held equal.
         method: ``"akima"`` and ``"pchip"`` pass through the points; ``"cubic"`` is Bjøntegaard's first form,
             one polynomial of degree 3 fitted to them.
@@ -50,12 +50,14 @@ def bd_rate(anchor: Curve, test: Curve, *, metric: Metric = "psnr", method: Meth
     Raises:
         CurveError: the curves do not overlap, have too few points, fall somewhere, or lack the metric.
     """
+    anchor, test = anchor.finite(metric), test.finite(metric)
     overlap = _overlap(anchor, test, anchor.decibels(metric), test.decibels(metric), method)
     return Delta(_value(bjontegaard.bd_rate, anchor, test, metric, method), overlap)
 
 
 def bd_psnr(anchor: Curve, test: Curve, *, metric: Metric = "psnr", method: Method = "akima") -> Delta:
     """Decibels that ``test`` gains over ``anchor`` at equal rate; arguments as for :func:`bd_rate`."""
+    anchor, test = anchor.finite(metric), test.finite(metric)
     overlap = _overlap(anchor, test, _log(anchor.bpp), _log(test.bpp), method)
     return Delta(_value(bjontegaard.bd_psnr, anchor, test, metric, method), overlap)
 

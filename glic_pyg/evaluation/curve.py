@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
 from glic_pyg.codec.errors import GlicError
-from glic_pyg.evaluation.ms_ssim import ms_ssim_db
+from glic_pyg.metrics import ms_ssim_db
 
 __all__ = ["METRICS", "Curve", "CurveError", "Metric"]
 
@@ -74,6 +75,17 @@ class Curve:
                     kept.pop()
                 kept.append(place)
                 best = value
+        return self._only(kept)
+
+    def finite(self, metric: Metric = "psnr") -> Curve:
+        """The points that have an error by a metric.
+
+        Raises:
+            CurveError: the curve has no MS-SSIM.
+        """
+        return self._only([k for k, value in enumerate(self.decibels(metric)) if math.isfinite(value)])
+
+    def _only(self, kept: Sequence[int]) -> Curve:
         similarity = None if self.ms_ssim is None else tuple(self.ms_ssim[k] for k in kept)
         return replace(
             self,
@@ -84,6 +96,7 @@ class Curve:
 
     def psnr_at(self, bpp: float) -> float | None:
         """PSNR at a rate, in dB, linear in the logarithm of the rate; ``None`` outside of the curve."""
-        if not self.bpp or not self.bpp[0] <= bpp <= self.bpp[-1]:
+        known = self.finite()
+        if not known.bpp or not known.bpp[0] <= bpp <= known.bpp[-1]:
             return None
-        return float(np.interp(math.log(bpp), [math.log(rate) for rate in self.bpp], self.psnr))
+        return float(np.interp(math.log(bpp), [math.log(rate) for rate in known.bpp], known.psnr))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from glic_pyg.evaluation.curve import Curve, Metric
+from glic_pyg.evaluation.curve import Curve, CurveError, Metric
 from glic_pyg.plotting import encode_figure, styled_figure
 
 __all__ = ["AXIS_TITLES", "curves_figure", "with_metric"]
@@ -24,7 +24,7 @@ def curves_figure(
     right: float | None = None,
     kind: str = "png",
 ) -> bytes:
-    """All curves that have the metric, with a legend in the order of the curves.
+    """All curves that have points by the metric, with a legend in the order of the curves.
 
     Args:
         curves: at least one.
@@ -36,8 +36,13 @@ def curves_figure(
 
     Returns:
         The bytes of the picture file.
+
+    Raises:
+        CurveError: no curve has a point by the metric.
     """
     shown, others = with_metric(curves, metric), with_metric(beside, metric)
+    if not shown:
+        raise CurveError(f"No curve has a point by {metric}, so there is nothing to draw.")
     right = right or 1.1 * max(shown[0].bpp)
     with styled_figure(7.2, 4.6) as figure:
         axes = figure.add_subplot()
@@ -61,5 +66,6 @@ def _points(curve: Curve, metric: Metric, right: float) -> tuple[list[float], li
 
 
 def with_metric(curves: Sequence[Curve], metric: Metric) -> list[Curve]:
-    """Those curves whose codec was measured with the metric."""
-    return [curve for curve in curves if metric == "psnr" or curve.ms_ssim is not None]
+    """Those curves whose codec was measured with the metric, without points that have no error by it."""
+    measured = [curve for curve in curves if metric == "psnr" or curve.ms_ssim is not None]
+    return [finite for curve in measured if (finite := curve.finite(metric)).bpp]

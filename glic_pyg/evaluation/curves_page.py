@@ -16,6 +16,8 @@ __all__ = ["curves_page"]
 def curves_page(curves: Sequence[Curve], title: str) -> str:
     """A page that loads nothing: curves to point at, to hide, and to see by either metric.
 
+    Curves without a point are left out.
+
     Args:
         curves: at least one; the page opens on the rates that half of them cover.
         title: of the page.
@@ -23,7 +25,10 @@ def curves_page(curves: Sequence[Curve], title: str) -> str:
     template = (files("glic_pyg") / "evaluation" / "curves_page.html").read_text(encoding="utf-8")
     data = {
         "axes": AXIS_TITLES,
-        "curves": [{"name": curve.name, "source": curve.source, **_points(curve)} for curve in curves],
+        "curves": [
+            {"name": curve.name, "source": curve.source, **_points(curve)}
+            for curve in with_metric(curves, "psnr")
+        ],
     }
     # "<" cannot end the script that the data stands in.
     text = json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")
@@ -32,5 +37,8 @@ def curves_page(curves: Sequence[Curve], title: str) -> str:
 
 def _points(curve: Curve) -> dict[str, list[tuple[float, float]]]:
     """Rates and decibels by each metric that the curve has."""
-    known = [metric for metric in METRICS if with_metric([curve], metric)]
-    return {metric: list(zip(curve.bpp, curve.decibels(metric), strict=True)) for metric in known}
+    return {
+        metric: list(zip(known.bpp, known.decibels(metric), strict=True))
+        for metric in METRICS
+        for known in with_metric([curve], metric)
+    }

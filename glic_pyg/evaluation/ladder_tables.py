@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from glic_pyg.evaluation.comparison import Comparison
-from glic_pyg.evaluation.markdown_table import markdown_table
+from glic_pyg.evaluation.markdown_table import NOTHING, markdown_table, mean_cell, number_cell
 from glic_pyg.evaluation.measure import Measured
 from glic_pyg.evaluation.provenance import Provenance
 from glic_pyg.evaluation.standing import standings
@@ -25,7 +25,15 @@ PEAK = "peak: of the whole process, Python and torch included; of a tool its own
 
 def mean_rows(comparisons: Sequence[Comparison]) -> list[Row]:
     """Cells of the means, one row a codec and setting; headed by :data:`HEADER`."""
-    return [_row(mean, mean.psnr, mean.ms_ssim, mean.ms_ssim_db) for mean in means(comparisons)]
+    return [
+        _row(
+            mean,
+            mean_cell(mean.psnr, ".3f", mean.psnr_images, mean.images),
+            mean_cell(mean.ms_ssim, ".5f", mean.ms_ssim_images, mean.images),
+            mean_cell(mean.ms_ssim_db, ".3f", mean.ms_ssim_db_images, mean.images),
+        )
+        for mean in means(comparisons)
+    ]
 
 
 def as_markdown(comparisons: Sequence[Comparison], how: Provenance) -> str:
@@ -36,22 +44,30 @@ def as_markdown(comparisons: Sequence[Comparison], how: Provenance) -> str:
         parts += [f"\n## {ours} against the others\n", standing_table(found, {})]
         parts += [f"\n## {ours} at each step\n", rate_table(comparisons)]
     for c in comparisons:
-        rows = [_row(m, m.quality.psnr, m.quality.ms_ssim, m.quality.ms_ssim_db) for m in c.codecs]
+        rows = [
+            _row(
+                m,
+                number_cell(m.quality.psnr, ".3f"),
+                number_cell(m.quality.ms_ssim, ".5f"),
+                number_cell(m.quality.ms_ssim_db, ".3f"),
+            )
+            for m in c.codecs
+        ]
         parts += [f"\n## {c.image}, {c.width}×{c.height}\n", markdown_table(HEADER, rows, left=2)]
     return "\n".join([*parts, f"\n{PEAK}\n\n```\n{how}\n```\n"])
 
 
-def _row(measured: Measured | Mean, psnr: float, ms_ssim: float | None, ms_ssim_db: float | None) -> Row:
+def _row(measured: Measured | Mean, psnr: str, ms_ssim: str, ms_ssim_db: str) -> Row:
     memory = measured.peak_memory
     return (
         measured.codec,
         measured.setting or "various",
         f"{measured.size:,.0f}",
         f"{measured.bpp:.4f}",
-        f"{psnr:.3f}",
-        "–" if ms_ssim is None else f"{ms_ssim:.5f}",
-        "–" if ms_ssim_db is None else f"{ms_ssim_db:.3f}",
+        psnr,
+        ms_ssim,
+        ms_ssim_db,
         f"{measured.encode_seconds:.2f}",
         f"{measured.decode_seconds:.2f}",
-        "–" if memory is None else f"{memory / 2**20:,.0f}",
+        NOTHING if memory is None else f"{memory / 2**20:,.0f}",
     )

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from glic_pyg.evaluation.classical.contract import ClassicalCodec
 from glic_pyg.evaluation.peak_memory import PeakMemory
 from glic_pyg.evaluation.quality import Quality, quality_of
-from glic_pyg.evaluation.rate import bpp
+from glic_pyg.metrics import bpp
 
 __all__ = ["Measured", "Pixels", "Rung", "classical_rung", "measure_file"]
 

@@ -9,8 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from glic_pyg.codec.psnr import pixel_psnr
-from glic_pyg.evaluation.ms_ssim import LEAST_SIDE, ms_ssim, ms_ssim_db
+from glic_pyg.metrics import MS_SSIM_MIN_SIDE, ms_ssim, ms_ssim_db, pixel_psnr
 
 __all__ = ["Quality", "quality_of"]
 
@@ -43,7 +42,7 @@ def quality_of(decoded: Pixels, original: Pixels) -> Quality:
     """
     if decoded.shape != original.shape:
         raise ValueError(f"A picture of shape {decoded.shape} is no copy of one of shape {original.shape}.")
-    large = min(original.shape[:2]) >= LEAST_SIDE
+    large = min(original.shape[:2]) >= MS_SSIM_MIN_SIDE
     similarity = ms_ssim(_planes(decoded), _planes(original)).item() if large else None
     return Quality(pixel_psnr(decoded, original), similarity)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import TYPE_CHECKING, NamedTuple
@@ -9,9 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from glic_pyg.codec.psnr import pixel_psnr
 from glic_pyg.evaluation.classical.contract import ClassicalCodec
-from glic_pyg.evaluation.rate import bpp
+from glic_pyg.metrics import bpp, finite_mean, pixel_psnr
 from glic_pyg.plotting import encode_figure, styled_figure
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ _OURS = "#D55E00"
 
 
 class RatePoint(NamedTuple):
-    """Bits a pixel and PSNR in dB, each a mean over pictures."""
+    """Bits per pixel and PSNR in dB, each a mean over pictures; infinite if none of them has an error."""
 
     bpp: float
     psnr: float
@@ -44,12 +44,13 @@ def classical_curve(
     curve = []
     for setting in settings or codec.ladder:
         points = [_point(picture, codec, setting) for picture in pictures]
-        curve.append(RatePoint(fmean(p.bpp for p in points), fmean(p.psnr for p in points)))
+        psnr, _ = finite_mean(p.psnr for p in points)
+        curve.append(RatePoint(fmean(p.bpp for p in points), math.inf if psnr is None else psnr))
     return curve
 
 
 def draw_curves(axes: Axes, curves: Mapping[str, Sequence[RatePoint]], ours: RatePoint) -> None:
-    """Draw curves, each with its name at its end, and our point.
+    """Draw curves, each with its name at its end, and our point; what has no error has no place.
 
     Args:
         axes: where; what the curves have far to the right of our point is cut off.
@@ -57,7 +58,9 @@ def draw_curves(axes: Axes, curves: Mapping[str, Sequence[RatePoint]], ours: Rat
         ours: one point.
     """
     right = 2.2 * ours.bpp
-    shown = {name: [p for p in curve if p.bpp <= right] for name, curve in curves.items()}
+    shown = {
+        name: [p for p in curve if p.bpp <= right and math.isfinite(p.psnr)] for name, curve in curves.items()
+    }
     for name, curve in shown.items():
         if curve:
             colour = _COLOURS.get(name)
@@ -65,8 +68,11 @@ def draw_curves(axes: Axes, curves: Mapping[str, Sequence[RatePoint]], ours: Rat
             axes.annotate(
                 name, curve[-1], (6, 0), textcoords="offset points", color=colour, weight="bold", va="center"
             )
-    axes.plot(*ours, "*", color=_OURS, markersize=17, mec="white", zorder=5)
-    axes.annotate("GLIC", ours, (0, 11), textcoords="offset points", color=_OURS, weight="bold", ha="center")
+    if math.isfinite(ours.psnr):
+        axes.plot(*ours, "*", color=_OURS, markersize=17, mec="white", zorder=5)
+        axes.annotate(
+            "GLIC", ours, (0, 11), textcoords="offset points", color=_OURS, weight="bold", ha="center"
+        )
     axes.set(xlim=(0, right * 1.12), xlabel="bits per pixel", ylabel="PSNR, dB")
     axes.margins(y=0.12)
 

@@ -9,7 +9,7 @@ from glic_pyg.evaluation.bjontegaard_delta import Delta, bd_psnr, bd_rate
 from glic_pyg.evaluation.comparison import Comparison
 from glic_pyg.evaluation.curve import Curve, CurveError, Metric
 from glic_pyg.evaluation.measured_curves import curves_of
-from glic_pyg.evaluation.summary import means
+from glic_pyg.evaluation.summary import comparable, means
 
 __all__ = ["Standing", "delta_or_none", "mean_curves", "picture_curves", "standings"]
 
@@ -64,10 +64,10 @@ def standings(comparisons: Sequence[Comparison]) -> list[Standing]:
     ]
 
 
-def mean_curves(comparisons: Sequence[Comparison]) -> list[Curve]:
-    """Curves of the means over pictures, a codec each, in the order of measurement."""
-    points = [(mean.codec, mean.bpp, mean.psnr, mean.ms_ssim) for mean in means(comparisons)]
-    return curves_of(points, "measured here")
+def mean_curves(comparisons: Sequence[Comparison], source: str = "measured here") -> list[Curve]:
+    """Curves of the means over comparable pictures, a codec each, in the order of measurement."""
+    points = [(m.codec, m.bpp, m.psnr, m.ms_ssim) for m in means(comparable(comparisons))]
+    return curves_of(points, source)
 
 
 def picture_curves(comparison: Comparison) -> list[Curve]:
@@ -87,10 +87,12 @@ def delta_or_none(
 
 
 def _gain(theirs: Curve, ours: Curve) -> float | None:
-    """Decibels at equal rate on one picture."""
+    """Decibels at equal rate on one picture; ``None`` if one of the codecs has no file with an error."""
     if len(ours.bpp) > 1 and (found := delta_or_none(bd_psnr, theirs, ours)):
         return found.value
     theirs = theirs.front()
+    if not ours.bpp or not theirs.bpp:
+        return None
     place = 0 if ours.bpp[0] > theirs.bpp[0] else -1
     bpp, psnr = ours.bpp[place], ours.psnr[place]
     at_ours = theirs.psnr_at(bpp)

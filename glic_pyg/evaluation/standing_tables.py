@@ -7,14 +7,11 @@ from statistics import fmean
 
 from glic_pyg.evaluation.bjontegaard_delta import Delta
 from glic_pyg.evaluation.comparison import Comparison
-from glic_pyg.evaluation.markdown_table import markdown_table
+from glic_pyg.evaluation.markdown_table import NOTHING, markdown_table, mean_cell, number_cell
 from glic_pyg.evaluation.standing import Standing, mean_curves, standings
-from glic_pyg.evaluation.summary import means
+from glic_pyg.evaluation.summary import comparable, means
 
-__all__ = ["NOTHING", "percent", "picture_table", "rate_table", "standing_table"]
-
-NOTHING = "–"
-"""In a cell that has no number."""
+__all__ = ["percent", "picture_table", "rate_table", "standing_table"]
 
 
 def standing_table(found: Iterable[Standing], versions: Mapping[str, str]) -> str:
@@ -48,13 +45,17 @@ def rate_table(comparisons: Sequence[Comparison]) -> str:
     name = comparisons[0].codecs[0].codec
     header = ("setting", "bytes", "bpp", "PSNR, dB", "MS-SSIM", "MS-SSIM, dB", "encode, s", "decode, s")
     rows = []
-    for mean in (mean for mean in means(comparisons) if mean.codec == name):
-        at = [curve.front().psnr_at(mean.bpp) for curve in others]
+    for mean, compared in zip(means(comparisons), means(comparable(comparisons)), strict=True):
+        if mean.codec != name:
+            continue
+        at = [curve.front().psnr_at(compared.bpp) for curve in others]
         rows.append((
-            mean.setting or "various", f"{mean.size:,.0f}", f"{mean.bpp:.4f}", f"{mean.psnr:.3f}",
-            _number(mean.ms_ssim, ".5f"), _number(mean.ms_ssim_db, ".3f"),
+            mean.setting or "various", f"{mean.size:,.0f}", f"{mean.bpp:.4f}",
+            mean_cell(mean.psnr, ".3f", mean.psnr_images, mean.images),
+            mean_cell(mean.ms_ssim, ".5f", mean.ms_ssim_images, mean.images),
+            mean_cell(mean.ms_ssim_db, ".3f", mean.ms_ssim_db_images, mean.images),
             f"{mean.encode_seconds:.2f}", f"{mean.decode_seconds:.2f}",
-            *(NOTHING if psnr is None else f"{mean.psnr - psnr:+.2f}" for psnr in at),
+            *(NOTHING if psnr is None else number_cell(compared.psnr - psnr, "+.2f") for psnr in at),
         ))  # fmt: skip
     return markdown_table([*header, *(curve.name for curve in others)], rows)
 
@@ -75,8 +76,8 @@ def picture_table(sets: Mapping[str, Sequence[Comparison]], middle: int) -> str:
             m = c.codecs[middle]
             shown = c.image if len(sets) == 1 else f"{name}/{c.image}"
             rows.append((
-                shown, f"{c.width}×{c.height}", f"{m.size:,}", f"{m.bpp:.4f}", f"{m.quality.psnr:.3f}",
-                _number(m.quality.ms_ssim, ".5f"),
+                shown, f"{c.width}×{c.height}", f"{m.size:,}", f"{m.bpp:.4f}",
+                number_cell(m.quality.psnr, ".3f"), number_cell(m.quality.ms_ssim, ".5f"),
                 *(percent(standing.of_pictures[c.image])[0] for standing in found),
             ))  # fmt: skip
     return markdown_table(header, rows)
@@ -94,7 +95,3 @@ def _spread(gains: Sequence[float]) -> str:
 
 def _value(delta: Delta | None) -> str:
     return NOTHING if delta is None else f"{delta.value:+.2f}"
-
-
-def _number(value: float | None, form: str) -> str:
-    return NOTHING if value is None else format(value, form)

@@ -13,9 +13,11 @@ from statistics import fmean
 from glic_pyg.evaluation.comparison import Comparison
 from glic_pyg.evaluation.measure import Measured
 from glic_pyg.evaluation.provenance import Provenance
-from glic_pyg.evaluation.rate import estimate_holds
+from glic_pyg.metrics import finite_mean
 
-__all__ = ["Mean", "as_csv", "as_json", "broken_estimates", "means"]
+__all__ = ["Mean", "as_csv", "as_json", "broken_estimates", "comparable", "estimate_holds", "means"]
+
+_ALLOWED_SHARE, _ALLOWED_BYTES = 0.01, 64
 
 
 @dataclass(frozen=True)
@@ -25,20 +27,27 @@ class Mean:
     Attributes:
         codec: ``"glic"``, ``"jpeg"``, ...
         setting: ``None`` if it differs between the images.
+        images: how many images there are.
         size: bytes.
-        bpp, psnr: bits a pixel and dB.
-        ms_ssim, ms_ssim_db: means over the images large enough; ``None`` if there is none.
+        bpp: bits per pixel.
+        psnr: dB, of the ``psnr_images`` images that have an error at all; infinite if none has.
+        ms_ssim, ms_ssim_db: of those images, ``ms_ssim_images`` and ``ms_ssim_db_images``, that are large
+            enough and, in dB, have an error; ``None`` if no image is large enough.
         encode_seconds, decode_seconds: wall time of one image.
         peak_memory: bytes; ``None`` where the system does not tell.
     """
 
     codec: str
     setting: str | None
+    images: int
     size: float
     bpp: float
     psnr: float
+    psnr_images: int
     ms_ssim: float | None
+    ms_ssim_images: int
     ms_ssim_db: float | None
+    ms_ssim_db_images: int
     encode_seconds: float
     decode_seconds: float
     peak_memory: float | None
@@ -55,6 +64,27 @@ def means(comparisons: Sequence[Comparison]) -> tuple[Mean, ...]:
     return tuple(_mean(codec) for codec in zip(*(c.codecs for c in comparisons), strict=True))
 
 
+def comparable(comparisons: Sequence[Comparison]) -> list[Comparison]:
+    """The images of which every file has an error; all of them if there is no such image.
+
+    Curves of means are drawn and compared over these: one codec's mean must not be of other images than
+    another one's, nor its rate of other images than its PSNR.
+    """
+    found = [c for c in comparisons if all(math.isfinite(m.quality.psnr) for m in c.codecs)]
+    return found or list(comparisons)
+
+
+def estimate_holds(size: int, estimated_bits: float) -> bool:
+    """Whether a whole file is within 1 % + 64 bytes of the bits that the likelihoods predict.
+
+    Args:
+        size: bytes of the file, header included.
+        estimated_bits: sum of -log2 of the likelihoods of all latents.
+    """
+    estimated = estimated_bits / 8
+    return abs(size - estimated) <= _ALLOWED_SHARE * estimated + _ALLOWED_BYTES
+
+
 def broken_estimates(comparisons: Sequence[Comparison]) -> list[str]:
     """Names of the images whose file is not within 1 % + 64 bytes of its estimate."""
     return [
@@ -65,7 +95,9 @@ def broken_estimates(comparisons: Sequence[Comparison]) -> list[str]:
 
 
 def as_json(comparisons: Sequence[Comparison], how: Provenance) -> str:
-    """All numbers as JSON; a PSNR of null is infinite, an MS-SSIM of null was not possible.
+    """All numbers as JSON; ``curves`` where they are of fewer images than the means.
+
+    A PSNR or decibels of null are infinite, an MS-SSIM of null was not possible.
 
     Args:
         comparisons: what was measured.
@@ -81,7 +113,10 @@ def as_json(comparisons: Sequence[Comparison], how: Provenance) -> str:
         }
         for c in comparisons
     ]
-    document = {**asdict(how), "mean": [asdict(mean) for mean in means(comparisons)], "images": images}
+    document = {**asdict(how), "mean": [asdict(mean) for mean in means(comparisons)]}
+    if len(compared := comparable(comparisons)) < len(comparisons):
+        document["curves"] = [asdict(mean) for mean in means(compared)]
+    document["images"] = images
     return json.dumps(_finite(document), indent=1, allow_nan=False) + "\n"
 
 
@@ -100,24 +135,27 @@ def as_csv(comparisons: Sequence[Comparison]) -> str:
 
 
 def _mean(measured: Sequence[Measured]) -> Mean:
-    qualities = [m.quality for m in measured]
+    psnr, psnr_images = finite_mean(m.quality.psnr for m in measured)
+    ms_ssim, ms_ssim_images = finite_mean(m.quality.ms_ssim for m in measured)
+    decibels, decibels_images = finite_mean(m.quality.ms_ssim_db for m in measured)
+    if decibels is None and ms_ssim is not None:
+        decibels = math.inf
     return Mean(
-        measured[0].codec,
-        measured[0].setting if len({m.setting for m in measured}) == 1 else None,
-        fmean(m.size for m in measured),
-        fmean(m.bpp for m in measured),
-        fmean(q.psnr for q in qualities),
-        _mean_of_known([q.ms_ssim for q in qualities]),
-        _mean_of_known([q.ms_ssim_db for q in qualities]),
-        fmean(m.encode_seconds for m in measured),
-        fmean(m.decode_seconds for m in measured),
-        _mean_of_known([m.peak_memory for m in measured]),
+        codec=measured[0].codec,
+        setting=measured[0].setting if len({m.setting for m in measured}) == 1 else None,
+        images=len(measured),
+        size=fmean(m.size for m in measured),
+        bpp=fmean(m.bpp for m in measured),
+        psnr=math.inf if psnr is None else psnr,
+        psnr_images=psnr_images,
+        ms_ssim=ms_ssim,
+        ms_ssim_images=ms_ssim_images,
+        ms_ssim_db=decibels,
+        ms_ssim_db_images=decibels_images,
+        encode_seconds=fmean(m.encode_seconds for m in measured),
+        decode_seconds=fmean(m.decode_seconds for m in measured),
+        peak_memory=finite_mean(m.peak_memory for m in measured)[0],
     )
-
-
-def _mean_of_known(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return fmean(known) if known else None
 
 
 def _row(measured: Measured) -> dict[str, object]:

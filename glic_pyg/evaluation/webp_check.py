@@ -64,7 +64,7 @@ def webp_check(original: Pixels, decoded: Pixels, size: int) -> WebpCheck:
         return WebpCheck(ours, size, math.inf, without_loss)
     files = around(WEBP, original, size)
     quality = [quality_of(WEBP.decode(file.data, original.shape), original).psnr for file in files]
-    if len(files) == 1:
+    if len(files) == 1 or not all(map(math.isfinite, quality)):
         return WebpCheck(ours, size, quality[0], len(files[0].data))
     return WebpCheck(ours, size, _between(files, quality, size), size)
 

@@ -17,10 +17,10 @@ from torch_geometric.data import Data
 
 from glic_pyg.codec.arithmetic import plain_arithmetic
 from glic_pyg.codec.padding import colour_from_tensor, tensor_from_colour
-from glic_pyg.codec.psnr import pixel_psnr
 from glic_pyg.graph import EdgeListBuilder, complexity_map
 from glic_pyg.inspection.attention import BlockGraphs, LayerAttention
 from glic_pyg.inspection.graphs import GraphArrays, graph_arrays
+from glic_pyg.metrics import pixel_psnr
 from glic_pyg.models.contract import LATENT_STRIDE, SIDE_STRIDE
 from glic_pyg.models.gain import BEST_QUALITY, rates_of
 from glic_pyg.nn import GFABlock

@@ -29,7 +29,7 @@ from glic_pyg.training.sample_noise import SampleNoise
 from glic_pyg.training.step_figures import StepFigures
 from glic_pyg.training.step_seed import step_seed
 from glic_pyg.training.turn_taking import Learner, OptimizerFactory, Schedule, TurnTaking
-from glic_pyg.training.validation import Measure, measure_picture
+from glic_pyg.training.validation import measure_picture
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +59,6 @@ class CodecModule(TurnTaking):
         quantile_optimizer: makes the optimizer from the quantiles; None solves for them instead, every
             ``solve_every`` steps and for each validation and export.
         schedule: factor on the codec's learning rate as a function of the step.
-        psnr, ms_ssim: (x_hat, x) in [0, 1], (B, 3, H, W) → value of each image, (B,); for validation.
         regularizer: owner of q_theta and of α; None is plain training.
         source_optimizer: makes the optimizer from theta; needed with a regularizer.
         alternation: how codec and theta take turns.
@@ -86,8 +85,6 @@ class CodecModule(TurnTaking):
         codec_optimizer: OptimizerFactory,
         quantile_optimizer: OptimizerFactory | None,
         schedule: Schedule,
-        psnr: Measure,
-        ms_ssim: Measure | None = None,
         regularizer: Regularizer | None = None,
         source_optimizer: OptimizerFactory | None = None,
         alternation: Alternation | None = None,
@@ -126,7 +123,6 @@ class CodecModule(TurnTaking):
         self.quantile_optimizer = quantile_optimizer
         self.source_optimizer = source_optimizer
         self.schedule = schedule
-        self.psnr, self.ms_ssim = psnr, ms_ssim
         self.clip_norm = clip_norm
         self.micro_batches = micro_batches
         self.solve_every = solve_every
@@ -201,12 +197,11 @@ class CodecModule(TurnTaking):
         Figures that are not finite are left out of the means, and the image is named.
         """
         x, names, *_ = batch if isinstance(batch, Batch) else Batch(batch, ())
-        measures = (self.loss, self.psnr, self.ms_ssim, self.regularizer)
         with self.finished_model() as model, torch.autocast(self.device.type, enabled=False):
             for quality in (None,) if rates_of(model) is None else self.val_qualities:
                 at = "" if quality is None else f"@{quality:g}"
                 try:
-                    figures, x_hat = measure_picture(model, x, *measures, quality)
+                    figures, x_hat = measure_picture(model, x, self.loss, self.regularizer, quality)
                 except NonFiniteMap as error:
                     log.warning("not validated%s: %s (%s)", at, ", ".join(names) or batch_idx, error)
                     return None

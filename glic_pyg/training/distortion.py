@@ -5,10 +5,8 @@ from compressai.ops.bound_ops import LowerBoundFunction
 from torch import Tensor
 from torch.nn import functional as F
 
+from glic_pyg.metrics import MS_SSIM_MIN_SIDE
 from glic_pyg.training.errors import TrainingError
-
-LEAST_SIDE = 161
-"""Pixels that MS-SSIM needs a side: its 11-tap window must fit after four halvings."""
 
 SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 WINDOW_TAPS, WINDOW_SIGMA = 11, 1.5
@@ -36,10 +34,10 @@ def structural_dissimilarity(x_hat: Tensor, x: Tensor) -> Tensor:
     Raises:
         TrainingError: the crops are smaller than 161 pixels.
     """
-    if min(x.shape[-2:]) < LEAST_SIDE:
+    if min(x.shape[-2:]) < MS_SSIM_MIN_SIDE:
         height, width = x.shape[-2:]
         raise TrainingError(
-            f"MS-SSIM has 5 scales and needs images of at least {LEAST_SIDE} pixels a side, not "
+            f"MS-SSIM has 5 scales and needs images of at least {MS_SSIM_MIN_SIDE} pixels a side, not "
             f"{width}x{height}: choose a larger data.crop, or the loss on the squared error."
         )
     similarity = torch.ones(x.shape[:2], dtype=x.dtype, device=x.device)

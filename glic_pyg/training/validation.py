@@ -1,18 +1,14 @@
 """What is measured on a whole picture."""
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor
 
+from glic_pyg.metrics import MS_SSIM_MIN_SIDE, ms_ssim, psnr
 from glic_pyg.models.gain import rates_of
 from glic_pyg.source.regularizer import Regularizer
 from glic_pyg.training.contract import TrainableCodec
-from glic_pyg.training.distortion import LEAST_SIDE
 from glic_pyg.training.loss import RateDistortionLoss, estimated_bpp
 from glic_pyg.training.padding import pad_to_multiple
-
-Measure = Callable[[Tensor, Tensor], Tensor]
 
 
 @torch.no_grad()
@@ -20,8 +16,6 @@ def measure_picture(
     model: TrainableCodec,
     x: Tensor,
     loss: RateDistortionLoss,
-    psnr: Measure,
-    ms_ssim: Measure | None = None,
     regularizer: Regularizer | None = None,
     quality: float | None = None,
 ) -> tuple[dict[str, Tensor], Tensor]:
@@ -31,13 +25,12 @@ def measure_picture(
         model: in eval mode.
         x: (B, 3, H, W) in [0, 1].
         loss: gives λ and the distortion; its orthogonality term is left out.
-        psnr, ms_ssim: (x_hat, x) → (B,). MS-SSIM is left out of pictures under 161 pixels a side.
         regularizer: its H_theta of the reconstruction is measured too.
         quality: at which a variable-rate model codes it, 0 to 100; λ is then that of the quality.
 
     Returns:
-        Means by name (estimated bpp, PSNR in dB, MS-SSIM, MS-SSIM in dB, ``H_theta`` in bits per pixel,
-        loss), and x_hat, (B, 3, H, W), clamped to [0, 1].
+        Means by name (estimated bpp, PSNR in dB, MS-SSIM and the same in dB unless the picture is too small
+        for it, ``H_theta`` in bits per pixel, loss), and x_hat, (B, 3, H, W), clamped to [0, 1].
     """
     height, width = x.shape[-2:]
     padded = pad_to_multiple(x, model.multiple)
@@ -51,7 +44,7 @@ def measure_picture(
         "psnr": psnr(x_hat, x).mean(),
         "loss": bpp + _lmbda(model, loss, *at) * loss.distortion(x_hat, x),
     }
-    if ms_ssim is not None and min(height, width) >= LEAST_SIDE:
+    if min(height, width) >= MS_SSIM_MIN_SIDE:
         similarity = ms_ssim(x_hat, x)
         figures |= {"ms_ssim": similarity.mean(), "ms_ssim_db": (-10 * (1 - similarity).log10()).mean()}
     if regularizer is not None:

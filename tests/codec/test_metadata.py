@@ -1,4 +1,5 @@
 import io
+import struct
 import zlib
 
 import pytest
@@ -16,6 +17,16 @@ def exif_block(orientation: int, endian: str = "<") -> bytes:
     exif.get_ifd(0x8769)[0x9003] = "2024:05:06 07:08:09"
     exif[0x8769] = exif.get_ifd(0x8769)
     return exif.tobytes().removeprefix(b"Exif\0\0")
+
+
+INTEGER_TYPES = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i"}
+
+
+def short_exif(kind: int, orientation: int, endian: str = "<") -> bytes:
+    """A block with nothing but an orientation, of one of the types of integers."""
+    value = struct.pack(endian + INTEGER_TYPES[kind], orientation).ljust(4, b"\0")
+    head = (b"II*\0" if endian == "<" else b"MM\0*") + struct.pack(endian + "I", 8)
+    return head + struct.pack(endian + "HHHI", 1, 0x0112, kind, 1) + value + bytes(4)
 
 
 def test_compression_there_and_back() -> None:

@@ -10,6 +10,7 @@ from glic_pyg.codec.metadata import Metadata
 from glic_pyg.codec.picture import Picture
 from glic_pyg.codec.picture_file import OUTPUT_FORMATS, read_picture, write_picture
 from tests.codec.test_metadata import exif_block
+from tests.codec.test_pixels import profile_for
 
 METADATA = Metadata(
     exif_block(1), ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes(), b"<x:xmpmeta/>"
@@ -45,6 +46,67 @@ def test_what_a_format_cannot_hold_is_said(pixels: np.ndarray) -> None:
     data, notes = write_picture(picture, "bmp")
     assert notes == ("BMP cannot hold exif and xmp.",)
     assert (read_picture(data).colour == pixels).all()
+
+
+def test_exif_too_long_for_jpeg_is_left_out_with_a_note(pixels: np.ndarray) -> None:
+    large = Metadata(b"II*\0" + bytes(70_000), METADATA.icc, METADATA.xmp)
+    data, notes = write_picture(Picture(pixels, None, large), "jpg")
+    assert notes == ("JPEG cannot hold this exif of 70004 bytes: EXIF data is too long.",)
+    back = read_picture(data).metadata
+    assert back == replace(large, exif=None)
+    for extension in ("png", "webp"):
+        data, notes = write_picture(Picture(pixels, None, large), extension)
+        assert notes == () and read_picture(data).metadata.exif == large.exif
+
+
+def test_xmp_too_long_for_jpeg_is_left_out_with_a_note(pixels: np.ndarray) -> None:
+    large = replace(METADATA, xmp=b"<x>" + b"y" * 70_000 + b"</x>")
+    data, notes = write_picture(Picture(pixels, None, large), "jpg")
+    assert notes == ("JPEG cannot hold this xmp of 70007 bytes: XMP data is too long.",)
+    assert read_picture(data).metadata == replace(large, xmp=None)
+
+
+def test_exif_that_tiff_cannot_take_apart(pixels: np.ndarray) -> None:
+    """Other formats copy it as a whole."""
+    picture = Picture(pixels, None, Metadata(exif=b"II*\0garbage that ends"))
+    for extension in ("png", "jpg", "webp"):
+        assert write_picture(picture, extension)[1] == ()
+    data, notes = write_picture(picture, "tif")
+    assert (read_picture(data).colour == pixels).all()
+    assert notes != () and all("exif" in note or "Pillow says" in note for note in notes)
+
+
+def test_a_grey_profile_does_not_come_to_the_rgb_of_webp(pixels: np.ndarray) -> None:
+    profile = profile_for("GRAY")
+    grey = Picture(pixels[..., 0], None, Metadata(icc=profile))
+    data, notes = write_picture(grey, "webp")
+    assert notes == ("WebP cannot hold icc.",) and "icc_profile" not in Image.open(io.BytesIO(data)).info
+    assert read_picture(write_picture(grey, "png")[0]).metadata.icc == profile
+
+
+@pytest.mark.parametrize(("extension", "limit"), [("webp", 16383), ("jpg", 65500)], ids=["webp", "jpeg"])
+@pytest.mark.parametrize("upright", [False, True])
+def test_sides_that_a_format_cannot_hold(extension: str, limit: int, upright: bool) -> None:
+    for side in (limit, limit + 1, 66_000):
+        colour = np.zeros((side, 1) if upright else (1, side), np.uint8)
+        if side == limit:
+            assert len(write_picture(Picture(colour), extension)[0]) > 0
+            continue
+        with pytest.raises(
+            UnsupportedImage, match=f"{side}.* pixels and .* holds {limit} a side; choose png"
+        ):
+            write_picture(Picture(colour), extension)
+        assert read_picture(write_picture(Picture(colour), "png")[0]).size == colour.shape[::-1]
+
+
+def test_pgm_is_grey_and_ppm_is_colour(pixels: np.ndarray) -> None:
+    with pytest.raises(UnsupportedImage, match="colours, which PGM cannot hold; choose ppm or png"):
+        write_picture(Picture(pixels), "pgm")
+    grey = pixels[..., 0]
+    for extension, magic, expected in (("pgm", b"P5", grey), ("ppm", b"P6", np.dstack([grey] * 3))):
+        data, notes = write_picture(Picture(grey), extension)
+        assert data.startswith(magic) and notes == ()
+        assert (read_picture(data).colour == expected).all()
 
 
 def test_unknown_extensions(pixels: np.ndarray) -> None:

@@ -6,12 +6,13 @@ import io
 
 import numpy as np
 import pytest
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, PngImagePlugin
 
 from glic_pyg.codec.errors import ImageTooLarge, UnsupportedImage
+from glic_pyg.codec.metadata import MAX_METADATA_BYTES, Metadata
 from glic_pyg.codec.picture_file import read_picture
 from glic_pyg.codec.pixels import picture_from_array, picture_from_image
-from tests.codec.test_metadata import exif_block
+from tests.codec.test_metadata import INTEGER_TYPES, exif_block, short_exif
 
 
 def saved(image: Image.Image, kind: str, **options: object) -> bytes:
@@ -119,10 +120,8 @@ def test_16_bit_is_rounded() -> None:
 
 
 def test_floats_and_odd_arrays_are_refused() -> None:
-    with pytest.raises(UnsupportedImage, match="--reduce-16bit"):
-        picture_from_image(Image.new("F", (3, 3)))
     with pytest.raises(UnsupportedImage, match="floats"):
-        picture_from_image(Image.new("F", (3, 3)), reduce_16bit=True)
+        picture_from_image(Image.new("F", (3, 3)))
     with pytest.raises(UnsupportedImage, match="uint8, not float64"):
         picture_from_array(np.zeros((4, 4, 3)))
     for shape in ((4,), (4, 4, 5), (0, 4), (2, 4, 4, 3)):
@@ -156,6 +155,24 @@ def test_orientation_in_xmp_alone(photo: Image.Image) -> None:
     assert picture.metadata.xmp == b'<x tiff:Orientation="1"/>'
 
 
+@pytest.mark.parametrize("kind", sorted(INTEGER_TYPES))
+@pytest.mark.parametrize("endian", "<>")
+def test_orientation_of_any_type_of_integer(photo: Image.Image, kind: int, endian: str) -> None:
+    """Some programs write it as LONG; Pillow and viewers do not mind."""
+    block = short_exif(kind, 6, endian)
+    picture = read_picture(saved(photo, "JPEG", quality=95, exif=b"Exif\0\0" + block))
+    assert picture.size == (photo.height, photo.width)
+    assert picture.metadata.exif == short_exif(kind, 1, endian)
+
+
+def test_an_upright_exif_overrules_xmp(photo: Image.Image) -> None:
+    """As everywhere else: XMP counts only where EXIF says nothing."""
+    xmp = b"<x tiff:Orientation = '8'/>"
+    both = read_picture(saved(photo, "WEBP", exif=b"Exif\0\0" + exif_block(1), xmp=xmp))
+    assert both.size == photo.size and both.metadata.xmp == b"<x tiff:Orientation = '1'/>"
+    assert read_picture(saved(photo, "WEBP", xmp=xmp)).size == photo.size[::-1]
+
+
 def test_orientation_of_a_tiff(photo: Image.Image, pixels: np.ndarray) -> None:
     picture = read_picture(saved(photo, "TIFF", tiffinfo={274: 6, 270: "a view", 315: "me"}))
     assert (picture.colour == np.rot90(pixels, -1)).all()
@@ -171,6 +188,77 @@ def test_profiles_are_kept_but_not_an_ink_profile(photo: Image.Image) -> None:
     inks = read_picture(saved(photo.convert("CMYK"), "JPEG", icc_profile=profile))
     assert inks.metadata.icc is None
     assert any("unusable" in note for note in inks.notes)  # an sRGB profile does not describe inks
+
+
+@pytest.mark.parametrize(
+    ("mode", "space", "kept"),
+    [
+        ("RGB", "RGB", True), ("RGB", "GRAY", False), ("RGB", "Lab", False), ("RGB", "CMYK", False),
+        ("L", "GRAY", True), ("L", "RGB", True), ("L", "Lab", False), ("LA", "GRAY", True),
+        ("P", "GRAY", False), ("P", "RGB", True), ("LAB", "Lab", False), ("LAB", "RGB", False),
+        ("YCbCr", "RGB", True), ("I;16", "GRAY", True), ("RGBA", "GRAY", False),
+    ],
+)  # fmt: skip
+def test_a_profile_of_other_colours_does_not_stay(
+    photo: Image.Image, mode: str, space: str, kept: bool
+) -> None:
+    source = Image.new("LAB", photo.size) if mode == "LAB" else photo.convert("L").convert(mode)
+    source = photo.quantize(8) if mode == "P" else source
+    source.info["icc_profile"] = profile_for(space)
+    picture = picture_from_image(source, reduce_16bit=True)
+    assert picture.metadata.icc == (profile_for(space) if kept else None)
+    assert any("ICC profile" in note for note in picture.notes) is not kept
+    assert not any("ICC profile" in note for note in picture.pixel_notes)
+
+
+def profile_for(space: str) -> bytes:
+    """An sRGB profile that says it is one for other colours."""
+    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    profile[16:20] = space.ljust(4).encode()
+    return bytes(profile)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "name"),
+    [
+        ("exif", b"Exif\0\0garbage that is no TIFF", "EXIF"),
+        ("exif", "text", "EXIF"),
+        ("Raw profile type exif", "\nexif\n 4\nzznothex\n", "EXIF"),
+        ("icc_profile", (1, 2, 3), "ICC profile"),
+        ("xmp", 5, "XMP"),
+        ("XML:com.adobe.xmp", "lone \ud800 surrogate", "XMP"),
+    ],
+)
+def test_metadata_that_cannot_be_read_are_left_out(
+    photo: Image.Image, pixels: np.ndarray, key: str, value: object, name: str
+) -> None:
+    source = photo.copy()
+    source.info[key] = value
+    picture = picture_from_image(source)
+    assert (picture.colour == pixels).all() and picture.metadata == Metadata()
+    assert picture.notes == (f"The {name} cannot be read and is left out.",)
+
+
+def test_metadata_that_are_too_large_are_left_out(photo: Image.Image) -> None:
+    source = photo.copy()
+    source.info.update(exif=b"II*\0" + bytes(MAX_METADATA_BYTES), xmp=b"<small/>")
+    picture = picture_from_image(source)
+    assert picture.metadata == Metadata(xmp=b"<small/>")
+    assert "The EXIF has 16777220 bytes, more than a file can hold, and is left out." in picture.notes
+
+
+def test_a_doubled_exif_prefix(photo: Image.Image) -> None:
+    source = photo.copy()
+    source.info["exif"] = b"Exif\0\0Exif\0\0" + exif_block(8)
+    picture = picture_from_image(source)
+    assert picture.size == photo.size[::-1] and picture.metadata.exif == exif_block(1)
+
+
+def test_a_text_bomb_is_refused_in_a_sentence(photo: Image.Image) -> None:
+    chunks = PngImagePlugin.PngInfo()
+    chunks.add_text("bomb", "x" * (3 << 20), zip=True)
+    with pytest.raises(UnsupportedImage, match=r"PNG file that is damaged.*MAX_TEXT_CHUNK\)\.$"):
+        read_picture(saved(photo, "PNG", pnginfo=chunks))
 
 
 def test_what_is_not_kept_is_said(photo: Image.Image) -> None:

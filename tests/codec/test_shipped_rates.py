@@ -13,7 +13,7 @@ from glic_pyg.codec.api import codec_for_encoding
 from glic_pyg.codec.goal import Goal
 from glic_pyg.codec.image_codec import ImageCodec
 from glic_pyg.codec.library import shipped_names
-from glic_pyg.codec.psnr import pixel_psnr
+from glic_pyg.metrics import pixel_psnr
 
 pytestmark = pytest.mark.slow
 SAMPLES = Path(__file__).parents[2] / "data" / "samples"

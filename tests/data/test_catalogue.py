@@ -1,14 +1,19 @@
 """The pictures of a data set: the same however they are packed, unreadable ones named."""
 
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
+from glic_pyg.codec.picture_file import read_picture
 from glic_pyg.data.catalogue import Catalogue, build_catalogue
-from glic_pyg.data.image_file import DataError, UnreadableImage
+from glic_pyg.data.image_file import DataError, ImageFile, UnreadableImage
+from tests.codec.test_metadata import exif_block
+from tests.codec.test_pixels import png_with_16_bit_rgb
 from tests.data.conftest import SIZES
 
 
@@ -82,7 +87,64 @@ def test_transparent_grey_and_palette_become_rgb(tmp_path: Path) -> None:
 
 def test_sixteen_bits_are_not_clipped_silently(pictures: Path) -> None:
     Image.fromarray(np.full((50, 50), 40_000, np.uint16)).save(pictures / "deep.png")
-    assert "deep.png: more than 8 bits a sample" in build_catalogue(pictures).summary()
+    (pictures / "deep-rgb.png").write_bytes(png_with_16_bit_rgb())
+    catalogue = build_catalogue(pictures)
+    assert len(catalogue) == len(SIZES)
+    for name in ("deep.png", "deep-rgb.png"):
+        assert f"{name}: The picture has more than 8 bits a sample" in catalogue.summary()
+    with pytest.raises(UnreadableImage, match="more than 8 bits"):
+        ImageFile(pictures / "deep-rgb.png").decode()
+
+
+def test_animations_are_not_taken_for_their_first_frame(pictures: Path) -> None:
+    frames = [Image.new("RGB", (20, 20), colour) for colour in ("red", "blue")]
+    frames[0].save(pictures / "moving.webp", save_all=True, append_images=frames[1:])
+    assert "moving.webp: The picture has 2 frames" in build_catalogue(pictures).summary()
+
+
+def turned_files(folder: Path) -> dict[str, Path]:
+    """A picture of 30x20 pixels that its orientation makes 20x30, by everything that can say so."""
+    picture = Image.fromarray(np.arange(1800, dtype=np.uint16).reshape(20, 30, 3).astype(np.uint8))
+    exif, xmp = b"Exif\0\0" + exif_block(6), b'<x tiff:Orientation="6"/>'
+    text = PngImagePlugin.PngInfo()
+    text.add_itxt("XML:com.adobe.xmp", xmp.decode())
+    options: dict[str, dict[str, Any]] = {
+        "exif.jpg": {"exif": exif, "quality": 100},
+        "exif.png": {"exif": exif},
+        "xmp.png": {"pnginfo": text},
+        "exif.webp": {"exif": exif, "lossless": True},
+        "xmp.webp": {"xmp": xmp, "lossless": True},
+        "tag.tif": {"tiffinfo": {274: 6}},
+        "xmp.tif": {"tiffinfo": {700: xmp}},
+    }
+    for name, how in options.items():
+        picture.save(folder / name, **how)
+    for name, kind in (("exif.png", b"eXIf"), ("xmp.png", b"iTXt")):
+        (folder / f"late-{name}").write_bytes(with_chunk_last((folder / name).read_bytes(), kind))
+    return {name: folder / name for name in (*options, "late-exif.png", "late-xmp.png")}
+
+
+def with_chunk_last(png: bytes, kind: bytes) -> bytes:
+    """The same file with a chunk behind the pixels, as some programs write it."""
+    start = png.index(kind) - 4
+    end = start + 12 + int.from_bytes(png[start : start + 4], "big")
+    return png[:start] + png[end:-12] + png[start:end] + png[-12:]
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_pictures_are_upright_and_as_encode_sees_them(tmp_path: Path, packed: bool) -> None:
+    files = turned_files(tmp_path)
+    if packed:
+        with tarfile.open(tmp_path / "all.tar", "w") as tar:
+            for name, path in files.items():
+                tar.add(path, name)
+    catalogue = build_catalogue(tmp_path / "all.tar" if packed else [str(path) for path in files.values()])
+    assert catalogue.sizes.tolist() == [[30, 20]] * len(files)
+    for file in catalogue.files:
+        data = files[Path(file.member or file.path).name].read_bytes()
+        assert np.array_equal(file.decode(), read_picture(data).colour)
+        if not data.startswith(b"\xff\xd8"):  # the lower left corner comes to the upper left
+            assert file.decode()[0, 0].tolist() == [(19 * 90 + channel) % 256 for channel in range(3)]
 
 
 def test_nothing_left_is_an_error(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """What was measured is remembered as long as it holds."""
 
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -52,7 +53,7 @@ def test_only_what_changed_is_measured_again(pictures: Path, tmp_path: Path, mea
     assert [77, 99] in after.sizes.tolist() and len(after) == 4
 
 
-@pytest.mark.parametrize("damage", [b"", b"{", b"[]", b'{"version": 1}', b'{"version": 9, "files": {}}'])
+@pytest.mark.parametrize("damage", [b"", b"{", b"[]", b'{"version": 2}', b'{"version": 9, "files": {}}'])
 def test_a_damaged_cache_is_no_cache(
     pictures: Path, tmp_path: Path, measured: list[str], damage: bytes
 ) -> None:
@@ -62,6 +63,18 @@ def test_a_damaged_cache_is_no_cache(
     measured.clear()
     assert len(build(pictures, tmp_path / "cache")) == len(measured) == 5
     assert build(pictures, tmp_path / "cache") and len(measured) == 5
+
+
+def test_entries_in_another_form_are_forgotten(pictures: Path, tmp_path: Path, measured: list[str]) -> None:
+    build(pictures, tmp_path / "cache")
+    (written,) = (tmp_path / "cache").iterdir()
+    content = json.loads(written.read_text())
+    for number, path in enumerate(content["files"]):
+        stamp = content["files"][path][0]
+        content["files"][path] = [[stamp], [stamp, [[None, 0]], []], [stamp, 3, None], {}, "x"][number]
+    written.write_text(json.dumps(content))
+    measured.clear()
+    assert len(build(pictures, tmp_path / "cache")) == len(measured) == 5
 
 
 def test_a_cache_that_cannot_be_written_is_no_cache(pictures: Path, tmp_path: Path) -> None:

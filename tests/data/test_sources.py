@@ -41,6 +41,25 @@ def test_links_to_folders_are_followed(folder: Path, tmp_path_factory: pytest.Te
     assert names(other) == ["link/b.JPG"]
 
 
+def test_links_that_lead_back_are_not_followed(
+    folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Neither up, nor to a place that is searched anyway, nor twice to one place, nor round in circles."""
+    expected = names(folder)
+    for link, target in {"up": "..", "sub/up": "..", "sub/top": folder, "again": "sub"}.items():
+        (folder / link).symlink_to(target)
+    assert names(folder) == expected
+    other = tmp_path_factory.mktemp("other")
+    (other / "c.png").touch()
+    (other / "round").symlink_to(other)
+    (other / "back").symlink_to(folder)
+    (folder / "one").symlink_to(other)
+    (folder / "two").symlink_to(other)
+    assert names(folder) == sorted([*expected, "one/c.png"])
+    (folder / "shown").symlink_to(".dir")  # which by itself is hidden
+    assert names(folder) == sorted([*expected, "one/c.png", "shown/c.png"])
+
+
 def test_single_files_patterns_and_ranges(folder: Path) -> None:
     assert names(folder / "a.png") == ["a.png"]
     assert names(f"{folder}/s-*.tar") == ["s-08.tar", "s-09.tar", "s-10.tar"]
@@ -52,6 +71,14 @@ def test_a_list_of_files(folder: Path) -> None:
     lines = ["# pictures", "", "sub", f"{folder}/a.png", "s-08.tar", "gone.png"]
     (folder / "list.txt").write_text("\n".join(lines))
     assert names(folder / "list.txt") == sorted([f"{folder}/a.png", "gone.png", "s-08.tar", "sub/b.JPG"])
+
+
+@pytest.mark.parametrize("ending", ["\n", "\r\n"])
+def test_a_list_with_a_byte_order_mark(folder: Path, ending: str) -> None:
+    """As Notepad and PowerShell write it; no line of it is lost."""
+    text = ending.join(["a.png", "odd\u2028name.png", "s-08.tar", ""])
+    (folder / "list.txt").write_bytes(b"\xef\xbb\xbf" + text.encode())
+    assert names(folder / "list.txt") == ["a.png", "odd\u2028name.png", "s-08.tar"]
 
 
 @pytest.mark.parametrize("fault", ["missing", "pattern", "binary"])

@@ -9,7 +9,7 @@ from glic_pyg.evaluation.comparison import Comparison
 from glic_pyg.evaluation.measure import Measured
 from glic_pyg.evaluation.provenance import provenance
 from glic_pyg.evaluation.quality import Quality
-from glic_pyg.evaluation.summary import as_csv, as_json, broken_estimates, means
+from glic_pyg.evaluation.summary import as_csv, as_json, broken_estimates, estimate_holds, means
 
 
 def comparison(image: str, size: int, psnr: float, ms_ssim: float | None, bits: float | None) -> Comparison:
@@ -40,6 +40,13 @@ def test_small_images_do_not_spoil_the_mean() -> None:
 def test_nothing_to_average() -> None:
     with pytest.raises(ValueError, match="nothing to average"):
         means([])
+
+
+@pytest.mark.parametrize(
+    ("size", "holds"), [(10_000, True), (10_164, True), (10_165, False), (9_836, True), (9_835, False)]
+)
+def test_estimate_holds_within_1_percent_and_64_bytes(size: int, holds: bool) -> None:
+    assert estimate_holds(size, 80_000.0) == holds
 
 
 def test_broken_estimates_are_named() -> None:

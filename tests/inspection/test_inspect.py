@@ -14,7 +14,6 @@ from torch import Tensor
 from glic_pyg.codec.image_codec import ImageCodec
 from glic_pyg.codec.library import shipped_names
 from glic_pyg.codec.padding import colour_from_tensor
-from glic_pyg.codec.psnr import psnr
 from glic_pyg.graph import build_graphs, complexity_map
 from glic_pyg.inspection.inspect import (
     Bits,
@@ -26,6 +25,7 @@ from glic_pyg.inspection.inspect import (
     observed,
 )
 from glic_pyg.inspection.stats import overlaps
+from glic_pyg.metrics import psnr
 from glic_pyg.models.glic import GLIC
 from glic_pyg.models.weights import weights_hash
 from glic_pyg.plotting import map_colours

@@ -12,7 +12,6 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from glic_pyg.codec.psnr import psnr
 from glic_pyg.source.hyperprior import HyperpriorSource
 from glic_pyg.source.regularizer import Regularizer
 from glic_pyg.training.codec_module import CodecModule
@@ -46,7 +45,6 @@ def make_module() -> Callable[..., CodecModule]:
             "codec_optimizer": partial(torch.optim.Adam, lr=lr),
             "quantile_optimizer": partial(torch.optim.Adam, lr=1e-2),
             "schedule": WarmupHoldDecay(steps, warmup_steps=2, hold=0.5, final=0.1),
-            "psnr": psnr,
         }
         return CodecModule(**{**defaults, **options})
 

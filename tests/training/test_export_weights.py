@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 import torch
 
-from glic_pyg.codec.psnr import psnr
 from glic_pyg.files import write_file
 from glic_pyg.models.hyperprior import Hyperprior
 from glic_pyg.models.weights import save_weights
@@ -68,7 +67,7 @@ def test_the_figures_are_of_the_last_weights(
     codec = TinyCodec().eval()
     codec.load_state_dict(torch.load(export.path, weights_only=True))
     figures = [
-        measure_picture(codec, batch.x.float() / 255, module.loss, psnr)[0] for batch in data.val_dataloader()
+        measure_picture(codec, batch.x.float() / 255, module.loss)[0] for batch in data.val_dataloader()
     ]
     for name in ("bpp", "psnr", "loss"):
         mean = sum(each[name].item() for each in figures) / len(figures)

@@ -10,8 +10,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from glic_pyg.codec.psnr import psnr
-from glic_pyg.evaluation.ms_ssim import ms_ssim
+from glic_pyg.metrics import ms_ssim, psnr
 from glic_pyg.source.hyperprior import HyperpriorSource
 from glic_pyg.source.regularizer import Regularizer
 from glic_pyg.training.data import ImageDataModule
@@ -34,7 +33,7 @@ def picture(height: int, width: int) -> Tensor:
 
 def test_figures_are_those_of_the_whole_picture(codec: TinyCodec) -> None:
     x = picture(162, 170)
-    figures, x_hat = measure_picture(codec, x, LOSS, psnr, ms_ssim)
+    figures, x_hat = measure_picture(codec, x, LOSS)
     padded = torch.nn.functional.pad(x, (0, 6, 0, 14), mode="replicate")
     with torch.no_grad():
         out = codec(padded)
@@ -48,17 +47,17 @@ def test_figures_are_those_of_the_whole_picture(codec: TinyCodec) -> None:
 
 
 def test_small_pictures_have_no_ms_ssim(codec: TinyCodec) -> None:
-    figures, _ = measure_picture(codec, picture(160, 200), LOSS, psnr, ms_ssim)
+    figures, _ = measure_picture(codec, picture(160, 200), LOSS)
     assert figures.keys() == {"bpp", "psnr", "loss"}
 
 
 def test_padding_adds_nothing_to_the_source_entropy(codec: TinyCodec) -> None:
     regularizer = Regularizer(partial(HyperpriorSource, width=8, patch=4), alpha=0.1)
     x = picture(30, 33)
-    figures, _ = measure_picture(codec, x, LOSS, psnr, regularizer=regularizer)
+    figures, _ = measure_picture(codec, x, LOSS, regularizer=regularizer)
     assert 0 < figures["H_theta"] < 3 * 29.9, "at most the floor of the likelihood, in bits per sample"
     whole = picture(32, 48)
-    figures, _ = measure_picture(codec, whole, LOSS, psnr, regularizer=regularizer)
+    figures, _ = measure_picture(codec, whole, LOSS, regularizer=regularizer)
     with torch.no_grad():
         bits = regularizer.model(whole, codec(whole)["x_hat"]).sum()
     assert figures["H_theta"].item() == pytest.approx(bits.item() / (32 * 48))
@@ -69,6 +68,6 @@ def test_ms_ssim_is_logged(make_module, make_trainer, tmp_path: Path) -> None:
     Image.radial_gradient("L").resize((176, 60)).save(tmp_path / "small.png")
     trainer = make_trainer(1)
     data = ImageDataModule(str(tmp_path), str(tmp_path), 1, batch_size=1, crop=32, seed=7)
-    trainer.fit(make_module(ms_ssim=ms_ssim), data)
+    trainer.fit(make_module(), data)
     assert {"val/bpp", "val/psnr", "val/ms_ssim_db"} <= trainer.callback_metrics.keys()
     assert 0 < trainer.callback_metrics["val/ms_ssim"] < 1

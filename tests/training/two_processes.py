@@ -10,7 +10,6 @@ import torch
 from lightning.pytorch.strategies import DDPStrategy
 from torch import nn
 
-from glic_pyg.codec.psnr import psnr
 from glic_pyg.source.hyperprior import HyperpriorSource
 from glic_pyg.source.regularizer import Regularizer
 from glic_pyg.training.codec_module import CodecModule
@@ -54,7 +53,6 @@ def train(folder: Path, name: str, steps: int, resume: str = "", start: str = ""
         codec_optimizer=partial(torch.optim.Adam, lr=1e-2),
         quantile_optimizer=partial(torch.optim.Adam, lr=1e-2),
         schedule=StepDrop(steps),
-        psnr=psnr,
         ema_decay=0.9,
         clip_norm=50.0,
         **{**source, **options},

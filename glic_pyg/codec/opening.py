@@ -1,0 +1,219 @@
+"""Opens image files with Pillow, before anything is decoded: their kind, size and bit depth.
+
+Nothing here changes a setting of the process, so that any number of threads can open images at once: the
+limit on pixels is the caller's, and what Pillow warns of is collected for the thread that caused it.
+"""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import IO, Any
+
+from PIL import Image, ImageFile
+
+from glic_pyg.codec.container import check_pixels
+from glic_pyg.codec.errors import GlicError, ImageTooLarge, UnsupportedImage
+
+__all__ = ["bits_per_sample", "explanation", "open_image", "pillow_at_work"]
+
+_lock = threading.Lock()
+_listening: dict[int, list[str]] = {}
+_installed = ExitStack()
+
+
+def open_image(file: IO[bytes], max_pixels: int | None) -> ImageFile.ImageFile:
+    """Identify an image file and read its header, as ``PIL.Image.open`` does.
+
+    Unlike there, the limit on pixels is this call's, and ``PIL.Image.MAX_IMAGE_PIXELS`` is neither set nor
+    asked here. Some of Pillow's plugins ask it while they decode (TIFF, WebP); twice as much is refused then.
+
+    Args:
+        file: open for reading; it has to stay open as long as the image is used.
+        max_pixels: refuse larger images; ``None`` allows any.
+
+    Raises:
+        UnsupportedImage: Pillow cannot read it; the message says as what kind of file it was tried.
+        ImageTooLarge: it has more pixels.
+    """
+    file.seek(0)
+    prefix = file.read(16)
+    if not prefix:
+        raise UnsupportedImage("This is not a picture: it cannot be read, because it is empty.")
+    failure = ""
+    for name in _known_kinds():
+        if not _may_be(name, prefix):
+            continue
+        file.seek(0)
+        try:
+            image = Image.OPEN[name][0](file, "")
+        except Image.DecompressionBombError:
+            raise
+        except Exception as error:  # of another kind, or damaged: what plugins raise then differs
+            known_by_its_start = Image.OPEN[name][1] is not None
+            if known_by_its_start and not failure:
+                failure = (
+                    f"This looks like a {name} file that is damaged, cut short or of a form unknown to "
+                    f"Pillow ({explanation(error)})."
+                )
+        else:
+            check_pixels(image.width, image.height, max_pixels)
+            return image
+    raise UnsupportedImage(failure or "This is not a picture that Pillow can read.")
+
+
+def _known_kinds() -> Iterator[str]:
+    """Pillow's names of all kinds of files, the common ones before the others are even imported."""
+    seen: set[str] = set()
+    for prepare in (Image.preinit, Image.init):
+        prepare()
+        for name in tuple(Image.ID):
+            if name not in seen:
+                seen.add(name)
+                yield name
+
+
+def _may_be(name: str, prefix: bytes) -> bool:
+    """Whether a file that begins like this can be of a kind; some kinds cannot be told by that."""
+    accept = Image.OPEN[name][1]
+    try:
+        accepted = True if accept is None else accept(prefix)
+    except Exception:  # the file is shorter than the plugin thought
+        return False
+    return bool(accepted) and not isinstance(accepted, str)  # in words: Pillow was built without it
+
+
+@contextmanager
+def pillow_at_work(notes: list[str], failure: str = "The picture cannot be read") -> Iterator[None]:
+    """Turn everything that Pillow raises into one error, and what it warns of into notes.
+
+    Args:
+        notes: gets a sentence for each different warning that this thread causes meanwhile.
+        failure: first words of the error.
+
+    Raises:
+        UnsupportedImage: for any exception but our own: Pillow's many decoders share no type.
+    """
+    with _warnings_of_this_thread(notes):
+        try:
+            yield
+        except GlicError:
+            raise
+        except Image.DecompressionBombError:
+            raise _pillows_limit() from None
+        except Exception as error:
+            raise UnsupportedImage(f"{failure}: {explanation(error)}.") from error
+
+
+def _pillows_limit() -> ImageTooLarge:
+    assert Image.MAX_IMAGE_PIXELS is not None
+    return ImageTooLarge(
+        f"The picture has more than {2 * Image.MAX_IMAGE_PIXELS} pixels, which Pillow refuses to decode from "
+        "this kind of file; set PIL.Image.MAX_IMAGE_PIXELS = None in your program if you trust it."
+    )
+
+
+def explanation(error: BaseException) -> str:
+    """An exception's text in one line, without its full stop."""
+    if isinstance(error, MemoryError):
+        return "there is not enough memory"
+    if isinstance(error, SyntaxError) and "unknown pixel mode" in str(error):
+        return "Pillow knows no such samples, for example floats in three channels; convert it to 8 bit first"
+    text = " ".join(str(error).split())[:300].rstrip(". ")
+    return text or f"it ends too early or is damaged ({type(error).__name__})"
+
+
+@contextmanager
+def _warnings_of_this_thread(notes: list[str]) -> Iterator[None]:
+    """Collect Pillow's warnings; those of other threads go where they always went.
+
+    ``warnings.catch_warnings`` alone is not safe with threads: one that ends last would restore what another
+    one had set. So the first one that comes installs the listener, and the last one that leaves removes it.
+    """
+    me = threading.get_ident()
+    with _lock:
+        before = _listening.get(me)
+        if not _listening:
+            _installed.enter_context(warnings.catch_warnings())
+            _install()
+        _listening[me] = notes
+    try:
+        yield
+    finally:
+        with _lock:
+            if before is not None:
+                _listening[me] = before
+            else:
+                del _listening[me]
+            if not _listening:
+                _installed.close()
+
+
+def _install() -> None:
+    show = warnings.showwarning
+
+    def collect(message: Warning | str, *where: Any, **how: Any) -> None:
+        notes = _listening.get(threading.get_ident())
+        if notes is None:
+            show(message, *where, **how)
+        elif not isinstance(message, Image.DecompressionBombWarning):  # the limit is the caller's
+            note = f"Pillow says: {' '.join(str(message).split()).rstrip('.')}."
+            if note not in notes:
+                notes.append(note)
+
+    warnings.showwarning = collect
+    warnings.filterwarnings("always", module=r"PIL\.")
+
+
+def bits_per_sample(image: Image.Image) -> int:
+    """Return 8 or more bits a colour sample has in the file behind ``image``; 32 for floats.
+
+    Works before the pixels are loaded: Pillow keeps what it knows about the file's layout until then, and
+    reduces many kinds of 16-bit samples to 8 while loading. An image that no file stands behind is judged by
+    its mode.
+    """
+    if image.mode.startswith("I;16") or image.mode == "I":
+        return 16
+    if image.mode == "F":
+        return 32
+    if any(_is_deep(*tile[::3]) for tile in getattr(image, "tile", ())):
+        return 16
+    return _declared_bits(image)
+
+
+def _is_deep(decoder: str, arguments: Any) -> bool:
+    """Whether a tile is stored with more than 8 bits, by the decoder that Pillow chose and its arguments."""
+    if ";16" in str(arguments) or decoder == "SGI16":
+        return True
+    values = arguments if isinstance(arguments, tuple) else (arguments,)
+    if decoder.startswith("ppm"):  # portable pixmaps state the largest sample instead of the bits
+        return any(isinstance(value, int) and value > 255 for value in values)
+    if decoder == "bcn":  # BC6 of DDS files holds half floats
+        return 6 in values[:1]
+    if decoder == "dds_rgb":  # bits of a pixel, and the mask of each channel
+        return any(mask.bit_count() > 8 for mask in values[1])
+    return False
+
+
+def _declared_bits(image: Image.Image) -> int:
+    """AVIF and JPEG 2000 declare their depth in a small box that Pillow skips over."""
+    file = getattr(image, "fp", None)
+    if image.format not in ("AVIF", "JPEG2000") or file is None:
+        return 8
+    position = file.tell()
+    file.seek(0)
+    head = file.read(1 << 20)
+    file.seek(position)
+    if image.format == "AVIF":
+        return _largest_after(head, b"pixi", skip=5, mask=0xFF, add=0)
+    return _largest_after(head, b"\xff\x4f\xff\x51", skip=38, mask=0x7F, add=1)
+
+
+def _largest_after(head: bytes, mark: bytes, *, skip: int, mask: int, add: int) -> int:
+    """Bits of the first component described ``skip`` bytes after ``mark``; 8 if there is none."""
+    at = head.find(mark)
+    if at < 0 or at + len(mark) + skip >= len(head):
+        return 8
+    return max(8, (head[at + len(mark) + skip] & mask) + add)
