@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import errno
 import logging
+import shlex
 import signal
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
+from glic_pyg.cli.config_values import check_values
 from glic_pyg.cli.hydra_app import run_hydra_app
-from glic_pyg.cli.job_record import write_metrics
+from glic_pyg.cli.job_record import read_metrics, write_metrics
 from glic_pyg.cli.processes import end_with_parent, is_first_process
-from glic_pyg.cli.run_folder import RunFolderError, alone_in
+from glic_pyg.cli.resume import find_checkpoint, refuse_changes, resolved
+from glic_pyg.cli.run_folder import alone_in, keep_settings, removed_if_refused
 from glic_pyg.cli.sweep_chain import NEIGHBOUR, neighbour_weights
 from glic_pyg.cli.sweep_job import in_sweep, run_sweep_job
 from glic_pyg.codec.errors import GlicError
@@ -48,31 +51,70 @@ def train(cfg: DictConfig) -> dict[str, float]:
     import torch
 
     output = Path(cfg.paths.output)
-    checkpoint = _checkpoint(cfg.ckpt_path, output / "last.ckpt")
-    if cfg.start_from == NEIGHBOUR:
-        weights = neighbour_weights(output)
-        cfg.start_from = None if weights is None else str(weights)
-    if cfg.threads:
-        torch.set_num_threads(cfg.threads)
-    _quieten_lightning()
-    lightning.seed_everything(cfg.seed, verbose=False)
-    with alone_in(output):
-        if is_first_process():
-            write_run_record(output / "run.json")
+    with alone_in(output), removed_if_refused(output, Path(cfg.paths.runs)) as begun:
+        check_values(cfg)
+        settings = resolved(cfg)
+        checkpoint = find_checkpoint(cfg.ckpt_path, output / "last.ckpt")
+        finished = checkpoint is not None and _is_finished(cfg, checkpoint)
+        if cfg.start_from == NEIGHBOUR:
+            weights = neighbour_weights(output)
+            cfg.start_from = None if weights is None else str(weights)
+        if cfg.threads:
+            torch.set_num_threads(cfg.threads)
+        _quieten_lightning()
+        lightning.seed_everything(cfg.seed, verbose=False)
         begin = checkpoint or cfg.start_from
         log.info("training in %s%s", output, f", from {begin}" if begin else "")
-        metrics = _fit(cfg, checkpoint)
+
+        def begin_run(*_: Any) -> None:
+            begun()
+            keep_settings(cfg, output)
+            if is_first_process():
+                write_run_record(output / "run.json")
+
+        metrics = _fit(cfg, settings, checkpoint, begin_run)
         if is_first_process():
-            write_metrics(output, metrics)
+            write_metrics(output, (read_metrics(output) if finished else {}) | metrics)
             log.info("finished: %s", output)
     return metrics
 
 
-def _fit(cfg: DictConfig, checkpoint: str | None) -> dict[str, float]:
-    trainer, module, datamodule = _trainer(cfg), instantiate(cfg.module), instantiate(cfg.data)
-    trainer.fit(module, datamodule, ckpt_path=checkpoint, weights_only=True)
-    if not trainer.callback_metrics:  # the checkpoint was the end of the run
-        trainer.validate(module, datamodule, verbose=False)
+def _is_finished(cfg: DictConfig, checkpoint: Path) -> bool:
+    """Whether a checkpoint is the end of the run; one that does not go with the run is refused."""
+    from glic_pyg.training.checkpoint_file import read_checkpoint
+
+    state = read_checkpoint(checkpoint, mmap=True)
+    refuse_changes(cfg, state, checkpoint)
+    finished: bool = state["global_step"] == cfg.trainer.max_steps
+    if finished:
+        log.info(
+            "%s was finished: its %d steps are done, and there is nothing to train; more: steps=...",
+            checkpoint,
+            state["global_step"],
+        )
+    return finished
+
+
+def _fit(
+    cfg: DictConfig, settings: dict[str, Any], checkpoint: Path | None, begin: Callable[..., None]
+) -> dict[str, float]:
+    from lightning.pytorch.callbacks import LambdaCallback
+    from lightning.pytorch.utilities.exceptions import SIGTERMException
+
+    from glic_pyg.training.stop_signals import Stopped, StopSignals
+
+    signals = StopSignals()
+    trainer = _trainer(cfg, signals, LambdaCallback(on_train_start=begin))
+    module, datamodule = instantiate(cfg.module), instantiate(cfg.data)
+    module.save_hyperparameters(settings, logger=False)  # for the checkpoint
+    try:
+        trainer.fit(module, datamodule, ckpt_path=checkpoint, weights_only=True)
+        if not trainer.callback_metrics:  # the checkpoint was the end of the run
+            trainer.validate(module, datamodule, verbose=False)
+    except SIGTERMException as error:
+        raise Stopped(signals.received or signal.SIGTERM, trainer.global_step) from error
+    except SystemExit as error:  # Lightning's answer to Ctrl-C
+        raise Stopped(signal.SIGINT, trainer.global_step) from error
     return {name: float(value) for name, value in trainer.callback_metrics.items()}
 
 
@@ -83,24 +125,14 @@ def _quieten_lightning() -> None:
     warnings.filterwarnings("ignore", message="`isinstance.treespec, LeafSpec.` is deprecated")
 
 
-def _checkpoint(wanted: str | None, last: Path) -> str | None:
-    """The checkpoint to start from, if any."""
-    if wanted is None and last.exists():
-        raise RunFolderError(f"{last} exists already: go on with ckpt_path=last, or choose another name=...")
-    if wanted == "last":
-        return str(last) if last.exists() else None
-    if wanted is not None and not Path(wanted).exists():
-        raise RunFolderError(f"Checkpoint {wanted} does not exist.")
-    return wanted
-
-
-def _trainer(cfg: DictConfig) -> lightning.Trainer:
+def _trainer(cfg: DictConfig, *more: lightning.Callback) -> lightning.Trainer:
     """The trainer with all configured callbacks and loggers; without a terminal the bar is left out."""
     from lightning.pytorch.callbacks import ProgressBar
 
     callbacks = [instantiate(part) for part in cfg.callbacks.values() if part]
     if not sys.stdout.isatty():
         callbacks = [callback for callback in callbacks if not isinstance(callback, ProgressBar)]
+    callbacks += more
     bar = any(isinstance(callback, ProgressBar) for callback in callbacks)
     loggers = [instantiate(part) for part in cfg.logger.values()]
     trainer: lightning.Trainer = instantiate(
@@ -114,22 +146,23 @@ def _job(cfg: DictConfig) -> dict[str, float]:
     if in_sweep():
         return run_sweep_job("train", "ckpt_path=last")
     end_with_parent()
-    from lightning.pytorch.utilities.exceptions import SIGTERMException
+    from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
     from glic_pyg.training.errors import TrainingError
+    from glic_pyg.training.stop_signals import Stopped
 
+    resume = f"name={shlex.quote(cfg.name)} ckpt_path=last"
     try:
         return train(cfg)
-    except SIGTERMException as error:
-        log.warning("told to stop; go on with name=%s ckpt_path=last", cfg.name)
-        raise SystemExit(128 + signal.SIGTERM) from error
-    except (TrainingError, FloatingPointError) as error:
-        raise GlicError(str(error)) from error
+    except Stopped as stop:
+        log.warning("stopped after step %d; to go on: the same command with %s", stop.step, resume)
+        raise SystemExit(128 + stop.number) from stop
+    except (TrainingError, FloatingPointError, MisconfigurationException) as error:
+        raise GlicError(" ".join(str(error).split())) from error
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise
-        sentence = f"the disk is full: free some of it and go on with name={cfg.name} ckpt_path=last"
-        raise GlicError(sentence) from error
+        raise GlicError(f"the disk is full: free some of it and go on with {resume}") from error
 
 
 def main(argv: Sequence[str]) -> int:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,6 +57,13 @@ class Catalogue:
         """
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             yield from pool.map(_fault, self.files)
+
+    def digest(self) -> str:
+        """SHA-256 of all file names and sizes in order, hex; the folder they are in does not matter."""
+        digest = hashlib.sha256(np.ascontiguousarray(self.sizes, dtype="<i8").tobytes())
+        for file in self.files:
+            digest.update(f"{PurePath(file.member or file.path).name}\n".encode("utf-8", "surrogateescape"))
+        return digest.hexdigest()
 
     def summary(self, also_unreadable: Iterable[str] = ()) -> str:
         """One line: how many pictures there are, how many cannot be read, and which.

@@ -90,6 +90,16 @@ class ImageDataModule(lightning.LightningDataModule):
         cache: str | None = None,
     ) -> None:
         super().__init__()
+        for name, value, least in (
+            ("steps", steps, 0),
+            ("batch_size", batch_size, 1),
+            ("crop", crop, 1),
+            ("seed", seed, 0),
+            ("num_workers", num_workers, 0),
+            ("val_limit", 1 if val_limit is None else val_limit, 1),
+        ):
+            if value < least:
+                raise DataError(f"{name} must be at least {least}, not {value}.")
         if keep not in ("disk", "memory", "device") or small not in ("skip", "mirror"):
             raise DataError(f"keep={keep} must be disk, memory or device, and small={small} skip or mirror.")
         if keep == "device" and num_workers:
@@ -111,6 +121,7 @@ class ImageDataModule(lightning.LightningDataModule):
         self.train_store: ImageStore | None = None
         self.val_store: MemoryStore | None = None
         self.unreadable: set[str] = set()
+        self._learned_from: dict[str, Any] = {}
 
     def prepare_data(self) -> None:
         """Measure the pictures in one process a machine; the others find the indices of large sets."""
@@ -133,6 +144,7 @@ class ImageDataModule(lightning.LightningDataModule):
 
     def _open_training(self) -> None:
         found = self._catalogue(self.root)
+        self._learned_from = {"count": len(found), "digest": found.digest()}
         mirror = self.small == "mirror"
         self.planner = CropPlanner(
             found, self.batch_size, self.crop, self.stages, self.seed, self.flips, mirror
@@ -144,6 +156,24 @@ class ImageDataModule(lightning.LightningDataModule):
             self.train_store = store = self._in_memory(found, self.planner.wanted())
             summary = found.summary(store.unreadable)
         log.info("training: %s", "; ".join([summary, *self.planner.left_out()]))
+
+    def state_dict(self) -> dict[str, Any]:
+        """Which training images these are, for the checkpoint."""
+        return self._learned_from
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Compare the images with those that a run has learned from until now; they may have moved.
+
+        Raises:
+            DataError: they are others.
+        """
+        before, now = state_dict, self._learned_from
+        if before and now and before != now:
+            raise DataError(
+                f"Data {self.root} is not what this run has learned from: {now['count']:,} images now, "
+                f"{before['count']:,} then, or other names or sizes; put those back, or begin a new run from "
+                "its weights: start_from=..."
+            )
 
     def _catalogue(self, root: Source) -> Catalogue:
         return build_catalogue(root, IndexCache(self.cache, str(root)))

@@ -1,0 +1,184 @@
+"""Whether every value of a configuration is of the right kind, by the hints of the arguments it is for."""
+
+from __future__ import annotations
+
+import inspect
+import math
+import types
+import typing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+from hydra.utils import get_object
+from omegaconf import DictConfig, ListConfig, OmegaConf
+
+from glic_pyg.codec.errors import GlicError
+
+__all__ = ["check_arguments", "check_values"]
+
+Hint: TypeAlias = Any
+
+_OF_TRAINING: dict[str, Hint] = {
+    "name": str,
+    "steps": int,
+    "seed": int,
+    "threads": int | None,
+    "ckpt_path": str | None,
+    "start_from": str | None,
+    "grow_from": str | None,
+    "paths.data": str,
+    "paths.runs": str,
+}
+"""Settings of a training that are no arguments themselves."""
+_LEAST = {"steps": 1, "seed": 0, "threads": 1, "max_pixels": 1, "trainer.val_check_interval": 1}
+_MOST = {"seed": 2**32 - 1, "threads": 4096}
+_WORDS: dict[Hint, tuple[str, str]] = {
+    bool: ("true or false", "true or false"),
+    int: ("a whole number", "whole numbers"),
+    float: ("a number", "numbers"),
+    str: ("a text", "texts"),
+    Path: ("a text", "texts"),
+    type(None): ("null", "null"),
+}
+"""Kinds that can be typed: one of them, several of them."""
+_SEQUENCES = (list, tuple, Sequence)
+
+
+def check_values(cfg: DictConfig) -> None:
+    """Refuse the first value of a training's configuration that is of the wrong kind.
+
+    Raises:
+        GlicError: there is one; with the setting, the value and what is allowed.
+    """
+    for key, hint in _OF_TRAINING.items():
+        _check(key, OmegaConf.select(cfg, key), hint)
+    for key, hint, value in _arguments(cfg):
+        _check(key, value, hint)
+    name = Path(cfg.name)
+    if not cfg.name.strip() or name.is_absolute() or ".." in name.parts:
+        raise GlicError(f"name={cfg.name} must be the name of a folder inside paths.runs={cfg.paths.runs}.")
+
+
+def check_arguments(values: Mapping[str, Any], function: Callable[..., Any], **names: Hint) -> None:
+    """The same for the arguments of a function.
+
+    Args:
+        values: by the names of the arguments.
+        function: has hints for them.
+        names: types that the hints name and that are not imported where the function is.
+
+    Raises:
+        GlicError: a value is of the wrong kind.
+    """
+    hints = dict(_hints(function, names))
+    for key, value in values.items():
+        _check(key, value, hints.get(key, Any))
+
+
+def _check(key: str, value: Any, hint: Hint) -> None:
+    plain = (
+        OmegaConf.to_container(value, resolve=True) if isinstance(value, DictConfig | ListConfig) else value
+    )
+    if not _fits(plain, hint):
+        raise GlicError(f"{key} must be {_allowed(hint)}, not {_typed(plain)}.")
+    if isinstance(plain, int | float) and not isinstance(plain, bool):
+        low, high = _LEAST.get(key, -math.inf), _MOST.get(key, math.inf)
+        if not low <= plain <= high:
+            limits = f"at least {low}" if high == math.inf else f"from {low} to {high}"
+            raise GlicError(f"{key} must be a number {limits}, not {_typed(plain)}.")
+
+
+def _arguments(node: Any, path: str = "") -> Iterator[tuple[str, Hint, Any]]:
+    """Key, hint and value of each argument of each object; references count where they lead."""
+    if not isinstance(node, DictConfig):
+        return
+    hints = dict(_hints_of_target(node.get("_target_")))
+    for name in node:
+        key = f"{path}{name}"
+        if OmegaConf.is_interpolation(node, name) or OmegaConf.is_missing(node, name):
+            continue
+        value = node[name]
+        if name in hints and not (isinstance(value, DictConfig) and "_target_" in value):
+            yield key, hints[name], value
+        yield from _arguments(value, f"{key}.")
+
+
+def _hints_of_target(target: Any) -> Iterator[tuple[str, Hint]]:
+    try:
+        found = get_object(target) if target else None
+    except Exception:  # not installed, or not there: told when it is made
+        return
+    if found is not None:
+        yield from _hints(found.__init__ if inspect.isclass(found) else found, {})
+
+
+def _hints(function: Callable[..., Any], names: Mapping[str, Hint]) -> Iterator[tuple[str, Hint]]:
+    """Name and hint of each argument, but for hints that are imported for type checkers only."""
+    function = inspect.unwrap(function)
+    space = {**getattr(function, "__globals__", {}), **names}
+    for name, hint in getattr(function, "__annotations__", {}).items():
+        try:
+            yield name, eval(hint, space) if isinstance(hint, str) else hint  # as typing.get_type_hints does
+        except Exception:
+            continue
+
+
+def _fits(value: Any, hint: Hint) -> bool:
+    origin, inner = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (typing.Union, types.UnionType):
+        return any(_fits(value, one) for one in inner)
+    if origin is Literal:
+        return value in inner
+    if origin in _SEQUENCES or hint in _SEQUENCES:
+        if not isinstance(value, list | tuple):
+            return False
+        fixed = origin is tuple and Ellipsis not in inner
+        hints = inner if fixed else inner[:1] * len(value)
+        return len(hints or value) == len(value) and all(map(_fits, value, hints or [Any] * len(value)))
+    if hint is float:
+        return isinstance(value, int | float) and not isinstance(value, bool) and not math.isnan(value)
+    if hint is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    if hint in (str, Path):
+        return isinstance(value, str | Path)
+    if hint in (bool, type(None)):
+        return isinstance(value, hint)
+    if hint is None:
+        return value is None
+    if _is_mapping(origin or hint):
+        return isinstance(value, Mapping)
+    if hint is not Any and hint is not object and inspect.isclass(origin or hint):
+        return not isinstance(value, bool | int | float | str | list | None)
+    return True
+
+
+def _is_mapping(hint: Hint) -> bool:
+    return inspect.isclass(hint) and issubclass(hint, Mapping)
+
+
+def _allowed(hint: Hint, number: int = 0) -> str:
+    """What a hint stands for, in words: one of it, or, with number=1, several."""
+    origin, inner = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (typing.Union, types.UnionType):
+        words = list(
+            dict.fromkeys(_allowed(one, number) for one in sorted(inner, key=lambda one: one is type(None)))
+        )
+        return " or ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+    if origin is Literal:
+        return f"one of {', '.join(map(str, inner))}"
+    if origin in _SEQUENCES or hint in _SEQUENCES:
+        what = f" of {_allowed(inner[0], 1)}" if inner else ""
+        return f"{('a list', 'lists')[number]}{what}"
+    if _is_mapping(origin or hint):
+        return ("a group of settings", "groups of settings")[number]
+    return _WORDS.get(hint, ("an object with its _target_", "objects with their _target_"))[number]
+
+
+def _typed(value: Any) -> str:
+    """A value as it would be typed."""
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_typed, value))}]"
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    return f"'{value}'" if value == "" else str(value)
