@@ -24,10 +24,10 @@ import glic_pyg  # noqa: F401  (first: it makes compressai importable)
 from benchmarks.floor import Paced, Pacer, median_run
 from benchmarks.flops import Flops, glic_flops
 from benchmarks.peak_memory import added_memory
-from benchmarks.stopwatch import Stopwatch, TimedBackbone
+from benchmarks.stopwatch import Stopwatch, TimedCodec
 from glic_pyg.codec.image_codec import ImageCodec, Precision
 from glic_pyg.codec.padding import padded_size
-from glic_pyg.models.contract import Backbone
+from glic_pyg.models.base import Codec
 from glic_pyg.models.glic import GLIC
 from glic_pyg.models.weights import load_weights, weights_hash
 
@@ -76,7 +76,7 @@ def measure(name: str, width: int, height: int, precision: Precision) -> Case:
         precision: of the transforms.
     """
     model, watch = model_of(name), Stopwatch()
-    timed = cast(Backbone, TimedBackbone(cast(Backbone, model), watch))
+    timed = cast(Codec, TimedCodec(model, watch))
     codec = ImageCodec(timed, Path(name).stem, weights_hash(model), precision=precision)
     codec.decode(codec.encode(_photo(WARM_UP, WARM_UP)).data)
     photo, files = _photo(width, height), list[bytes]()

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
 
-from glic_pyg.models.contract import LATENT_STRIDE
+from glic_pyg.models.base import LATENT_STRIDE
 from glic_pyg.models.transforms import stage_depths
 
 __all__ = ["Flops", "glic_flops"]

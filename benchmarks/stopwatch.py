@@ -13,9 +13,9 @@ from typing import Any
 
 from torch import Tensor
 
-from glic_pyg.models.contract import Backbone, SymbolChannel
+from glic_pyg.models.base import Codec, EntropyCoder
 
-__all__ = ["Stopwatch", "TimedBackbone"]
+__all__ = ["Stopwatch", "TimedCodec"]
 
 
 class Stopwatch:
@@ -40,7 +40,7 @@ class Stopwatch:
 class TimedChannel:
     """A channel whose calls are timed: making symbols, arithmetic coding, checksums."""
 
-    def __init__(self, channel: SymbolChannel, watch: Stopwatch) -> None:
+    def __init__(self, channel: EntropyCoder, watch: Stopwatch) -> None:
         self._channel, self._watch = channel, watch
 
     def factorized(self, bottleneck: Any, shape: tuple[int, ...], values: Tensor | None) -> Tensor:
@@ -52,10 +52,10 @@ class TimedChannel:
             return self._channel.gaussian(means, scales, values)
 
 
-class TimedBackbone:
+class TimedCodec:
     """A backbone whose parts are timed: ``analysis``, ``synthesis``, ``latents`` and in it ``coder``."""
 
-    def __init__(self, model: Backbone, watch: Stopwatch) -> None:
+    def __init__(self, model: Codec, watch: Stopwatch) -> None:
         self._model, self._watch = model, watch
 
     def __getattr__(self, name: str) -> Any:
@@ -70,7 +70,7 @@ class TimedBackbone:
             return self._model.g_s(y_hat)
 
     def code_latents(
-        self, channel: SymbolChannel, y: Tensor | None = None, *, shape: tuple[int, int]
+        self, channel: EntropyCoder, y: Tensor | None = None, *, shape: tuple[int, int]
     ) -> Tensor:
         with self._watch.part("latents"):
             return self._model.code_latents(TimedChannel(channel, self._watch), y, shape=shape)

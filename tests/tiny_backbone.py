@@ -10,18 +10,17 @@ from compressai.entropy_models import EntropyBottleneck, GaussianConditional
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from glic_pyg.models.contract import SymbolChannel
+from glic_pyg.models.base import Codec, EntropyCoder
 from glic_pyg.models.float64_network import in_float64
 from glic_pyg.models.gain import Gain
 
 
-class TinyBackbone(nn.Module):
+class TinyBackbone(Codec):
     """A hyperprior with one context step: the second half of y is predicted from the first.
 
     y is (B, 8, H/16, W/16), z is (B, 4, H/64, W/64). With ``levels`` it has a variable rate.
     """
 
-    multiple = 64
     latent_channels = 8
 
     def __init__(self, seed: int = 0, levels: Sequence[float] | None = None) -> None:
@@ -50,7 +49,7 @@ class TinyBackbone(nn.Module):
         return self.synthesis(y_hat) * 0.3 + 0.5
 
     def code_latents(
-        self, channel: SymbolChannel, y: Tensor | None = None, *, shape: tuple[int, int]
+        self, channel: EntropyCoder, y: Tensor | None = None, *, shape: tuple[int, int]
     ) -> Tensor:
         z = None if y is None else self.h_a(y)
         z_hat = channel.factorized(self.bottleneck, (1, 4, shape[0] // 4, shape[1] // 4), z)
@@ -69,14 +68,8 @@ class TinyBackbone(nn.Module):
         y_hat = torch.cat([first_hat, second_hat], 1)
         return {"y_hat": y_hat, "likelihoods": {"y": y_likelihoods, "z": z_likelihoods}}
 
-    def ortho_loss(self) -> Tensor:
-        return torch.zeros(())
 
-    def aux_loss(self) -> Tensor:
-        return self.bottleneck.loss()
-
-
-def _gaussian(channel: SymbolChannel, parameters: Tensor, values: Tensor | None) -> Tensor:
+def _gaussian(channel: EntropyCoder, parameters: Tensor, values: Tensor | None) -> Tensor:
     means, scales = parameters.chunk(2, 1)
     return channel.gaussian(means, F.softplus(scales), values)
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import torch
 from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
-from torch import nn
 
 from benchmarks.silent_fit import silent_fit
 from benchmarks.training_pictures import TrainingPictures
@@ -80,5 +79,5 @@ def train(run: Run, pictures: TrainingPictures) -> CodecModule:
     x = torch.cat([crops[step].x for step in range(min(start.batches, len(crops)))])
     instantiate(start.start)(module.model, x)
     silent_fit(module, crops, cfg.steps, accelerator="auto")
-    solve_quantiles(cast(nn.Module, module.model))
+    solve_quantiles(module.model)
     return module

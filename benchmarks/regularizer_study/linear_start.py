@@ -10,7 +10,7 @@ from compressai.layers import GDN
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from glic_pyg.models.hyperprior import Hyperprior
+from glic_pyg.models.compressai import Hyperprior
 
 __all__ = ["linear_start"]
 

@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
-from typing import cast
 
 import torch
 from torch import Tensor
@@ -14,7 +13,6 @@ from torch import Tensor
 from glic_pyg.codec.image_codec import ImageCodec
 from glic_pyg.data.catalogue import build_catalogue
 from glic_pyg.data.image_file import ImageFile
-from glic_pyg.models.contract import Backbone
 from glic_pyg.source.bounds import entropy_bound
 from glic_pyg.training.codec_module import CodecModule
 from glic_pyg.training.validation import measure_picture
@@ -93,7 +91,7 @@ def measure(module: CodecModule, pictures: Sequence[Tensor], entropy: bool) -> d
 def estimate_and_file(module: CodecModule, x: Tensor) -> dict[str, float]:
     """Bits that the likelihoods predict for a picture, and bits of its real ``.glic`` file."""
     pixels = (255 * x[0]).round().byte().permute(1, 2, 0).numpy()
-    codec = ImageCodec(cast(Backbone, module.model), "study", hashlib.sha256(b"study").hexdigest())
+    codec = ImageCodec(module.model, "study", hashlib.sha256(b"study").hexdigest())
     encoded = codec.encode(pixels, estimate=True)
     assert encoded.estimated_bits is not None
     return {"estimated": encoded.estimated_bits, "file": 8.0 * len(encoded.data)}

@@ -6,7 +6,7 @@ from collections import defaultdict
 from functools import partial
 from pathlib import Path
 from statistics import fmean
-from typing import Any, cast
+from typing import Any
 
 import lightning
 import torch
@@ -99,7 +99,7 @@ def train(
         instantiate(study.codecs[run.codec]["start"])(module.model, x, lmbda=run.trained_lmbda)
     figures = LastHalf()
     silent_fit(module, crops, run.steps, callbacks=[figures])
-    solve_quantiles(cast(nn.Module, module.model))
+    solve_quantiles(module.model)
     return module, figures.means()
 
 
@@ -117,5 +117,5 @@ def load_weights(module: CodecModule, path: Path) -> None:
 
 
 def _parts(module: CodecModule) -> dict[str, nn.Module]:
-    parts = {"codec": cast(nn.Module, module.model)}
+    parts = {"codec": module.model}
     return parts if module.regularizer is None else {**parts, "source": module.regularizer.model}

@@ -9,10 +9,8 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import cast
 
 import torch
-from torch import nn
 
 from benchmarks.results.measuring import Measured, measured_sets
 from benchmarks.results.pictures import find_sets
@@ -83,9 +81,7 @@ def _run(args: argparse.Namespace, command: Sequence[str]) -> None:
         elsewhere = measured_sets(ood, learned, args.ood_qualities, OUT_OF_DOMAIN, args.kept)
     if not learned:
         return
-    how = provenance(
-        command, device, {codec.name: weights_hash(cast(nn.Module, codec.model)) for codec in learned}
-    )
+    how = provenance(command, device, {codec.name: weights_hash(codec.model) for codec in learned})
     places = Places(args.output_dir, args.docs)
     if on_kodak:
         write_kodak(on_kodak, learned[0], how, places)

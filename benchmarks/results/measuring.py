@@ -9,9 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import cast
-
-from torch import nn
 
 import glic_pyg
 from benchmarks.results.pictures import TestSet
@@ -96,7 +93,7 @@ def code_fingerprint() -> str:
 
 
 def _identity(codec: ImageCodec) -> str:
-    weights = weights_hash(cast(nn.Module, codec.model))
+    weights = weights_hash(codec.model)
     return f"weights {weights}; float32 on {codec.device}; code {code_fingerprint()}"
 
 

@@ -12,7 +12,7 @@ from glic_pyg.inspection.fields import ReceptiveFields, latent_grid, receptive_f
 from glic_pyg.inspection.figures import Pixel
 from glic_pyg.inspection.inspect import Inspection
 from glic_pyg.models.architectures import architecture_name, build
-from glic_pyg.models.contract import LATENT_STRIDE
+from glic_pyg.models.base import LATENT_STRIDE
 
 __all__ = ["fields_of_training", "grid_of_fields", "small_enough"]
 

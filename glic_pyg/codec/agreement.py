@@ -1,4 +1,4 @@
-"""What the two ends of a :class:`~glic_pyg.models.contract.SymbolChannel` must agree on.
+"""What the two ends of a :class:`~glic_pyg.models.base.EntropyCoder` must agree on.
 
 Both turn means and scales into integers the same way (``lattice``) and both run a CRC-32 over the integers
 that make up the latents, z symbols and lattice coordinates of y_hat and corrected y_hat, in coding order.

@@ -21,7 +21,7 @@ from glic_pyg.codec.padding import padded_size
 from glic_pyg.codec.picture import Picture
 from glic_pyg.codec.picture_encoder import PictureEncoder
 from glic_pyg.codec.pixels import picture_from
-from glic_pyg.models.contract import Backbone
+from glic_pyg.models.base import Codec
 
 __all__ = ["Decoded", "Encoded", "ImageCodec", "Precision"]
 
@@ -42,7 +42,7 @@ class ImageCodec:
 
     def __init__(
         self,
-        model: Backbone,
+        model: Codec,
         name: str,
         weights_hash: str,
         *,
@@ -56,7 +56,7 @@ class ImageCodec:
         self.max_pixels = max_pixels
 
     @property
-    def model(self) -> Backbone:
+    def model(self) -> Codec:
         """The backbone, in eval mode on :attr:`device`."""
         return self._coder.model
 

@@ -16,8 +16,7 @@ from glic_pyg.codec.errors import LatentMismatch, NonFiniteLatents
 from glic_pyg.codec.padding import colour_from_tensor, padded_size, tensor_from_colour
 from glic_pyg.codec.reading_channel import ReadingChannel
 from glic_pyg.codec.writing_channel import WritingChannel
-from glic_pyg.models.contract import LATENT_STRIDE, Backbone
-from glic_pyg.models.gain import rates_of
+from glic_pyg.models.base import LATENT_STRIDE, Codec
 
 __all__ = ["LatentCoder", "Precision"]
 
@@ -39,13 +38,13 @@ class LatentCoder:
         precision: ``"bf16"`` runs g_a and g_s, never the entropy model, under bfloat16 autocast.
     """
 
-    def __init__(self, model: Backbone, device: str | torch.device, precision: Precision) -> None:
+    def __init__(self, model: Codec, device: str | torch.device, precision: Precision) -> None:
         if precision not in ("float32", "bf16"):
             raise ValueError(f"precision must be 'float32' or 'bf16', not {precision!r}.")
         self.device = torch.device(device)
         self.model = model.to(self.device).eval() if isinstance(model, torch.nn.Module) else model
         self.precision = precision
-        self.rates = rates_of(model)
+        self.rates = model.rates
         self._priors = PriorTables()
 
     def analyse(self, colour: NDArray[np.uint8]) -> Tensor:

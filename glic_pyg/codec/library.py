@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import cast
 
 from glic_pyg.codec.errors import WeightsMismatch, WeightsNotFound
-from glic_pyg.models.contract import Backbone
+from glic_pyg.models.base import Codec
 from glic_pyg.models.released import load_released
 from glic_pyg.models.weights import load_weights, read_card, weights_hash
 
@@ -33,7 +32,7 @@ class Weights:
 
     name: str
     hash: str
-    model: Backbone
+    model: Codec
 
 
 def shipped_names() -> tuple[str, ...]:
@@ -84,7 +83,7 @@ def load_from_path(path: Path) -> Weights:
     except (FileNotFoundError, ValueError) as error:
         raise WeightsNotFound(f"Cannot use the weights: {error}") from error
     name = path.name.removesuffix(_SUFFIX).removesuffix(".pth.tar")
-    return Weights(name, weights_hash(model), cast(Backbone, model))
+    return Weights(name, weights_hash(model), model)
 
 
 def check_shipped(name: str) -> str:

@@ -36,7 +36,7 @@ class ReadingChannel(Channel):
     def factorized(
         self, bottleneck: EntropyBottleneck, shape: tuple[int, ...], values: Tensor | None
     ) -> Tensor:
-        """See :class:`~glic_pyg.models.contract.SymbolChannel`."""
+        """See :class:`~glic_pyg.models.base.EntropyCoder`."""
         if values is not None:
             raise ValueError("The decoder's channel reads z; it takes no values.")
         device = bottleneck.quantiles.device
@@ -46,7 +46,7 @@ class ReadingChannel(Channel):
         return symbols + medians(bottleneck, device)
 
     def gaussian(self, means: Tensor, scales: Tensor, values: Tensor | None) -> Tensor:
-        """See :class:`~glic_pyg.models.contract.SymbolChannel`.
+        """See :class:`~glic_pyg.models.base.EntropyCoder`.
 
         Raises:
             CorruptFile: the file makes the entropy model compute what is not finite, or does not decode.
@@ -61,7 +61,7 @@ class ReadingChannel(Channel):
         return self.y_hat(mean + LATTICE * symbols)
 
     def lattice(self, values: Tensor) -> Tensor:
-        """See :class:`~glic_pyg.models.contract.SymbolChannel`.
+        """See :class:`~glic_pyg.models.base.EntropyCoder`.
 
         Raises:
             CorruptFile: the file makes the entropy model compute what is not finite.

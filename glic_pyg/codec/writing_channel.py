@@ -47,7 +47,7 @@ class WritingChannel(Channel):
     def factorized(
         self, bottleneck: EntropyBottleneck, shape: tuple[int, ...], values: Tensor | None
     ) -> Tensor:
-        """See :class:`~glic_pyg.models.contract.SymbolChannel`."""
+        """See :class:`~glic_pyg.models.base.EntropyCoder`."""
         if values is None or tuple(values.shape) != tuple(shape):
             raise ValueError("The encoder's channel needs the values of z in the announced shape.")
         median = medians(bottleneck, values.device)
@@ -59,7 +59,7 @@ class WritingChannel(Channel):
         return symbols + median
 
     def gaussian(self, means: Tensor, scales: Tensor, values: Tensor | None) -> Tensor:
-        """See :class:`~glic_pyg.models.contract.SymbolChannel`."""
+        """See :class:`~glic_pyg.models.base.EntropyCoder`."""
         if values is None or values.shape != means.shape:
             raise ValueError("The encoder's channel needs the values of y in the shape of the means.")
         _check_computed(means, scales)
@@ -75,7 +75,7 @@ class WritingChannel(Channel):
         return y_hat
 
     def lattice(self, values: Tensor) -> Tensor:
-        """See :class:`~glic_pyg.models.contract.SymbolChannel`."""
+        """See :class:`~glic_pyg.models.base.EntropyCoder`."""
         _check_computed(values)
         rounded = round_tracked(lattice_coordinates(values), MARGIN * LATTICE)
         self._note(rounded, TieKind.LATTICE)

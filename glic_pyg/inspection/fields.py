@@ -14,7 +14,7 @@ from torch import Tensor
 
 from glic_pyg.codec.padding import tensor_from_colour
 from glic_pyg.inspection.graphs import Node
-from glic_pyg.models.contract import LATENT_STRIDE
+from glic_pyg.models.base import LATENT_STRIDE
 
 __all__ = ["ReceptiveFields", "latent_grid", "receptive_fields"]
 

@@ -15,7 +15,7 @@ from glic_pyg.inspection.fields import ReceptiveFields
 from glic_pyg.inspection.graphs import Node
 from glic_pyg.inspection.inspect import Inspection
 from glic_pyg.inspection.stats import example_nodes
-from glic_pyg.models.contract import LATENT_STRIDE
+from glic_pyg.models.base import LATENT_STRIDE
 from glic_pyg.plotting import encode_figure, styled_figure
 
 if TYPE_CHECKING:

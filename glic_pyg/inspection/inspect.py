@@ -21,8 +21,8 @@ from glic_pyg.graph import EdgeListBuilder, complexity_map
 from glic_pyg.inspection.attention import BlockGraphs, LayerAttention
 from glic_pyg.inspection.graphs import GraphArrays, graph_arrays
 from glic_pyg.metrics import pixel_psnr
-from glic_pyg.models.contract import LATENT_STRIDE, SIDE_STRIDE
-from glic_pyg.models.gain import BEST_QUALITY, rates_of
+from glic_pyg.models.base import LATENT_STRIDE, SIDE_STRIDE
+from glic_pyg.models.gain import BEST_QUALITY
 from glic_pyg.nn import GFABlock
 from glic_pyg.nn.gfa_block import GFALayer
 from glic_pyg.plotting import map_colours
@@ -155,7 +155,7 @@ def inspect_image(
         layers: indices of the attention layers to keep in each block; None for all.
     """
     device = next(model.parameters()).device
-    x, rates = tensor_from_colour(image, model.multiple, device), rates_of(model)
+    x, rates = tensor_from_colour(image, model.multiple, device), model.rates
     quality = BEST_QUALITY / 2 if quality is None else quality
     low = precision == "bf16"
     with plain_arithmetic(device), observed(model, x.shape[2], layers=layers) as blocks:

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from torch import nn
-
-from glic_pyg.models.attention import Attention
-from glic_pyg.models.autoregressive import Autoregressive
-from glic_pyg.models.elic import ELIC
+from glic_pyg.models.base import Codec
+from glic_pyg.models.compressai import ELIC, Attention, Autoregressive, Hyperprior
 from glic_pyg.models.glic import GLIC
-from glic_pyg.models.hyperprior import Hyperprior
 from glic_pyg.models.mlicpp import MLICpp
 
-ARCHITECTURES: dict[str, type[nn.Module]] = {
+ARCHITECTURES: dict[str, type[Codec]] = {
     "glic": GLIC,
     "mlicpp": MLICpp,
     "hyperprior": Hyperprior,
@@ -24,7 +20,7 @@ ARCHITECTURES: dict[str, type[nn.Module]] = {
 """A new backbone is a file, a yaml a size in ``conf/model``, a row here and one in ``tests/contracts``."""
 
 
-def architecture_name(model: nn.Module) -> str:
+def architecture_name(model: Codec) -> str:
     """The name of a model's class.
 
     Raises:
@@ -39,7 +35,7 @@ def architecture_name(model: nn.Module) -> str:
     )
 
 
-def build(name: str, config: dict[str, Any]) -> nn.Module:
+def build(name: str, config: dict[str, Any]) -> Codec:
     """A model with untrained weights.
 
     Args:

@@ -1,4 +1,4 @@
-"""CompressAI's checkerboard codec, with each pass on its own half of the places."""
+"""The checkerboard context model: two passes over the latents of a group, and its masked convolutions."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ from functools import lru_cache
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from compressai.latent_codecs import CheckerboardLatentCodec
+from compressai.layers import CheckerboardMaskedConv2d, MaskedConv2d
 from compressai.ops import quantize_ste
-from torch import Tensor
+from torch import Tensor, nn
 
+from glic_pyg.nn import Rescale
 from glic_pyg.nn.channels_last import map_of, rows_of
 
 
@@ -75,3 +78,64 @@ class _Reordered(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
         (back,) = ctx.saved_tensors
         return grad.index_select(1, back), None, None
+
+
+class _MaskedConv(MaskedConv2d):
+    """A masked convolution that leaves its stored weight alone, unlike CompressAI's, which overwrites it.
+
+    The weight keeps its bytes, and the model its hash, when the model runs; masked taps get no gradient.
+
+    Args:
+        in_channels, out_channels: C and 2C.
+        rescaled: multiply its input channels by fixed factors first, see :class:`~glic_pyg.nn.Rescale`.
+        kernel_size, padding: as of a convolution.
+    """
+
+    rescale: Rescale | None
+
+    def __init__(self, in_channels: int, out_channels: int, *, rescaled: bool = False, **kernel: int) -> None:
+        super().__init__(in_channels, out_channels, **kernel)
+        self.register_module("rescale", Rescale(in_channels) if rescaled else None)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(B, C, h, w)`` -> ``(B, 2C, h, w)``."""
+        return self._conv_forward(x, self.taps() * self.mask, self.bias)
+
+    def taps(self) -> Tensor:
+        """The kernel that x is convolved with, but for the mask: the weight, its input channels rescaled."""
+        return self.weight if self.rescale is None else self.weight * self.rescale.factor[:, None, None]
+
+
+class CausalContext(_MaskedConv):
+    """Reads the places above and to the left (type A, arXiv 1606.05328)."""
+
+
+class SpatialContext(_MaskedConv, CheckerboardMaskedConv2d):
+    """Reads the places of the checkerboard's other colour (arXiv 2103.15306)."""
+
+
+class SecondHalfContext(nn.Module):
+    """A 5x5 :class:`SpatialContext` that computes only what is asked of it, a quarter of its products.
+
+    The mask drops half of the taps, and only the second half of the checkerboard asks. With the first half
+    pushed together as CompressAI's codec does it, the places that a tap row reads lie side by side, two in
+    every other row of the kernel and three in the others, the two further to the left by one if the row that
+    asks is odd: two dense kernels of 5x3.
+
+    Shapes: first half ``(B, C, h, w / 2)``, h even -> second half ``(B, 2C, h, w / 2)``.
+    """
+
+    def __init__(self, context: SpatialContext) -> None:
+        super().__init__()
+        self.context = context
+
+    def forward(self, first: Tensor) -> Tensor:
+        weight, bias = self.context.taps(), self.context.bias
+        even, odd = (weight.new_zeros(*weight.shape[:3], 3) for _ in range(2))
+        even[:, :, 1::2] = odd[:, :, 1::2] = weight[:, :, 1::2, 0::2]
+        even[:, :, 0::2, 1:] = odd[:, :, 0::2, :2] = weight[:, :, 0::2, 1::2]
+        padded = F.pad(first, (1, 1, 2, 2))
+        second = first.new_empty(len(first), len(weight), *first.shape[2:])
+        second[:, :, 0::2] = F.conv2d(padded, even, bias, stride=(2, 1))
+        second[:, :, 1::2] = F.conv2d(padded[:, :, 1:], odd, bias, stride=(2, 1))
+        return second

@@ -18,9 +18,8 @@ from compressai.latent_codecs import (
 )
 from torch import nn
 
-from glic_pyg.models.checkerboard import HalvesCheckerboard
+from glic_pyg.models.checkerboard import HalvesCheckerboard, SpatialContext
 from glic_pyg.models.graph_context import GraphContext
-from glic_pyg.models.masked_context import SpatialContext
 from glic_pyg.models.transforms import subpel
 from glic_pyg.nn import GatedBlock, PointwiseBlock, Rescale
 
@@ -67,11 +66,9 @@ def space_channel_context(
         ramp = channel_ramp(
             before[k], 2 * size, context_width, lambda i, o: GatedBlock(i, o, context_expansion)
         )
-        channel_context[f"y{k}"] = nn.Sequential(Rescale(before[k]), *ramp) if conditioned else ramp
-    if gfa_depth:
-        for k, size in enumerate(groups[1:], start=1):
-            ramp = channel_context[f"y{k}"]
-            channel_context[f"y{k}"] = GraphContext(ramp, 2 * size, gfa_depth, heads)
+        if conditioned:
+            ramp = nn.Sequential(Rescale(before[k]), *ramp)
+        channel_context[f"y{k}"] = GraphContext(ramp, 2 * size, gfa_depth, heads) if gfa_depth else ramp
     group_codecs = {
         f"y{k}": HalvesCheckerboard(
             latent_codec={"y": GaussianConditionalLatentCodec(quantizer="ste")},

@@ -9,7 +9,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-__all__ = ["BEST_QUALITY", "Gain", "rates_of"]
+__all__ = ["BEST_QUALITY", "Gain"]
 
 BEST_QUALITY = 100.0
 """Quality of the last level; that of the first is 0."""
@@ -70,11 +70,6 @@ class Gain(nn.Module):
         """λ that a quality stands for, interpolated like the gains, float32 of the shape of ``quality``."""
         log_levels = torch.tensor(self.levels, device=quality.device).log()[:, None]
         return _interpolated(log_levels, quality.flatten()).exp().view(quality.shape)
-
-
-def rates_of(model: object) -> Gain | None:
-    """The gains of a variable-rate model; None for a model of one rate."""
-    return getattr(model, "rates", None)
 
 
 def _between(levels: Tensor, quality: float | Tensor, like: Tensor) -> Tensor:

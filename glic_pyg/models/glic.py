@@ -7,21 +7,20 @@ from functools import partial
 from typing import Any, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from glic_pyg.graph import graph_builder
+from glic_pyg.models.base import Codec, EntropyCoder, at_least_float32
 from glic_pyg.models.context import space_channel_context
-from glic_pyg.models.contract import SymbolChannel
 from glic_pyg.models.gain import BEST_QUALITY, Gain
 from glic_pyg.models.latent_walk import code_latents
-from glic_pyg.models.precision import at_least_float32
 from glic_pyg.models.transforms import AnalysisTransform, SynthesisTransform, stage_blocks
 from glic_pyg.nn import HaarDown, HaarUp
 
 GFA_IN = ("both", "encoder", "decoder")
 
 
-class GLIC(nn.Module):
+class GLIC(Codec):
     """Learned image codec with graph transforms (arXiv 2603.25316); defaults are the released model.
 
     Sizes differ in these numbers only; ``conf/model`` has ``glic``, ``glic_m``, ``glic_cpu``, ``glic_s`` and
@@ -50,6 +49,8 @@ class GLIC(nn.Module):
     """
 
     multiple = 128
+    g_a: AnalysisTransform
+    g_s: SynthesisTransform
 
     def __init__(
         self,
@@ -108,11 +109,13 @@ class GLIC(nn.Module):
         )
         self.rates = None if levels is None else Gain(levels, widths[-1])
 
-    def forward(self, x: Tensor, quality: float | Tensor = BEST_QUALITY / 2) -> dict[str, Any]:
+    def forward(self, x: Tensor, quality: float | Tensor | None = None) -> dict[str, Any]:
         """Code in expectation: ``{"x_hat": (B, 3, H, W), "likelihoods": {"y", "z"}}``, x_hat not clamped.
 
-        A variable-rate model does it at a quality from 0 to 100, one for all or for each image, (B,).
+        A variable-rate model does it at a quality from 0 to 100, one for all or for each image, (B,); at 50
+        where none is given.
         """
+        quality = BEST_QUALITY / 2 if quality is None else quality
         y = at_least_float32(self.g_a(x))
         latents = self.latent_codec(y if self.rates is None else self.rates.scale(y, quality))
         y_hat = latents["y_hat"]
@@ -120,7 +123,7 @@ class GLIC(nn.Module):
         return {"x_hat": x_hat, "likelihoods": latents["likelihoods"]}
 
     def code_latents(
-        self, channel: SymbolChannel, y: Tensor | None = None, *, shape: tuple[int, int]
+        self, channel: EntropyCoder, y: Tensor | None = None, *, shape: tuple[int, int]
     ) -> Tensor:
         """Send (``y`` given) or receive y through a channel; see :func:`latent_walk.code_latents`."""
         return code_latents(self.latent_codec, channel, y, shape)
@@ -129,10 +132,6 @@ class GLIC(nn.Module):
         """Sum of the orthogonality losses of the 8 side-branch maps, a scalar."""
         branches = [m.ortho_loss() for m in self.modules() if isinstance(m, HaarDown | HaarUp)]
         return torch.stack(branches).sum()
-
-    def aux_loss(self) -> Tensor:
-        """How far the quantiles of the EntropyBottleneck are from its tails, a scalar."""
-        return self.latent_codec.hyper.entropy_bottleneck.loss()
 
 
 def _plain(value: Any) -> Any:

@@ -6,13 +6,13 @@ import torch
 from compressai.latent_codecs import ChannelGroupsLatentCodec, CheckerboardLatentCodec
 from torch import Tensor
 
-from glic_pyg.models.contract import SymbolChannel
+from glic_pyg.models.base import EntropyCoder
+from glic_pyg.models.checkerboard import SecondHalfContext
 from glic_pyg.models.float64_network import in_float64
-from glic_pyg.models.masked_context import SecondHalfContext
 
 
 def code_groups(
-    codec: ChannelGroupsLatentCodec, channel: SymbolChannel, y: Tensor | None, side: Tensor
+    codec: ChannelGroupsLatentCodec, channel: EntropyCoder, y: Tensor | None, side: Tensor
 ) -> Tensor:
     """Send or receive y through a space-channel context model.
 
@@ -39,7 +39,7 @@ def code_groups(
 
 
 def _code_group(
-    codec: CheckerboardLatentCodec, channel: SymbolChannel, values: Tensor | None, params: Tensor
+    codec: CheckerboardLatentCodec, channel: EntropyCoder, values: Tensor | None, params: Tensor
 ) -> Tensor:
     """Two passes over a checkerboard: anchors from ``params`` alone, the rest given the anchors."""
     shape = (2, 1, codec.context_prediction.in_channels, params.shape[2], params.shape[3] // 2)

@@ -18,7 +18,7 @@ from compressai.latent_codecs import (
 )
 from torch import Tensor
 
-from glic_pyg.models.contract import LATENT_STRIDE, SIDE_STRIDE, SymbolChannel
+from glic_pyg.models.base import LATENT_STRIDE, SIDE_STRIDE, EntropyCoder
 from glic_pyg.models.float64_network import in_float64
 from glic_pyg.models.group_walk import code_groups
 from glic_pyg.models.wavefront_walk import code_wavefronts
@@ -26,7 +26,7 @@ from glic_pyg.models.wavefront_walk import code_wavefronts
 
 @torch.no_grad()
 def code_latents(
-    codec: HyperpriorLatentCodec, channel: SymbolChannel, y: Tensor | None, shape: tuple[int, int]
+    codec: HyperpriorLatentCodec, channel: EntropyCoder, y: Tensor | None, shape: tuple[int, int]
 ) -> Tensor:
     """Send or receive z, then y in the order that its entropy model asks for.
 
@@ -48,7 +48,7 @@ def code_latents(
 
 
 def code_at_once(
-    codec: GaussianConditionalLatentCodec, channel: SymbolChannel, y: Tensor | None, side: Tensor
+    codec: GaussianConditionalLatentCodec, channel: EntropyCoder, y: Tensor | None, side: Tensor
 ) -> Tensor:
     """All of y in one step: its Gaussians follow from the side information alone.
 
@@ -61,7 +61,7 @@ def code_at_once(
     return channel.gaussian(torch.zeros_like(scales) if means is None else means, scales, y)
 
 
-_WALKS: dict[type, Callable[[Any, SymbolChannel, Tensor | None, Tensor], Tensor]] = {
+_WALKS: dict[type, Callable[[Any, EntropyCoder, Tensor | None, Tensor], Tensor]] = {
     GaussianConditionalLatentCodec: code_at_once,
     RasterScanLatentCodec: code_wavefronts,
     ChannelGroupsLatentCodec: code_groups,

@@ -19,12 +19,12 @@ from compressai.layers import MaskedConv2d
 from torch import Tensor
 from torch.nn import functional as F
 
-from glic_pyg.models.contract import SymbolChannel
+from glic_pyg.models.base import EntropyCoder
 from glic_pyg.models.float64_network import float64_network
 
 
 def code_wavefronts(
-    codec: RasterScanLatentCodec, channel: SymbolChannel, y: Tensor | None, side: Tensor
+    codec: RasterScanLatentCodec, channel: EntropyCoder, y: Tensor | None, side: Tensor
 ) -> Tensor:
     """Send or receive y, every place given what is above it and to its left.
 

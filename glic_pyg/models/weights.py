@@ -13,9 +13,10 @@ from torch import Tensor, nn
 
 from glic_pyg.files import atomic_write
 from glic_pyg.models.architectures import architecture_name, build
+from glic_pyg.models.base import Codec
 
 
-def save_weights(path: str | Path, model: nn.Module, card: dict[str, Any]) -> None:
+def save_weights(path: str | Path, model: Codec, card: dict[str, Any]) -> None:
     """Write parameters to ``path``; a file already there is replaced only by a complete one.
 
     Args:
@@ -39,7 +40,7 @@ def save_weights(path: str | Path, model: nn.Module, card: dict[str, Any]) -> No
         )  # save_file tells a full disk by a type of its own
 
 
-def load_weights(path: str | Path) -> nn.Module:
+def load_weights(path: str | Path) -> Codec:
     """The model of a file written by :func:`save_weights`, in eval mode on the CPU.
 
     Files without the name of an architecture, as the first release wrote them, hold a GLIC.

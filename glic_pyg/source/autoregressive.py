@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from glic_pyg.models.masked_context import CausalContext
+from glic_pyg.models.checkerboard import CausalContext
 from glic_pyg.source.conv_stack import conv_stack, start_at_zero
 from glic_pyg.source.source_model import SourceModel
 
@@ -32,7 +32,7 @@ class AutoregressiveSource(SourceModel):
         channels = self.grid.channels
         features = [int(w * width) for w in self.trunk_widths]
         self.trunk = conv_stack((channels, *features), 3, nn.LeakyReLU)
-        self.context = CausalContext(channels, 2 * width, 5, padding=2)
+        self.context = CausalContext(channels, 2 * width, kernel_size=5, padding=2)
         widths = (4 * width, 10 * width // 3, 8 * width // 3, 2 * channels)
         self.entropy_parameters = start_at_zero(conv_stack(widths, 1, nn.LeakyReLU))
 

@@ -8,7 +8,7 @@ from itertools import accumulate
 import torch
 from torch import Tensor, nn
 
-from glic_pyg.models.masked_context import SpatialContext
+from glic_pyg.models.checkerboard import SpatialContext
 from glic_pyg.source.source_model import SourceModel
 
 

@@ -6,19 +6,18 @@ import logging
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from glic_pyg import allocator
 from glic_pyg.graph.similarity import NonFiniteMap
-from glic_pyg.models.gain import rates_of
+from glic_pyg.models.base import Codec, as_codec
 from glic_pyg.source.regularizer import Regularizer
 from glic_pyg.training.alternation import Alternation
 from glic_pyg.training.batch import Batch
 from glic_pyg.training.codec_step import CodecStep
-from glic_pyg.training.contract import TrainableCodec
 from glic_pyg.training.ema import WeightAverage
 from glic_pyg.training.errors import TrainingError
 from glic_pyg.training.float32_entropy import entropy_in_float32
@@ -53,7 +52,7 @@ class CodecModule(TurnTaking):
     after the other. Thus a batch is a step, and a recipe is the same with any amount of memory.
 
     Args:
-        model: see :class:`TrainableCodec`.
+        model: see :class:`~glic_pyg.models.base.Codec`, or one of CompressAI's models.
         loss: rate, distortion and orthogonality.
         codec_optimizer: makes the optimizer from the codec's parameters.
         quantile_optimizer: makes the optimizer from the quantiles; None solves for them instead, every
@@ -80,7 +79,7 @@ class CodecModule(TurnTaking):
 
     def __init__(
         self,
-        model: TrainableCodec,
+        model: nn.Module,
         loss: RateDistortionLoss,
         codec_optimizer: OptimizerFactory,
         quantile_optimizer: OptimizerFactory | None,
@@ -110,11 +109,11 @@ class CodecModule(TurnTaking):
                 "source_first needs the whole batch's reconstruction before the codec learns: set "
                 "micro_batches=1, or source_first=false."
             )
-        self.model = model
-        self._network.train()  # Lightning leaves it in the mode that it is in
-        entropy_in_float32(self._network)
-        self.noise = SampleNoise(self._network, seed)
-        self.ema = None if ema_decay is None else WeightAverage(self._network, ema_decay)
+        self.model = as_codec(model)
+        self.model.train()  # Lightning leaves it in the mode that it is in
+        entropy_in_float32(self.model)
+        self.noise = SampleNoise(self.model, seed)
+        self.ema = None if ema_decay is None else WeightAverage(self.model, ema_decay)
         self.regularizer = regularizer or None  # no source model is {} in a configuration
         self.is_set_up = False
         """Whether a callback has given the model the weights it starts with."""
@@ -131,29 +130,25 @@ class CodecModule(TurnTaking):
         self.lr_scales = dict(lr_scales or {})
         self._logged: tuple[str, ...] = ("loss",)
 
-    @property
-    def _network(self) -> nn.Module:
-        return cast(nn.Module, self.model)
-
     @contextmanager
-    def finished_model(self) -> Iterator[TrainableCodec]:
+    def finished_model(self) -> Iterator[Codec]:
         """The codec as it would be shipped: the averaged weights, the quantiles solved if none trains them.
 
         Theta is no part of it. Afterwards everything is as before, to the last bit.
         """
-        model = self._network if self.ema is None else self.ema.model
+        model = self.model if self.ema is None else self.ema.model
         with nullcontext() if self.quantile_optimizer else quantiles_solved(model):
-            yield cast(TrainableCodec, model)
+            yield model
 
     def restart_average(self) -> None:
         """Let the average begin at the model's present weights."""
         if self.ema is not None:
-            self.ema.model.load_state_dict(self._network.state_dict())
+            self.ema.model.load_state_dict(self.model.state_dict())
 
     def learners(self) -> dict[str, Learner]:
         """Codec, quantiles unless they are solved, and theta if there is any."""
         source = None if self.regularizer is None else self.regularizer.model
-        groups = parameter_groups(self._network, source)
+        groups = parameter_groups(self.model, source)
         found = {
             "codec": Learner(
                 groups.codec, self.codec_optimizer, self.schedule, self.clip_norm, self.lr_scales
@@ -176,7 +171,7 @@ class CodecModule(TurnTaking):
         step = CodecStep(self, x)
         learned = step.run()
         if learned and self.ema is not None:
-            self.ema.update(self._network, self.step)
+            self.ema.update(self.model, self.step)
         self.end_step()
         allocator.give_back_beyond(KEPT_BETWEEN_STEPS)
         self._log_step(step.figures if learned else None, len(x))
@@ -198,7 +193,7 @@ class CodecModule(TurnTaking):
         """
         x, names, *_ = batch if isinstance(batch, Batch) else Batch(batch, ())
         with self.finished_model() as model, torch.autocast(self.device.type, enabled=False):
-            for quality in (None,) if rates_of(model) is None else self.val_qualities:
+            for quality in (None,) if model.rates is None else self.val_qualities:
                 at = "" if quality is None else f"@{quality:g}"
                 try:
                     figures, x_hat = measure_picture(model, x, self.loss, self.regularizer, quality)

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from glic_pyg.models.gain import rates_of
 from glic_pyg.training.errors import TrainingError
 from glic_pyg.training.quality_draw import draw_qualities
 from glic_pyg.training.quantile_solver import solve_quantiles
@@ -53,7 +52,7 @@ class CodecStep:
     def __init__(self, module: CodecModule, x: Tensor) -> None:
         self.module = module
         self.figures = StepFigures()
-        self.rates = rates_of(module.model)
+        self.rates = module.model.rates
         self.parts = self._cut(x)
         for model in (module.model, module.regularizer):
             if model is not None and (x.shape[-2] % model.multiple or x.shape[-1] % model.multiple):
@@ -122,7 +121,7 @@ class CodecStep:
             module.turns["quantiles"].take_alone(aux_loss)
             self.figures.add(1.0, aux=aux_loss)
         elif (module.step + 1) % module.solve_every == 0:
-            solve_quantiles(cast(nn.Module, module.model))
+            solve_quantiles(module.model)
 
     def _learn_source(self, parts: list[Part]) -> None:
         """Theta's turns on reconstructions that the codec has just made; the first one is logged."""

@@ -3,12 +3,11 @@
 import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import lightning
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.trainer.states import TrainerFn
-from torch import nn
 
 from glic_pyg.training.codec_module import CodecModule
 from glic_pyg.training.errors import TrainingError
@@ -68,7 +67,7 @@ class ExportWeights(Callback):
 
     def _export(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         assert isinstance(pl_module, CodecModule)
-        with pl_module.finished_model() as model, whole_weights(cast(nn.Module, model)):
+        with pl_module.finished_model() as model, whole_weights(model):
             if trainer.is_global_zero:
                 self._write(trainer.global_step, model)
 

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import torch
 
-from glic_pyg.models.gain import rates_of
+from glic_pyg.models.base import Codec
 
 __all__ = ["extend_rates"]
 
 
 @torch.no_grad()
-def extend_rates(model: Any, lmbda: float) -> None:
+def extend_rates(model: Codec, lmbda: float) -> None:
     """Let the best quality of a trained model be that of a greater λ, without training.
 
     Gains go on from the last two levels the way they are interpolated between them, so that all that the
@@ -26,7 +25,7 @@ def extend_rates(model: Any, lmbda: float) -> None:
     Raises:
         ValueError: it is not above the last level's, or the model has one rate.
     """
-    rates = rates_of(model)
+    rates = model.rates
     if rates is None or lmbda <= rates.levels[-1]:
         best = "one rate only" if rates is None else f"rates up to a lmbda of {rates.levels[-1]:g}"
         raise ValueError(f"The model has {best}; extend a variable-rate model to more, not to {lmbda:g}.")

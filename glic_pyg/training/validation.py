@@ -4,16 +4,15 @@ import torch
 from torch import Tensor
 
 from glic_pyg.metrics import MS_SSIM_MIN_SIDE, ms_ssim, psnr
-from glic_pyg.models.gain import rates_of
+from glic_pyg.models.base import Codec
 from glic_pyg.source.regularizer import Regularizer
-from glic_pyg.training.contract import TrainableCodec
 from glic_pyg.training.loss import RateDistortionLoss, estimated_bpp
 from glic_pyg.training.padding import pad_to_multiple
 
 
 @torch.no_grad()
 def measure_picture(
-    model: TrainableCodec,
+    model: Codec,
     x: Tensor,
     loss: RateDistortionLoss,
     regularizer: Regularizer | None = None,
@@ -52,9 +51,9 @@ def measure_picture(
     return figures, x_hat
 
 
-def _lmbda(model: TrainableCodec, loss: RateDistortionLoss, *quality: Tensor) -> Tensor | float:
+def _lmbda(model: Codec, loss: RateDistortionLoss, *quality: Tensor) -> Tensor | float:
     """The price of distortion at a quality, or of a model of one rate."""
-    rates = rates_of(model)
+    rates = model.rates
     return loss.lmbda if rates is None or not quality else rates.lmbda(*quality).mean()
 
 

@@ -15,7 +15,7 @@ from benchmarks.case import measure, model_of
 from benchmarks.floor import Pacer, median_run
 from benchmarks.peak_memory import added_memory
 from benchmarks.report import HEADER, row
-from benchmarks.stopwatch import Stopwatch, TimedBackbone
+from benchmarks.stopwatch import Stopwatch, TimedCodec
 from glic_pyg.codec.image_codec import ImageCodec
 from glic_pyg.evaluation.provenance import this_machine
 from tests.tiny_backbone import TinyBackbone
@@ -54,7 +54,7 @@ def test_memory_that_is_freed_again_is_seen() -> None:
 
 def test_parts_are_timed_in_an_ordinary_run() -> None:
     watch, model = Stopwatch(), TinyBackbone()
-    codec = ImageCodec(TimedBackbone(model, watch), "tiny", "00" * 32)
+    codec = ImageCodec(TimedCodec(model, watch), "tiny", "00" * 32)
     picture = np.random.default_rng(0).integers(0, 256, (70, 90, 3), dtype=np.uint8)
     data = codec.encode(picture).data
     encoding = watch.take()

@@ -20,7 +20,7 @@ from benchmarks.regularizer_study.results import Results
 from benchmarks.regularizer_study.study import HERE, main
 from benchmarks.regularizer_study.training import build_module, load_weights, save_weights
 from glic_pyg.codec.errors import GlicError
-from glic_pyg.models.hyperprior import Hyperprior
+from glic_pyg.models.compressai import Hyperprior
 from glic_pyg.training.quantile_solver import solve_quantiles
 
 TINY: dict[str, Any] = {
@@ -42,7 +42,7 @@ TINY: dict[str, Any] = {
                 "_partial_": True,
             },
             "model": {
-                "_target_": "glic_pyg.models.hyperprior.Hyperprior",
+                "_target_": "glic_pyg.models.compressai.Hyperprior",
                 "channels": 4,
                 "latent_channels": 4,
             },

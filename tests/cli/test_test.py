@@ -20,7 +20,7 @@ from glic_pyg.codec.image_codec import ImageCodec
 from glic_pyg.evaluation.classical.pillow import JPEG, JPEG_XL
 from glic_pyg.evaluation.curve import CurveError
 from glic_pyg.evaluation.measured_curves import read_curves
-from glic_pyg.models.hyperprior import Hyperprior
+from glic_pyg.models.compressai import Hyperprior
 from glic_pyg.models.weights import save_weights
 from tests.cli.tiny_run import GLIC, run_command
 

@@ -7,11 +7,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from glic_pyg.models.attention import Attention
-from glic_pyg.models.autoregressive import Autoregressive
-from glic_pyg.models.elic import ELIC
+from glic_pyg.models.compressai import ELIC, Attention, Autoregressive, Hyperprior
 from glic_pyg.models.glic import GLIC
-from glic_pyg.models.hyperprior import Hyperprior
 from glic_pyg.models.mlicpp import MLICpp
 from glic_pyg.nn import Rescale
 from tests.models.conftest import TINY as TINY_GLIC

@@ -7,8 +7,7 @@ import torch
 from compressai.latent_codecs import CheckerboardLatentCodec, GaussianConditionalLatentCodec
 from torch import nn
 
-from glic_pyg.models.checkerboard import HalvesCheckerboard
-from glic_pyg.models.masked_context import SpatialContext
+from glic_pyg.models.checkerboard import HalvesCheckerboard, SpatialContext
 
 CHANNELS, SIDE = 4, 6
 

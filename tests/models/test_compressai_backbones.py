@@ -17,15 +17,11 @@ from compressai.models import (
 )
 from torch import Tensor
 
-from glic_pyg.models.attention import Attention
-from glic_pyg.models.autoregressive import Autoregressive
-from glic_pyg.models.compressai_backbone import CompressAIBackbone
-from glic_pyg.models.elic import ELIC
-from glic_pyg.models.hyperprior import Hyperprior
-from glic_pyg.models.masked_context import CausalContext, SpatialContext
+from glic_pyg.models.checkerboard import CausalContext, SpatialContext
+from glic_pyg.models.compressai import ELIC, Attention, Autoregressive, CompressAICodec, Hyperprior
 from tests.recording_channels import Writer
 
-Pair = tuple[CompressAIBackbone, CompressionModel]
+Pair = tuple[CompressAICodec, CompressionModel]
 PAIRS = {
     "scale hyperprior": lambda: (Hyperprior(8, 12), ScaleHyperprior(8, 12)),
     "mean-scale hyperprior": lambda: (Hyperprior(8, 12, mean_scale=True), MeanScaleHyperprior(8, 12)),
@@ -51,7 +47,7 @@ def pair(request: pytest.FixtureRequest) -> Pair:
     return ours.eval(), theirs.eval()
 
 
-def compressai_name(name: str, ours: CompressAIBackbone) -> str:
+def compressai_name(name: str, ours: CompressAICodec) -> str:
     """The name of one of our parameters in CompressAI's model."""
     if isinstance(ours, ELIC):
         return name

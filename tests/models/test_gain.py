@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from glic_pyg.models.gain import Gain, rates_of
+from glic_pyg.models.gain import Gain
 from glic_pyg.models.glic import GLIC
 from tests.models.conftest import TINY
 
@@ -68,7 +68,7 @@ def test_levels_rise(levels: tuple[float, ...]) -> None:
 
 def test_a_model_of_one_rate_has_none_and_the_same_weights() -> None:
     fixed = GLIC(**TINY)
-    assert rates_of(fixed) is None
+    assert fixed.rates is None
     variable = GLIC(**TINY, levels=LEVELS)
     more = variable.state_dict().keys() - fixed.state_dict().keys()
     assert more == {"rates.log_gain", "rates.log_inverse_gain"}

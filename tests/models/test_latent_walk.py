@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from glic_pyg.models.contract import SymbolChannel
+from glic_pyg.models.base import EntropyCoder
 from glic_pyg.models.glic import GLIC
 from tests.recording_channels import Reader, Writer
 
@@ -31,7 +31,7 @@ def lively(tiny: GLIC) -> GLIC:
 
 
 def test_channels_of_this_file_fulfil_the_contract() -> None:
-    assert isinstance(Writer(256), SymbolChannel)
+    assert isinstance(Writer(256), EntropyCoder)
 
 
 @pytest.mark.parametrize("lattice", [256, None], ids=["snapped", "exact"])

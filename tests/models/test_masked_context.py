@@ -3,7 +3,7 @@ import torch
 from compressai.latent_codecs import CheckerboardLatentCodec
 from torch import nn
 
-from glic_pyg.models.masked_context import SecondHalfContext, SpatialContext
+from glic_pyg.models.checkerboard import SecondHalfContext, SpatialContext
 
 
 @pytest.mark.parametrize("shape", [(1, 2, 4, 4), (2, 5, 8, 12), (1, 3, 4, 20)])

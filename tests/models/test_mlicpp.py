@@ -10,7 +10,7 @@ import torch
 from omegaconf import OmegaConf
 from torch import nn
 
-from glic_pyg.models.contract import Backbone
+from glic_pyg.models.base import Codec
 from glic_pyg.models.mlicpp import MLICpp
 from tests.models.tiny_mlicpp import TINY, lively_mlicpp
 
@@ -39,7 +39,7 @@ def test_small_size_trains_on_a_cpu() -> None:
 
 
 def test_fulfils_the_contract(model: MLICpp) -> None:
-    assert isinstance(model, Backbone)
+    assert isinstance(model, Codec)
     assert model.latent_channels == 12
     y = model.g_a(torch.rand(1, 3, 64, 128))
     assert y.shape == (1, 12, 4, 8)

@@ -17,7 +17,6 @@ from glic_pyg.codec.image_codec import ImageCodec
 from glic_pyg.codec.padding import colour_from_tensor, tensor_from_colour
 from glic_pyg.codec.reading_channel import ReadingChannel
 from glic_pyg.codec.writing_channel import WritingChannel
-from glic_pyg.models.contract import SymbolChannel
 from glic_pyg.models.mlicpp import MLICpp
 from glic_pyg.models.mlicpp.checkerboard import OTHERS, is_anchor, only
 from glic_pyg.models.mlicpp.forward_channel import ForwardChannel
@@ -91,10 +90,6 @@ def test_forward_is_the_one_on_whole_maps(model: MLICpp, y: Tensor) -> None:
         gradients.append(torch.autograd.grad(loss, wanted))
     for mine, theirs in zip([*found, *gradients[0]], [*expected, *gradients[1]], strict=True):
         torch.testing.assert_close(mine, theirs, rtol=1e-9, atol=1e-9)
-
-
-def test_channel_of_the_forward_pass_fulfils_the_contract() -> None:
-    assert isinstance(ForwardChannel(GaussianConditional(None)), SymbolChannel)
 
 
 def test_coding_is_the_forward_pass_but_for_the_lattice(model: MLICpp, y: Tensor) -> None:

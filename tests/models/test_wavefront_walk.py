@@ -10,7 +10,7 @@ from compressai.models import get_scale_table
 from torch import Tensor
 
 from glic_pyg.models import wavefront_walk
-from glic_pyg.models.autoregressive import Autoregressive
+from glic_pyg.models.compressai import Autoregressive
 from glic_pyg.models.wavefront_walk import code_wavefronts, wavefronts
 from tests.recording_channels import Reader, Writer
 

@@ -1,11 +1,13 @@
 """Every backbone takes a step, with every source model, in every precision."""
 
+import copy
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from compressai.models import ScaleHyperprior
 
 from glic_pyg.source.regularizer import Regularizer
 from glic_pyg.training.parameter_groups import parameter_groups
@@ -66,7 +68,7 @@ def test_every_source_model_serves_every_backbone(reconstructed, name: str, sour
     model, x, x_hat = reconstructed[name]
     regularizer = Regularizer(SOURCES[source], alpha=0.01)
     term = regularizer.codec_term(x, x_hat, step=0)
-    moved = list(model.g_s.parameters())
+    moved = [parameter for parameter in model.g_s.parameters() if parameter.requires_grad]
     pulls = torch.autograd.grad(term.loss, moved, retain_graph=True, allow_unused=True)
     assert any(pull is not None and pull.abs().sum() > 0 for pull in pulls)
     assert all(p.grad is None for p in regularizer.parameters())
@@ -74,3 +76,19 @@ def test_every_source_model_serves_every_backbone(reconstructed, name: str, sour
     assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in regularizer.parameters())
     assert all(p.grad is None for p in model.parameters())
     assert 0 < -term.loss.item() / 0.01 < 90
+
+
+def test_a_model_of_compressai_trains_as_it_is(make_module, make_data, make_trainer) -> None:
+    """What the base class defaults to suffices: multiples of its strides, no orthogonality, its quantiles."""
+    torch.manual_seed(0)
+    module = make_module(model=ScaleHyperprior(8, 12))
+    assert module.model.multiple == 64 and module.model.rates is None
+    before = copy.deepcopy(module.state_dict())
+    make_trainer(2).fit(module, make_data(2, crop=64, small="mirror"))
+    moved = {
+        name for name, value in module.model.named_parameters() if (value != before[f"model.{name}"]).any()
+    }
+    assert "model.entropy_bottleneck.quantiles" in moved and "model.g_a.0.weight" in moved
+    assert module.model.ortho_loss() == 0 and module.model.aux_loss() == module.model.model.aux_loss()
+    with pytest.raises(NotImplementedError, match="can be trained, but writes no files"):
+        module.model.code_latents(None, shape=(4, 4))

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from glic_pyg.files import write_file
-from glic_pyg.models.hyperprior import Hyperprior
+from glic_pyg.models.compressai import Hyperprior
 from glic_pyg.models.weights import save_weights
 from glic_pyg.training.errors import TrainingError
 from glic_pyg.training.export_weights import ExportWeights

@@ -6,8 +6,10 @@ import torch
 from compressai.entropy_models import EntropyBottleneck
 from torch import Tensor, nn
 
+from glic_pyg.models.base import Codec
 
-class TinyCodec(nn.Module):
+
+class TinyCodec(Codec):
     """One strided convolution there, one back, a factorized prior between."""
 
     multiple = 16
@@ -30,7 +32,3 @@ class TinyCodec(nn.Module):
         """Distance of the side map from an orthogonal one."""
         weight = self.side.weight
         return (weight.T @ weight - torch.eye(len(weight))).square().mean()
-
-    def aux_loss(self) -> Tensor:
-        """Loss of the quantiles."""
-        return self.bottleneck.loss()

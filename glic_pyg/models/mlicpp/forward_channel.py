@@ -6,11 +6,11 @@ from compressai.entropy_models import EntropyBottleneck, GaussianConditional
 from compressai.ops import quantize_ste
 from torch import Tensor
 
-from glic_pyg.models.precision import at_least_float32
+from glic_pyg.models.base import at_least_float32
 
 
 class ForwardChannel:
-    """A :class:`~glic_pyg.models.contract.SymbolChannel` for training and for estimates of the rate.
+    """A :class:`~glic_pyg.models.base.EntropyCoder` for training and for estimates of the rate.
 
     Values are rounded around their means, with the gradient of the identity. The likelihoods are those of
     the rounded values, and while ``prior`` is in training those of values with uniform noise instead. Half

@@ -9,7 +9,7 @@ import torch
 from compressai.entropy_models import EntropyBottleneck, GaussianConditional
 from torch import Tensor, nn
 
-from glic_pyg.models.contract import SymbolChannel
+from glic_pyg.models.base import EntropyCoder
 from glic_pyg.models.float64_network import in_float64
 from glic_pyg.models.mlicpp.checkerboard import weave
 from glic_pyg.models.mlicpp.forward_channel import ForwardChannel
@@ -59,13 +59,13 @@ class LatentCodec(nn.Module):
         return {"y_hat": y_hat, "likelihoods": {"y": weave(others, anchors), "z": z}}
 
     @torch.no_grad()
-    def code(self, channel: SymbolChannel, y: Tensor | None, shape: tuple[int, int]) -> Tensor:
+    def code(self, channel: EntropyCoder, y: Tensor | None, shape: tuple[int, int]) -> Tensor:
         """Send ``(1, M, h, w)`` latents of ``shape`` (h, w), or receive them; y_hat in float64."""
         return self._walk(channel, y, shape, in_float64)
 
     def _walk(
         self,
-        channel: SymbolChannel,
+        channel: EntropyCoder,
         y: Tensor | None,
         shape: tuple[int, int],
         run: Callable[..., Tensor],

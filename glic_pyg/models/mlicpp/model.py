@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor
 
-from glic_pyg.models.contract import SymbolChannel
+from glic_pyg.models.base import Codec, EntropyCoder
 from glic_pyg.models.mlicpp.latent_codec import LatentCodec
 from glic_pyg.models.mlicpp.transforms import analysis, synthesis
 
 
-class MLICpp(nn.Module):
+class MLICpp(Codec):
     """Codec with a multi-reference entropy model (arXiv 2307.15421); defaults are the released model.
 
     Sizes differ in these numbers only; ``conf/model`` has ``mlicpp`` and ``mlicpp_s``.
@@ -31,8 +31,6 @@ class MLICpp(nn.Module):
 
     Shapes: images ``(B, 3, H, W)`` in [0, 1], H and W multiples of 64; y ``(B, M, H/16, W/16)``.
     """
-
-    multiple = 64
 
     def __init__(
         self,
@@ -66,21 +64,8 @@ class MLICpp(nn.Module):
             residual_widths=residual_widths,
         )
 
-    def forward(self, x: Tensor) -> dict[str, Any]:
-        """Code in expectation: ``{"x_hat": (B, 3, H, W), "likelihoods": {"y", "z"}}``, x_hat not clamped."""
-        latents = self.latent_codec(self.g_a(x))
-        return {"x_hat": self.g_s(latents["y_hat"]), "likelihoods": latents["likelihoods"]}
-
     def code_latents(
-        self, channel: SymbolChannel, y: Tensor | None = None, *, shape: tuple[int, int]
+        self, channel: EntropyCoder, y: Tensor | None = None, *, shape: tuple[int, int]
     ) -> Tensor:
         """Send (``y`` given) or receive y through a channel; y_hat, ``(1, M, h, w)`` float64."""
         return self.latent_codec.code(channel, y, shape)
-
-    def ortho_loss(self) -> Tensor:
-        """0: no map here has to stay orthogonal."""
-        return self.latent_codec.entropy_bottleneck.quantiles.new_zeros(())
-
-    def aux_loss(self) -> Tensor:
-        """How far the quantiles of the EntropyBottleneck are from its tails, a scalar."""
-        return self.latent_codec.entropy_bottleneck.loss()

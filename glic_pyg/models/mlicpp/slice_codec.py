@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from glic_pyg.models.contract import SymbolChannel
+from glic_pyg.models.base import EntropyCoder
 from glic_pyg.models.mlicpp.checkerboard import ANCHORS, OTHERS, half_of, only, weave
 from glic_pyg.models.mlicpp.global_attention import InterSliceAttention, IntraSliceAttention
 from glic_pyg.models.mlicpp.local_attention import LocalAttention
@@ -67,7 +67,7 @@ class SliceCodec(nn.Module):
         self.anchor_residual = conv_stack([seen, *inner, channels], 3)
         self.other_residual = conv_stack([seen, *inner, channels], 3)
 
-    def forward(self, channel: SymbolChannel, side: Tensor, decoded: Tensor, values: Tensor | None) -> Tensor:
+    def forward(self, channel: EntropyCoder, side: Tensor, decoded: Tensor, values: Tensor | None) -> Tensor:
         """Send or receive the slice.
 
         Args:
@@ -110,7 +110,7 @@ class SliceCodec(nn.Module):
 
 
 def _code(
-    channel: SymbolChannel, network: nn.Module, context: Tensor, values: Tensor | None, parity: int
+    channel: EntropyCoder, network: nn.Module, context: Tensor, values: Tensor | None, parity: int
 ) -> Tensor:
     """The sites of one parity through the channel, half a map."""
     scales, means = network(context).chunk(2, 1)

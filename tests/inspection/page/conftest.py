@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from glic_pyg.inspection.inspect import Inspection, inspect_image
 from glic_pyg.inspection.page import write_page
+from glic_pyg.models.compressai import Hyperprior
 from glic_pyg.models.glic import GLIC
-from glic_pyg.models.hyperprior import Hyperprior
 
 
 @dataclass(frozen=True)
