@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from glic_pyg.inspection.graphs import GraphArrays, Node, notebook_view
+from glic_pyg.inspection.graphs import GraphArrays, Node, edges_of, notebook_view
 from glic_pyg.nn import GFAConv
 
 __all__ = ["BlockGraphs", "LayerAttention"]
@@ -72,9 +73,7 @@ class LayerAttention:
         """(edges, heads) of a few nodes, given (N + 1, heads, d) queries and keys."""
         graph, device = self.graph, queries.device
         counts = np.diff(graph.colptr)[nodes]
-        edges = np.repeat(graph.colptr[nodes] - (np.cumsum(counts) - counts), counts) + np.arange(
-            counts.sum()
-        )
+        edges = edges_of(graph.colptr, nodes)
         index = torch.from_numpy(np.repeat(np.arange(len(nodes)), counts)).to(device)
         source = np.minimum(graph.source[edges], graph.num_real)  # all padding nodes are one row of zeros
         query = queries[torch.from_numpy(nodes).to(device)][index]
@@ -99,6 +98,7 @@ class BlockGraphs:
         name: path of the block in the model, e.g. ``g_a.blocks.1``.
         stride: pixels per node of the map, along each axis.
         complexity: (h, w) float32, the score of every node that shares out the edge budget.
+        features: (N, C), the input of the block, which the graphs were built from.
         graphs: by kind, in the order in which the layers alternate between them.
         layers: attention layers in the order of the block; those that were asked for.
     """
@@ -106,6 +106,7 @@ class BlockGraphs:
     name: str
     stride: int
     complexity: NDArray[np.float32]
+    features: Tensor
     graphs: Mapping[str, GraphArrays]
     layers: Sequence[LayerAttention]
 
@@ -147,6 +148,19 @@ class BlockGraphs:
             return np.full(count, 1 / count, np.float32)
         mean: NDArray[np.float32] = np.concatenate(heads, axis=1).mean(axis=1)
         return mean
+
+    @cached_property
+    def mean_attention(self) -> Mapping[str, NDArray[np.float32]]:
+        """(E,) attention weights of all edges by kind of graph, averaged over the layers and heads.
+
+        A graph none of whose layers were kept is left out.
+        """
+        found = {}
+        for kind, graph in self.graphs.items():
+            layers = [layer.weights().mean(axis=1) for layer in self.layers if layer.graph is graph]
+            if layers:
+                found[kind] = np.mean(layers, axis=0)
+        return found
 
     def crop(self, nodes: NDArray[Any], height: int, width: int) -> NDArray[Any]:
         """The part of an (h, w) map that covers an image of height x width pixels, without its padding."""

@@ -26,7 +26,7 @@ OF_A_MAP = ("complexity", "target_degree", "degree", "isolated")
 def node_columns(block: BlockGraphs, graph: GraphArrays) -> Columns:
     """Columns of all nodes, padding nodes last, with 0 in what padding nodes do not have.
 
-    ``row``, ``column`` on the map; ``x``, ``y`` of the centre in pixels of the image; ``padding``;
+    ``row``, ``column`` on the map; ``pos_x``, ``pos_y`` of the centre in pixels of the image; ``padding``;
     ``isolated``; ``complexity``; ``target_degree``; ``degree``.
     """
     rows, columns = graph.positions.T
@@ -40,18 +40,23 @@ def node_columns(block: BlockGraphs, graph: GraphArrays) -> Columns:
     return {
         "row": rows,
         "column": columns,
-        "x": (columns + np.float32(0.5)) * block.stride - np.float32(0.5),
-        "y": (rows + np.float32(0.5)) * block.stride - np.float32(0.5),
+        "pos_x": (columns + np.float32(0.5)) * block.stride - np.float32(0.5),
+        "pos_y": (rows + np.float32(0.5)) * block.stride - np.float32(0.5),
         "padding": np.arange(len(rows)) >= graph.num_real,
         **{name: np.pad(values.ravel(), (0, padding)) for name, values in of_map.items()},
     }
 
 
 def edge_columns(graph: GraphArrays) -> Columns:
-    """Columns of all edges, sorted by target: ``source``, ``target``, ``similarity``."""
+    """Columns of all edges, sorted by target.
+
+    ``source``, ``target``; ``offset_row``, ``offset_column`` on the cell's lattice; ``similarity``.
+    """
     return {
         "source": graph.source,
         "target": graph.target,
+        "offset_row": graph.offset[:, 0],
+        "offset_column": graph.offset[:, 1],
         "similarity": graph.similarity.astype(np.float32),
     }
 
@@ -68,18 +73,21 @@ def attention_columns(block: BlockGraphs, graph: GraphArrays) -> Columns:
 
 
 def as_data(block: BlockGraphs, kind: str) -> Data:
-    """One graph of a block as PyG data.
+    """One graph of a block as PyG data, with all that a layer needs to run on it.
 
     Returns:
-        ``Data`` with ``edge_index`` (2, E) sorted by target; ``similarity`` (E,); ``attention`` (E, layers,
-        heads) of the layers that attend along it, left out where none was kept; ``pos`` (nodes, 2) x and y in
-        pixels; ``padding``, ``complexity``, ``target_degree``, ``degree``, ``isolated`` (nodes,).
+        ``Data`` with ``x`` (nodes, C) the input of the block, 0 at padding nodes; ``edge_index`` (2, E)
+        sorted by target; ``edge_attr`` (E, 2) int64 lattice offsets, for :class:`~glic_pyg.nn.GFAConv` (most
+        other layers want ``edge_attr.float()``); ``similarity`` (E,); ``attention`` (E, layers, heads) of the
+        layers that attend along it, left out where none was kept; ``pos`` (nodes, 2) x and y in pixels;
+        ``padding``, ``complexity``, ``target_degree``, ``degree``, ``isolated`` (nodes,).
     """
     graph = block.graphs[kind]
     nodes = {name: _tensor(values) for name, values in node_columns(block, graph).items()}
     data = Data(
+        x=_features(block, len(graph.positions) - graph.num_real),
         edge_index=_edge_index(graph),
-        pos=torch.stack([nodes["x"], nodes["y"]], 1),
+        pos=torch.stack([nodes["pos_x"], nodes["pos_y"]], 1),
         num_nodes=len(graph.positions),
         **{name: nodes[name] for name in ("padding", *OF_A_MAP)},
         **_edge_tensors(block, graph),
@@ -92,20 +100,22 @@ def as_hetero_data(block: BlockGraphs) -> HeteroData:
     """All graphs of a block over one set of nodes as PyG data.
 
     Returns:
-        ``HeteroData`` with the nodes of the map as ``"node"`` (``pos``, ``complexity``) and the padding nodes
-        of all graphs as ``"padding"`` (``pos``). Each kind of graph has the edge types
-        ``("node", kind, "node")`` and ``("padding", kind, "node")`` with ``edge_index``, ``similarity`` and
-        ``attention`` as in :func:`as_data`; and for each kind the nodes have ``<kind>_degree``,
-        ``<kind>_target_degree`` and ``<kind>_isolated``.
+        ``HeteroData`` with the nodes of the map as ``"node"`` (``x``, ``pos``, ``complexity``) and the
+        padding nodes of all graphs as ``"padding"`` (``x``, ``pos``). Each kind of graph has the edge types
+        ``("node", kind, "node")`` and ``("padding", kind, "node")`` with ``edge_index``, ``edge_attr``,
+        ``similarity`` and ``attention`` as in :func:`as_data`; and for each kind the nodes have
+        ``<kind>_degree``, ``<kind>_target_degree`` and ``<kind>_isolated``.
     """
     graphs = block.graphs.values()
     beside = [graph.positions[graph.num_real :] for graph in graphs]
     padding, inverse = np.unique(np.concatenate(beside), axis=0, return_inverse=True)
     indices = np.split(inverse.ravel(), np.cumsum([len(positions) for positions in beside])[:-1])
     data = HeteroData()
+    data["node"].x = _features(block)
+    data["padding"].x = torch.zeros(len(padding), block.features.shape[1])
     for graph, index in zip(graphs, indices, strict=True):
         nodes = {name: values[: graph.num_real] for name, values in node_columns(block, graph).items()}
-        data["node"].pos = torch.from_numpy(np.stack([nodes["x"], nodes["y"]], 1))
+        data["node"].pos = torch.from_numpy(np.stack([nodes["pos_x"], nodes["pos_y"]], 1))
         data["node"].complexity = _tensor(nodes["complexity"])
         for name in ("degree", "target_degree", "isolated"):
             data["node"][f"{graph.kind}_{name}"] = _tensor(nodes[name])
@@ -118,15 +128,16 @@ def as_hetero_data(block: BlockGraphs) -> HeteroData:
 def as_networkx(block: BlockGraphs, kind: str) -> networkx.DiGraph:
     """One graph of a block for NetworkX, edges pointing from a neighbour to the node that attends to it.
 
-    Nodes have the attributes of :func:`node_columns`, edges ``similarity`` and ``attention_<layer>_<head>``,
-    all of Python's own types. An edge takes about 1 KB of memory: for large maps use GraphML or arrays.
+    Nodes have the attributes of :func:`node_columns`, edges those of :func:`edge_columns` and
+    ``attention_<layer>_<head>``, all of Python's own types. An edge takes about 1 KB of memory: for large
+    maps use :func:`as_data` or arrays.
     """
     from torch_geometric.utils import to_networkx
 
     graph = block.graphs[kind]
     nodes, edges = node_columns(block, graph), edge_columns(graph) | attention_columns(block, graph)
     del edges["source"], edges["target"]
-    columns = {name: _tensor(values) for name, values in (nodes | edges).items()}
+    columns = {name: values.tolist() for name, values in (nodes | edges).items()}
     data = Data(edge_index=_edge_index(graph), num_nodes=len(graph.positions), **columns)
     data.block, data.kind, data.stride = block.name, kind, block.stride
     return to_networkx(data, [*nodes], [*edges], graph_attrs=["block", "kind", "stride"])
@@ -148,8 +159,16 @@ def _edge_index(graph: GraphArrays) -> Tensor:
     return torch.from_numpy(graph.edge_index.astype(np.int64))
 
 
+def _features(block: BlockGraphs, padding: int = 0) -> Tensor:
+    """The features of the map's nodes, then zeros for some padding nodes."""
+    return torch.nn.functional.pad(block.features.float().cpu(), (0, 0, 0, padding)).contiguous()
+
+
 def _edge_tensors(block: BlockGraphs, graph: GraphArrays) -> dict[str, Tensor]:
-    found = {"similarity": _tensor(edge_columns(graph)["similarity"])}
+    found = {
+        "edge_attr": torch.from_numpy(graph.offset.astype(np.int64)),
+        "similarity": torch.from_numpy(graph.similarity.astype(np.float32)),
+    }
     layers = [torch.from_numpy(layer.weights()) for layer in block.layers if layer.graph is graph]
     return found | ({"attention": torch.stack(layers, 1)} if layers else {})
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -17,14 +17,22 @@ from numpy.typing import NDArray
 
 from glic_pyg.inspection.attention import BlockGraphs
 from glic_pyg.inspection.export import as_hetero_data, attention_columns, edge_columns, node_columns
-from glic_pyg.inspection.graphs import GraphArrays
+from glic_pyg.inspection.graphs import GraphArrays, edges_of
 from glic_pyg.inspection.inspect import Inspection
 from glic_pyg.inspection.stats import graph_stats
 
 if TYPE_CHECKING:
     import pyarrow
 
-__all__ = ["EXPORT_SUFFIXES", "export_files", "write_arrays", "write_edges", "write_graphml", "write_nodes"]
+__all__ = [
+    "EXPORT_SUFFIXES",
+    "export_files",
+    "graphml_sizes",
+    "write_arrays",
+    "write_edges",
+    "write_graphml",
+    "write_nodes",
+]
 
 Columns = Mapping[str, NDArray[Any]]
 
@@ -36,6 +44,7 @@ EXPORT_SUFFIXES = {
     ".json": "the statistics of every graph",
 }
 
+_SAMPLED_NODES = 200  # for the size of a GraphML file
 _GRAPHML = "http://graphml.graphdrawing.org/xmlns"
 _GRAPHML_TYPES = {"b": "boolean", "i": "long", "f": "double"}
 
@@ -61,8 +70,22 @@ def export_files(inspection: Inspection, path: Path) -> Mapping[Path, Callable[[
     if path.suffix == ".parquet":
         tables = {"nodes": write_nodes, "edges": write_edges}
         return {path.with_suffix(f".{name}.parquet"): partial(w, inspection) for name, w in tables.items()}
+    return {file: partial(write_graphml, *graph) for file, graph in _graphml_files(inspection, path).items()}
+
+
+def graphml_sizes(inspection: Inspection, path: Path) -> Mapping[Path, int]:
+    """About how many bytes each file of a GraphML export will have, by file name; empty for other suffixes.
+
+    GraphML is text: an image of 192 x 192 pixels may take 250 MB, which one wants to know beforehand.
+    """
+    if path.suffix != ".graphml":
+        return {}
+    return {file: _graphml_size(*graph) for file, graph in _graphml_files(inspection, path).items()}
+
+
+def _graphml_files(inspection: Inspection, path: Path) -> Mapping[Path, tuple[BlockGraphs, str]]:
     return {
-        path.with_suffix(f".{block.name}.{kind}.graphml"): partial(write_graphml, block, kind)
+        path.with_suffix(f".{block.name}.{kind}.graphml"): (block, kind)
         for block in inspection.blocks
         for kind in block.graphs
     }
@@ -71,8 +94,9 @@ def export_files(inspection: Inspection, path: Path) -> Mapping[Path, Callable[[
 def write_arrays(inspection: Inspection, path: Path) -> None:
     """Write all arrays as ``.npz``, which ``numpy.load`` reads, with one array in memory at a time.
 
-    ``image``, ``decoded``, ``error``, ``bits/y``, ``bits/z``; of each block ``<block>/complexity``; of each
-    graph ``<block>/<kind>/`` and an attribute of :class:`GraphArrays`, or ``attention_<layer>_<head>``.
+    ``image``, ``decoded``, ``error``, ``bits/y``, ``bits/z``; of each block ``<block>/complexity`` and
+    ``<block>/x``, its input (N, C); of each graph ``<block>/<kind>/`` and an attribute of
+    :class:`GraphArrays`, or ``attention_<layer>_<head>``.
     """
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as file:
         for name, values in _named_arrays(inspection):
@@ -85,6 +109,7 @@ def _named_arrays(inspection: Inspection) -> Iterator[tuple[str, NDArray[Any]]]:
     yield from (("bits/y", inspection.bits.y), ("bits/z", inspection.bits.z))
     for block in inspection.blocks:
         yield f"{block.name}/complexity", block.complexity
+        yield f"{block.name}/x", block.features.float().cpu().numpy()
         for kind, graph in block.graphs.items():
             for name in (
                 "positions",
@@ -117,19 +142,28 @@ def _write_stats(inspection: Inspection, path: Path) -> None:
 
 
 def write_nodes(inspection: Inspection, path: Path) -> None:
-    """A Parquet row for every node of every graph: ``block``, ``kind`` and :func:`node_columns`.
+    """A Parquet row for every node of every graph.
+
+    Columns are ``block``, ``kind``, those of :func:`node_columns` and ``x``, the node's features, a list of
+    zeros at padding nodes.
 
     Raises:
         ImportError: pyarrow is missing; it is in the extra ``parquet``. So with :func:`write_edges`.
     """
-    _write_parquet(inspection, path, node_columns, {})
+    _write_parquet(inspection, path, _nodes_with_features, {})
+
+
+def _nodes_with_features(block: BlockGraphs, graph: GraphArrays) -> Columns:
+    padding = len(graph.positions) - graph.num_real
+    features = np.pad(block.features.float().cpu().numpy(), ((0, padding), (0, 0)))
+    return {**node_columns(block, graph), "x": features}
 
 
 def write_edges(inspection: Inspection, path: Path) -> None:
     """A Parquet row for every edge of every graph.
 
-    Columns are ``block``, ``kind``, ``source``, ``target``, ``similarity`` and ``attention_<layer>_<head>``,
-    null where that layer attends along another graph.
+    Columns are ``block``, ``kind``, those of :func:`edge_columns` and ``attention_<layer>_<head>``, null
+    where that layer attends along another graph.
     """
     import pyarrow
 
@@ -168,42 +202,76 @@ def _table(
     length = len(next(iter(columns.values())))
     names = {name: pyarrow.array([name] * length).dictionary_encode() for name in (block.name, kind)}
     found = {"block": names[block.name], "kind": names[kind]}
-    found |= {name: pyarrow.array(values) for name, values in columns.items() if name not in optional}
+    found |= {name: _parquet_column(values) for name, values in columns.items() if name not in optional}
     for name, data_type in optional.items():
         there = name in columns
         found[name] = pyarrow.array(columns[name]) if there else pyarrow.nulls(length, data_type)
     return pyarrow.table(found)
 
 
+def _parquet_column(values: NDArray[Any]) -> pyarrow.Array:
+    """An array of numbers, or of lists where there are two axes."""
+    import pyarrow
+
+    if values.ndim == 1:
+        return pyarrow.array(values)
+    starts = pyarrow.array(np.arange(len(values) + 1, dtype=np.int32) * values.shape[1])
+    return pyarrow.ListArray.from_arrays(starts, pyarrow.array(values.ravel()))
+
+
 def write_graphml(block: BlockGraphs, kind: str, path: Path) -> None:
     """The graph of :func:`as_networkx` as GraphML, written line by line.
 
-    Not ``networkx.write_graphml``, which needs the graph in memory, about 1 KB per edge.
+    Not by ``networkx.write_graphml``, which needs the graph in memory, about 1 KB per edge.
     """
     graph = block.graphs[kind]
     nodes, edges = node_columns(block, graph), edge_columns(graph) | attention_columns(block, graph)
-    source, target = edges.pop("source"), edges.pop("target")
     with path.open("w", encoding="utf-8") as out:
-        out.write(f'<?xml version="1.0" encoding="UTF-8"?>\n<graphml xmlns="{_GRAPHML}">\n')
-        for what, columns in (("node", nodes), ("edge", edges)):
-            for name, values in columns.items():
-                kind_of_value = _GRAPHML_TYPES[values.dtype.kind]
-                out.write(
-                    f'<key id="{what}_{name}" for="{what}" attr.name="{name}" attr.type="{kind_of_value}"/>\n'
-                )
-        out.write(f'<graph id={quoteattr(f"{block.name}/{kind}")} edgedefault="directed">\n')
-        for number, data in enumerate(_data_elements("node", nodes)):
-            out.write(f'<node id="{number}">{data}</node>\n')
-        for start, end, data in zip(source, target, _data_elements("edge", edges), strict=True):
-            out.write(f'<edge source="{start}" target="{end}">{data}</edge>\n')
+        out.write(_graphml_head(block, kind, nodes, edges))
+        out.writelines(_graphml_nodes(nodes))
+        out.writelines(_graphml_edges(edges))
         out.write("</graph>\n</graphml>\n")
 
 
-def _data_elements(what: str, columns: Columns) -> Iterator[str]:
-    """The ``<data>`` elements of one row after the other."""
-    for row in zip(*columns.values(), strict=True):
-        values = zip(columns, row, strict=True)
-        yield "".join(f'<data key="{what}_{name}">{_text(value)}</data>' for name, value in values)
+def _graphml_size(block: BlockGraphs, kind: str) -> int:
+    """Estimated from the lines of some nodes and of the edges into them."""
+    graph = block.graphs[kind]
+    sample = np.linspace(0, graph.num_real - 1, min(_SAMPLED_NODES, graph.num_real)).astype(np.int64)
+    nodes = {name: values[sample] for name, values in node_columns(block, graph).items()}
+    kept = edges_of(graph.colptr, sample)
+    edges = {name: values[kept] for name, values in edge_columns(graph).items()}
+    for layer in block.layers:
+        if layer.graph is graph:
+            weights = layer.weights([divmod(int(node), graph.shape[1]) for node in sample])
+            edges |= {f"attention_{layer.number}_{head}": column for head, column in enumerate(weights.T)}
+    node_size = sum(map(len, _graphml_nodes(nodes))) / len(sample)
+    edge_size = sum(map(len, _graphml_edges(edges))) / len(kept)
+    head = len(_graphml_head(block, kind, nodes, edges))
+    return round(head + node_size * len(graph.positions) + edge_size * len(graph.source))
+
+
+def _graphml_head(block: BlockGraphs, kind: str, nodes: Columns, edges: Columns) -> str:
+    lines = ['<?xml version="1.0" encoding="UTF-8"?>', f'<graphml xmlns="{_GRAPHML}">']
+    for what, columns in (("node", nodes), ("edge", edges)):
+        for number, (name, values) in enumerate(columns.items()):
+            value_type = _GRAPHML_TYPES[values.dtype.kind]
+            key = f'<key id="{what[0]}{number}" for="{what}" attr.name="{name}" attr.type="{value_type}"/>'
+            lines += [key] if name not in ("source", "target") else []
+    return "\n".join([*lines, f'<graph id={quoteattr(f"{block.name}/{kind}")} edgedefault="directed">', ""])
+
+
+def _graphml_nodes(columns: Columns) -> Iterator[str]:
+    for index, row in enumerate(zip(*columns.values(), strict=True)):
+        yield f'<node id="{index}">{_graphml_data("n", 0, row)}</node>\n'
+
+
+def _graphml_edges(columns: Columns) -> Iterator[str]:
+    for source, target, *row in zip(*columns.values(), strict=True):
+        yield f'<edge source="{source}" target="{target}">{_graphml_data("e", 2, row)}</edge>\n'
+
+
+def _graphml_data(what: str, first: int, row: Sequence[np.generic]) -> str:
+    return "".join(f'<data key="{what}{key}">{_text(value)}</data>' for key, value in enumerate(row, first))
 
 
 def _text(value: np.generic) -> str:

@@ -20,7 +20,7 @@ from glic_pyg.graph import WindowGraph
 from glic_pyg.graph.similarity import CellSimilarities, edge_similarity, unit_features
 from glic_pyg.plotting import map_colours, percentile_limits
 
-__all__ = ["GraphArrays", "Node", "graph_arrays", "notebook_view"]
+__all__ = ["GraphArrays", "Node", "edges_of", "graph_arrays", "notebook_view"]
 
 Node = tuple[int, int]
 """Row and column on a map."""
@@ -72,6 +72,12 @@ class GraphArrays:
         return degrees
 
     @property
+    def out_degree(self) -> NDArray[np.int64]:
+        """(h, w), number of nodes that attend to every node, itself among them."""
+        degrees = np.bincount(self.source, minlength=self.num_real)
+        return degrees[: self.num_real].reshape(self.shape)
+
+    @property
     def target(self) -> NDArray[np.int32]:
         """(E,), the node that an edge ends at."""
         return np.repeat(np.arange(self.num_real, dtype=np.int32), np.diff(self.colptr))
@@ -106,6 +112,12 @@ class GraphArrays:
         facts = {"nodes": f"{self.num_real:,}", "edges": f"{len(self.source):,}"}
         maps: dict[str, NDArray[Any]] = {"target degree": self.target_degree, "degree": self.degree}
         return notebook_view(f"{self.kind} graph", facts, maps)
+
+
+def edges_of(ptr: NDArray[np.int64], nodes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Indices of the edges of some nodes, node by node, where node i has ``ptr[i]`` to ``ptr[i + 1]``."""
+    counts = ptr[nodes + 1] - ptr[nodes]
+    return np.repeat(ptr[nodes] - (np.cumsum(counts) - counts), counts) + np.arange(counts.sum())
 
 
 def graph_arrays(graph: WindowGraph | Data, features: Tensor) -> GraphArrays:

@@ -214,8 +214,8 @@ def observed(
     Args:
         model: runs on one image at a time.
         height: of the padded image, in pixels.
-        layers: indices of the attention layers to keep in each block; None for all. A layer that is kept
-            costs the memory of its input, 4 bytes per node and channel.
+        layers: indices of the attention layers to keep in each block; None for all. A layer costs the memory
+            of its input, 4 bytes per node and channel, and so does the block.
     """
     seen: list[BlockGraphs] = []
     with ExitStack() as hooks:
@@ -267,7 +267,10 @@ class _BlockObserver:
         """Collect what was kept."""
         complexity = _complexity(block, self._features.float())[0].detach().cpu().numpy()
         stride = self._height // complexity.shape[0]
-        self._seen.append(BlockGraphs(self._name, stride, complexity, self._graphs, tuple(self._layers)))
+        rows = self._features[0].flatten(1).T
+        self._seen.append(
+            BlockGraphs(self._name, stride, complexity, rows, self._graphs, tuple(self._layers))
+        )
         del self._features, self._layer, self._graph
 
 

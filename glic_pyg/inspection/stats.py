@@ -43,6 +43,9 @@ class GraphStats:
         long_share: share of the edges that are longer than :data:`LONG` nodes.
         padding_share: share of the edges that come from a padding node.
         isolated: nodes that no candidate was similar enough to.
+        out_degree_histogram: (d,) int64, how many nodes 0, 1, 2, ... nodes attend to, themselves included.
+        reciprocity: share of the edges between two different nodes on the map whose reverse is an edge too.
+        components: number of weakly connected components of the map's nodes.
         target_degree, degree: means over the nodes.
         budget_error: mean of |degree - target| / target over the nodes.
         bits_correlation, error_correlation: rank correlation (Spearman) of a node's degree with the bits and
@@ -59,6 +62,9 @@ class GraphStats:
     long_share: float
     padding_share: float
     isolated: int
+    out_degree_histogram: NDArray[np.int64]
+    reciprocity: float
+    components: int
     target_degree: float
     degree: float
     budget_error: float
@@ -69,6 +75,11 @@ class GraphStats:
     def budget_met(self) -> float:
         """Mean degree over mean target degree."""
         return self.degree / self.target_degree
+
+    def out_degree_quantile(self, share: float) -> int:
+        """The least out-degree that at least this share of the nodes does not exceed."""
+        cumulative = np.cumsum(self.out_degree_histogram)
+        return int(np.searchsorted(cumulative, share * cumulative[-1]))
 
 
 def graph_stats(inspection: Inspection) -> list[GraphStats]:
@@ -101,6 +112,7 @@ def _stats(inspection: Inspection, block: BlockGraphs, graph: GraphArrays) -> Gr
     seen = degree[:height, :width]  # nodes whose pixels all lie on the image
     under = (_means(values, block.stride) for values in (inspection.bit_map, inspection.error_map))
     bits_correlation, error_correlation = (rank_correlation(seen, values) for values in under)
+    reciprocity, components = _connectivity(graph)
     return GraphStats(
         block=block.title,
         kind=graph.kind,
@@ -112,12 +124,29 @@ def _stats(inspection: Inspection, block: BlockGraphs, graph: GraphArrays) -> Gr
         long_share=float((lengths > LONG).mean()),
         padding_share=1 - len(lengths) / len(graph.source),
         isolated=int(graph.isolated.sum()),
+        out_degree_histogram=np.bincount(graph.out_degree.ravel()),
+        reciprocity=reciprocity,
+        components=components,
         target_degree=float(target.mean(dtype=np.float64)),
         degree=float(degree.mean()),
         budget_error=float((np.abs(degree - target) / target).mean(dtype=np.float64)),
         bits_correlation=bits_correlation,
         error_correlation=error_correlation,
     )
+
+
+def _connectivity(graph: GraphArrays) -> tuple[float, int]:
+    """Reciprocity and number of weakly connected components, among the nodes on the map."""
+    from scipy.sparse import csr_array
+    from scipy.sparse.csgraph import connected_components
+
+    target, source = graph.target, graph.source
+    kept = (source < graph.num_real) & (source != target)
+    ends = (target[kept], source[kept])
+    adjacency = csr_array((np.ones(len(ends[0]), np.int8), ends), (graph.num_real, graph.num_real))
+    mutual = adjacency.multiply(adjacency.T).nnz
+    components = connected_components(adjacency, directed=True, connection="weak", return_labels=False)
+    return mutual / max(1, adjacency.nnz), int(components)
 
 
 def _means(pixels: NDArray[np.float32], side: int) -> NDArray[np.float32]:

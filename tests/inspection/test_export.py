@@ -1,5 +1,6 @@
 """PyG data that PyG itself finds valid, NetworkX graphs, and columns."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import networkx
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from glic_pyg.graph import GraphBuilder, complexity_map
+from glic_pyg.graph import GraphBuilder, build_graphs, complexity_map
 from glic_pyg.inspection.attention import BlockGraphs, LayerAttention
 from glic_pyg.inspection.export import (
     as_data,
@@ -17,7 +18,7 @@ from glic_pyg.inspection.export import (
     edge_columns,
     node_columns,
 )
-from glic_pyg.inspection.export_files import write_graphml
+from glic_pyg.inspection.export_files import graphml_sizes, write_graphml
 from glic_pyg.inspection.graphs import graph_arrays
 from glic_pyg.inspection.inspect import Inspection
 from glic_pyg.nn import GFAConv
@@ -34,6 +35,17 @@ def test_data(inspection: Inspection, kind: str) -> None:
     assert data.pos[33].tolist() == [11.5, 11.5]
 
 
+@pytest.mark.parametrize("kind", ["local", "mesh"])
+def test_gfa_conv_on_data_is_gfa_conv_on_the_window_graph(inspection: Inspection, kind: str) -> None:
+    block = inspection.block("g_a stage 2")
+    data, conv = as_data(block, kind), GFAConv(block.features.shape[1], heads=2).eval()
+    features = block.features.T.reshape(1, -1, 32, 32)
+    with torch.no_grad():
+        fast = conv(block.features[None], build_graphs(features)[kind])[0]
+        plain = conv(data.x, data.edge_index, data.edge_attr, data.padding)[: 32 * 32]
+    torch.testing.assert_close(plain, fast, atol=1e-5, rtol=1e-4)
+
+
 def test_hetero_data(inspection: Inspection) -> None:
     block = inspection.block("g_a stage 2")
     data = as_hetero_data(block)
@@ -48,6 +60,8 @@ def test_hetero_data(inspection: Inspection) -> None:
         middles = graph.positions[graph.source[beside]][:, ::-1] * 8 + 3.5
         assert np.array_equal(data["padding"].pos[outer.edge_index[0]], middles)
         assert np.array_equal(outer.similarity, graph.similarity[beside])
+        assert np.array_equal(outer.edge_attr, graph.offset[beside])
+    assert torch.equal(data["node"].x, block.features) and not data["padding"].x.any()
 
 
 def test_nodes_and_padding_nodes(inspection: Inspection) -> None:
@@ -55,7 +69,7 @@ def test_nodes_and_padding_nodes(inspection: Inspection) -> None:
     graph = block.graphs["local"]
     columns = node_columns(block, graph)
     assert {len(values) for values in columns.values()} == {len(graph.positions)}
-    assert (columns["x"][33], columns["y"][33]) == (11.5, 11.5)  # node (1, 1) covers pixels 8 to 15
+    assert (columns["pos_x"][33], columns["pos_y"][33]) == (11.5, 11.5)  # node (1, 1) covers pixels 8 to 15
     assert columns["padding"].sum() == len(graph.positions) - 32 * 32
     assert columns["degree"][33] == graph.degree[1, 1] and not columns["degree"][32 * 32 :].any()
 
@@ -63,7 +77,9 @@ def test_nodes_and_padding_nodes(inspection: Inspection) -> None:
 def test_edges_and_attention(inspection: Inspection) -> None:
     block = inspection.block("g_s stage 2")
     graph = block.graphs["mesh"]
-    assert np.array_equal(edge_columns(graph)["target"], graph.target)
+    columns = edge_columns(graph)
+    assert np.array_equal(columns["target"], graph.target)
+    assert np.array_equal(np.stack([columns["offset_row"], columns["offset_column"]], 1), graph.offset)
     attention = attention_columns(block, graph)
     assert list(attention) == ["attention_1_0", "attention_1_1"]  # layer 1 has the mesh, 2 heads
     assert np.array_equal(attention["attention_1_1"], block.layers[1].weights()[:, 1])
@@ -76,7 +92,8 @@ def block() -> BlockGraphs:
     x = torch.randn(1, 4, 6, 10)
     local = graph_arrays(GraphBuilder(mean_degree=8)(x)["local"], x)
     layer = LayerAttention(0, local, GFAConv(4, heads=2), torch.randn(60, 4))
-    return BlockGraphs("g_a.blocks.2", 8, complexity_map(x)[0].numpy(), {"local": local}, (layer,))
+    rows = x[0].flatten(1).T
+    return BlockGraphs("g_a.blocks.2", 8, complexity_map(x)[0].numpy(), rows, {"local": local}, (layer,))
 
 
 @pytest.fixture(scope="module")
@@ -104,3 +121,12 @@ def test_graphml_is_the_same_graph(graph: networkx.DiGraph, block: BlockGraphs, 
         assert dict(back.nodes[node]) == pytest.approx(graph.nodes[node])
     for edge in graph.edges:
         assert back.edges[edge] == pytest.approx(graph.edges[edge])
+
+
+def test_the_size_of_graphml_is_known_before(inspection: Inspection, tmp_path: Path) -> None:
+    block = inspection.block("g_s stage 2")
+    sizes = graphml_sizes(replace(inspection, blocks=[block]), tmp_path / "a.graphml")
+    assert len(sizes) == 2 and graphml_sizes(inspection, tmp_path / "a.npz") == {}
+    write_graphml(block, "mesh", tmp_path / "a.graphml")
+    expected = sizes[tmp_path / f"a.{block.name}.mesh.graphml"]
+    assert (tmp_path / "a.graphml").stat().st_size == pytest.approx(expected, rel=0.02)

@@ -4,6 +4,7 @@ import dataclasses
 import math
 from itertools import combinations
 
+import networkx
 import numpy as np
 import pytest
 import torch
@@ -13,6 +14,7 @@ from glic_pyg.inspection.graphs import GraphArrays, graph_arrays
 from glic_pyg.inspection.inspect import Inspection, inspect_image
 from glic_pyg.inspection.stats import (
     LONG,
+    GraphStats,
     edge_lengths,
     example_nodes,
     graph_stats,
@@ -23,10 +25,14 @@ from glic_pyg.inspection.stats import (
 from glic_pyg.models.glic import GLIC
 
 
+@pytest.fixture(scope="module")
+def all_stats(inspection: Inspection) -> dict[tuple[str, str], GraphStats]:
+    return {(each.block, each.kind): each for each in graph_stats(inspection)}
+
+
 @pytest.mark.parametrize("kind", ["local", "mesh"])
-def test_counts(inspection: Inspection, kind: str) -> None:
-    graph = inspection.block("g_a stage 2").graphs[kind]
-    (stats,) = [n for n in graph_stats(inspection) if (n.block, n.kind) == ("g_a stage 2", kind)]
+def test_counts(inspection: Inspection, all_stats: dict[tuple[str, str], GraphStats], kind: str) -> None:
+    graph, stats = inspection.block("g_a stage 2").graphs[kind], all_stats["g_a stage 2", kind]
     lengths, padding = [], 0
     for source, target in zip(graph.source.tolist(), graph.target.tolist(), strict=True):
         padding += source >= 32 * 32
@@ -43,9 +49,31 @@ def test_counts(inspection: Inspection, kind: str) -> None:
     assert stats.budget_met == pytest.approx(degrees.mean() / graph.target_degree.mean())
 
 
-def test_long_edges_are_those_that_no_local_graph_has(inspection: Inspection) -> None:
-    shares = {(n.block, n.kind): n.long_share for n in graph_stats(inspection)}
-    assert shares["g_a stage 1", "local"] == 0 and shares["g_a stage 1", "mesh"] > 0.3
+@pytest.mark.parametrize("kind", ["local", "mesh"])
+def test_reciprocity_components_and_out_degree(
+    inspection: Inspection, all_stats: dict[tuple[str, str], GraphStats], kind: str
+) -> None:
+    """Against NetworkX, on the nodes of the map and without self-loops."""
+    arrays, stats = inspection.block("g_a stage 2").graphs[kind], all_stats["g_a stage 2", kind]
+    graph = networkx.DiGraph(arrays.edge_index.T.tolist())
+    graph.remove_nodes_from(range(arrays.num_real, len(arrays.positions)))
+    out_degrees = sorted(degree for _, degree in graph.out_degree())
+    assert np.array_equal(stats.out_degree_histogram, np.bincount(out_degrees))
+    assert stats.out_degree_quantile(0.5) == out_degrees[511] and stats.out_degree_quantile(1) == max(
+        out_degrees
+    )
+    graph.remove_edges_from(list(networkx.selfloop_edges(graph)))
+    assert 0 < stats.reciprocity < 1
+    assert stats.reciprocity == pytest.approx(networkx.overall_reciprocity(graph))
+    assert stats.components == networkx.number_weakly_connected_components(graph)
+    assert stats.components == (1 if kind == "local" else 4)  # a mesh over 32 x 32 nodes has 2 x 2 grids
+
+
+def test_long_edges_are_those_that_no_local_graph_has(
+    all_stats: dict[tuple[str, str], GraphStats],
+) -> None:
+    assert all_stats["g_a stage 1", "local"].long_share == 0
+    assert all_stats["g_a stage 1", "mesh"].long_share > 0.3
 
 
 def test_correlations_with_what_is_under_a_node(inspection: Inspection) -> None:
