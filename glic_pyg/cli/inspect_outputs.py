@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from functools import cache, partial
 from pathlib import Path
@@ -12,7 +13,7 @@ from glic_pyg.cli.inspect_subjects import Subject
 from glic_pyg.cli.paths import check_output
 from glic_pyg.codec.errors import GlicError
 from glic_pyg.files import publish, staging_folder, write_file
-from glic_pyg.inspection.export_files import export_files
+from glic_pyg.inspection.export_files import export_files, graphml_sizes
 from glic_pyg.inspection.figures import (
     Pixel,
     bits_and_error_figure,
@@ -44,6 +45,9 @@ def export(seen: Inspection, path: Path, *, source: str, force: bool) -> None:
     writers = export_files(seen, path)
     for target in writers:
         check_output(target, force=force, sources=[source])
+    if sizes := graphml_sizes(seen, path):
+        total = f"{len(sizes)} GraphML files, about {sum(sizes.values()) / 1e6:,.0f} MB"
+        print(f"inspect: writing {total} ...", file=sys.stderr, flush=True)
     with staging_folder(path.parent) as folder:
         for target, write in writers.items():
             write(folder / target.name)

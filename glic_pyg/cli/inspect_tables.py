@@ -22,18 +22,22 @@ def print_numbers(seen: Inspection) -> None:
         return
     table = _table(
         "graph", "nodes", "edges", "degree", "of budget", "off by", "length", "long", "padding", "isolated",
-        "~ bits", "~ error",
+        "out-degree", "mutual", "parts", "~ bits", "~ error",
     )  # fmt: skip
     for n in graph_stats(seen):
         table.add_row(
             f"{n.block} {n.kind}", f"{n.nodes:,}", f"{n.edges:,}", f"{n.degree:.1f}", f"{n.budget_met:.0%}",
             f"{n.budget_error:.0%}", f"{n.mean_length:.1f}", f"{n.long_share:.0%}", f"{n.padding_share:.1%}",
-            f"{n.isolated:,}", f"{n.bits_correlation:+.2f}", f"{n.error_correlation:+.2f}",
+            f"{n.isolated:,}", f"{n.out_degree_quantile(0.05)}–{n.out_degree_quantile(0.95)}",
+            f"{n.reciprocity:.0%}", f"{n.components:,}",
+            f"{n.bits_correlation:+.2f}", f"{n.error_correlation:+.2f}",
         )  # fmt: skip
     _show(table)
     print(
         f"  off by: mean of |degree - target| / target; length in nodes; long: more than {LONG} nodes;\n"
-        "  ~: rank correlation of a node's degree with the bits and the squared error around it"
+        "  out-degree: 5th to 95th percentile; mutual: edges whose reverse is an edge (reciprocity);\n"
+        "  parts: weakly connected components; ~: rank correlation of a node's degree with the bits and the\n"
+        "  squared error around it"
     )
 
 

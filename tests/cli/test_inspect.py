@@ -84,8 +84,11 @@ def test_exports(capsys: Capture) -> None:
     assert main(["inspect", "a.png", *WEIGHTS, *(part for name in names for part in ("--export", name))]) == 0
     graphml = [f"a.g_{n}.{k}.graphml" for n in ("a.blocks.1", "s.blocks.0") for k in ("local", "mesh")]
     made = ["a.npz", "a.pt", "a.json", "a.edges.parquet", "a.nodes.parquet", *graphml]
-    said = capsys.readouterr().out
+    said, told = capsys.readouterr()
     assert all(Path(name).stat().st_size and name in said for name in made)
+    size = sum(path.stat().st_size for path in Path().glob("*.graphml"))
+    told_size = re.search(r"8 GraphML files, about (\d+) MB", told)
+    assert told_size and int(told_size[1]) == pytest.approx(size / 1e6, rel=0.02, abs=0.6)
     numbers = json.loads(Path("a.json").read_text())
     with np.load("a.npz") as arrays:
         assert numbers["graphs"][0]["edges"] == len(arrays["g_a.blocks.1/local/source"])
