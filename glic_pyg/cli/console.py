@@ -93,7 +93,7 @@ def _terminal() -> Console:
 class _Output(io.FileIO):
     """Standard output; what keeps it from being written is said as such."""
 
-    def write(self, data: Any) -> int | None:
+    def write(self, data: Any, /) -> int:
         try:
             return super().write(data)
         except BrokenPipeError:
@@ -205,7 +205,7 @@ def run_program(command: Callable[[], int], *, trains: bool = False) -> int:
     """
     _replace_closed_streams()
     sys.stdout = _guarded(sys.stdout)
-    with suppress(AttributeError):  # no plain text stream
+    if isinstance(sys.stderr, io.TextIOWrapper):
         sys.stderr.reconfigure(errors="backslashreplace")
     if not sys.warnoptions:
         if trains:
@@ -243,7 +243,7 @@ def _terminate(number: int, frame: FrameType | None) -> None:
     signal.raise_signal(signal.SIGTERM)
 
 
-def _print_warning(message: Warning | str, category: type[Warning], *_: Any) -> None:
+def _print_warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
     """A warning as a line for users: without the line of source code that it comes from."""
     if issubclass(category, UserWarning):
         say(f"glic: {' '.join(str(message).split())}")
@@ -275,7 +275,7 @@ def _guarded(stream: TextIO) -> TextIO:
         raw = _Output(stream.fileno(), "w", closefd=False)
     except (OSError, ValueError):  # no file
         return stream
-    at_once = stream.line_buffering or getattr(stream, "write_through", False)
+    at_once = bool(stream.line_buffering or getattr(stream, "write_through", False))
     buffered = io.BufferedWriter(raw)
     return io.TextIOWrapper(buffered, stream.encoding, "backslashreplace", line_buffering=at_once)
 

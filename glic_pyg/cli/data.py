@@ -69,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _console() -> Console:
-    return Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
+    return Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
 
 
 def _get(args: argparse.Namespace) -> int:
@@ -117,7 +117,12 @@ class _Bar:
 
     def __init__(self, console: Console, wanted: FetchList) -> None:
         self.console = console
-        columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+        columns = (
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            DownloadColumn(),
+            TimeRemainingColumn(),
+        )
         self.progress = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
         sizes = [file.size for file in wanted.files]
         total = sum(size or 0 for size in sizes) if all(sizes) else None

@@ -18,6 +18,7 @@ from omegaconf import DictConfig
 from glic_pyg.cli.config_values import check_values
 from glic_pyg.cli.hydra_app import run_hydra_app
 from glic_pyg.cli.job_record import read_metrics, write_metrics
+from glic_pyg.cli.options import set_threads
 from glic_pyg.cli.processes import end_with_parent, is_first_process
 from glic_pyg.cli.resume import find_checkpoint, refuse_changes, resolved
 from glic_pyg.cli.run_folder import alone_in, keep_settings, removed_if_refused
@@ -48,7 +49,6 @@ def train(cfg: DictConfig) -> dict[str, float]:
         TrainingError: the run cannot go on as configured.
     """
     import lightning
-    import torch
 
     output = Path(cfg.paths.output)
     with alone_in(output), removed_if_refused(output, Path(cfg.paths.runs)) as begun:
@@ -59,8 +59,7 @@ def train(cfg: DictConfig) -> dict[str, float]:
         if cfg.start_from == NEIGHBOUR:
             weights = neighbour_weights(output)
             cfg.start_from = None if weights is None else str(weights)
-        if cfg.threads:
-            torch.set_num_threads(cfg.threads)
+        set_threads(cfg.threads)
         _quieten_lightning()
         lightning.seed_everything(cfg.seed, verbose=False)
         begin = checkpoint or cfg.start_from

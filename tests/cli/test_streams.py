@@ -40,9 +40,7 @@ def shell(line: str, **environment: str) -> tuple[int, str]:
     return done.returncode, done.stderr.decode()
 
 
-@pytest.mark.parametrize(
-    "command", ["info x.glic", "info --json x.glic", "--help", "--version", "info --help"]
-)
+@pytest.mark.parametrize("command", ["info x.glic", "--help", "info --help"])
 def test_standard_output_that_is_full_or_closed(glic_file: str, command: str) -> None:
     for redirection, reason in ((">/dev/full", "No space left on device."), (">&-", "it is closed.")):
         code, said = shell(f"{GLIC} {command} {redirection}")
