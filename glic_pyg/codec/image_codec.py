@@ -11,6 +11,7 @@ from PIL import Image
 
 from glic_pyg.codec.alpha import take_alpha
 from glic_pyg.codec.coded import Decoded, Encoded
+from glic_pyg.codec.coding_memory import check_coding_memory
 from glic_pyg.codec.container import DEFAULT_MAX_PIXELS, Container, Stream, check_pixels, read_container
 from glic_pyg.codec.errors import CorruptFile, FixedRate, WeightsMismatch
 from glic_pyg.codec.goal import DEFAULT_QUALITY, Goal
@@ -88,7 +89,8 @@ class ImageCodec:
             estimate: also compute ``Encoded.estimated_bits``.
 
         Raises:
-            FixedRate, OutOfReach, UnsupportedImage, ImageTooLarge, NonFiniteLatents: see ``errors``.
+            FixedRate, OutOfReach, UnsupportedImage, ImageTooLarge, NotEnoughMemory, NonFiniteLatents: see
+                ``errors``.
         """
         goal = self._goal(goal)
         prepared = self.prepare(source, reduce_16bit=reduce_16bit, first_frame=first_frame, estimate=estimate)
@@ -113,7 +115,7 @@ class ImageCodec:
         if isinstance(source, Image.Image):
             check_pixels(*source.size, self.max_pixels)
         picture = picture_from(source, reduce_16bit=reduce_16bit, first_frame=first_frame)
-        self._check_size(*picture.size)
+        self._check_size(*picture.size, decoding=False)
         return PictureEncoder(self._coder, self.name, self.hash_prefix, picture, estimate=estimate)
 
     def decode(self, data: bytes) -> Decoded:
@@ -122,12 +124,13 @@ class ImageCodec:
         Raises:
             GlicFileError: the file is damaged, foreign, or written with other weights.
             ImageTooLarge: more pixels than ``max_pixels``.
+            NotEnoughMemory: more pixels than there is memory for.
         """
         container = read_container(data, max_pixels=self.max_pixels)
         header = container.header
         self._check_weights(header)
         self._check_quality(header)
-        self._check_size(header.width, header.height)
+        self._check_size(header.width, header.height, decoding=True)
         alpha = (
             take_alpha(container.streams[Stream.ALPHA], header.height, header.width) if header.alpha else None
         )
@@ -152,10 +155,12 @@ class ImageCodec:
             )
         return None
 
-    def _check_size(self, width: int, height: int) -> None:
+    def _check_size(self, width: int, height: int, *, decoding: bool) -> None:
         """The limit holds for the padded picture: that is what costs time and memory."""
         check_pixels(width, height, self.max_pixels)
         check_pixels(*padded_size(width, height, self.model.multiple), self.max_pixels)
+        half = self._coder.precision == "bf16"
+        check_coding_memory(self.model, width, height, self.device, decoding=decoding, half=half)
 
     def _check_weights(self, header: Header) -> None:
         if header.weights_hash != self.hash_prefix:

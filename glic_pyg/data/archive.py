@@ -118,7 +118,7 @@ def _members(archive: Path, room: _Room) -> Iterator[Iterator[tuple[str, int, IO
         return
     opener = next((opener for mark, opener in _COMPRESSIONS if head.startswith(mark)), open)
     with opener(archive, "rb") as content:
-        stream = _TarStream(content, room)
+        stream: Any = _TarStream(content, room)
         try:
             packed = tarfile.TarFile(fileobj=stream)
         except tarfile.ReadError:
@@ -137,7 +137,7 @@ def _in_zip(archive: zipfile.ZipFile) -> Iterator[tuple[str, int, IO[bytes]]]:
                 yield info.filename, info.file_size, content
 
 
-def _in_tar(archive: tarfile.TarFile) -> Iterator[tuple[str, int, Any]]:
+def _in_tar(archive: Any) -> Iterator[tuple[str, int, Any]]:
     while (info := archive.next()) is not None:
         archive.members = []  # else tarfile keeps them all
         if info.size < 0:

@@ -254,19 +254,19 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
     def __init__(self, verifiable: bool) -> None:
         self.verifiable = verifiable
 
-    def redirect_request(self, request: Any, body: Any, code: int, text: str, headers: Any, url: str) -> Any:
+    def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
         """See the base class; raises ValueError where the redirect leads elsewhere."""
-        before, after = urlsplit(request.full_url).scheme, urlsplit(url).scheme
+        before, after = urlsplit(req.full_url).scheme, urlsplit(newurl).scheme
         if after not in ("http", "https") or (before, after, self.verifiable) == ("https", "http", False):
             raise ValueError(f"it redirects from {before} to {after[:20]}")
-        return super().redirect_request(request, body, code, text, headers, url)
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
 
-    def http_error_302(self, request: Any, body: Any, code: int, text: str, headers: Any) -> Any:
+    def http_error_302(self, req: Any, fp: Any, code: int, msg: str, headers: Any) -> Any:
         """See the base class, which leaves the connection open where it fails."""
         try:
-            return super().http_error_302(request, body, code, text, headers)
+            return super().http_error_302(req, fp, code, msg, headers)
         except Exception:
-            body.close()
+            fp.close()
             raise
 
     http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
