@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from glic_pyg.models.base import Codec, EntropyCoder
-from glic_pyg.models.float64_network import in_float64
+from glic_pyg.models.coding import in_float64
 from glic_pyg.models.gain import Gain
 
 
@@ -48,15 +48,13 @@ class TinyBackbone(Codec):
     def g_s(self, y_hat: Tensor) -> Tensor:
         return self.synthesis(y_hat) * 0.3 + 0.5
 
-    def code_latents(
-        self, channel: EntropyCoder, y: Tensor | None = None, *, shape: tuple[int, int]
-    ) -> Tensor:
+    def code_latents(self, coder: EntropyCoder, y: Tensor | None = None, *, shape: tuple[int, int]) -> Tensor:
         z = None if y is None else self.h_a(y)
-        z_hat = channel.factorized(self.bottleneck, (1, 4, shape[0] // 4, shape[1] // 4), z)
+        z_hat = coder.factorized(self.bottleneck, (1, 4, shape[0] // 4, shape[1] // 4), z)
         side = F.interpolate(in_float64(self.h_s, z_hat), scale_factor=4.0)
         first, second = (None, None) if y is None else y.chunk(2, 1)
-        first_hat = _gaussian(channel, side, first)
-        second_hat = _gaussian(channel, in_float64(self.context, torch.cat([side, first_hat], 1)), second)
+        first_hat = _gaussian(coder, side, first)
+        second_hat = _gaussian(coder, in_float64(self.context, torch.cat([side, first_hat], 1)), second)
         return torch.cat([first_hat, second_hat], 1)
 
     def latent_codec(self, y: Tensor) -> dict[str, Any]:
@@ -69,9 +67,9 @@ class TinyBackbone(Codec):
         return {"y_hat": y_hat, "likelihoods": {"y": y_likelihoods, "z": z_likelihoods}}
 
 
-def _gaussian(channel: EntropyCoder, parameters: Tensor, values: Tensor | None) -> Tensor:
+def _gaussian(coder: EntropyCoder, parameters: Tensor, values: Tensor | None) -> Tensor:
     means, scales = parameters.chunk(2, 1)
-    return channel.gaussian(means, F.softplus(scales), values)
+    return coder.gaussian(means, F.softplus(scales), values)
 
 
 def _estimate(parameters: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:

@@ -23,7 +23,7 @@ LEAST_SCALE = 0.11
 
 @torch.no_grad()
 def linear_start(model: Hyperprior, x: Tensor, lmbda: float) -> None:
-    r"""The counterpart of :func:`glic_pyg.models.klt_start.klt_start` for CompressAI's transforms.
+    r"""The counterpart of :func:`glic_pyg.models.init.klt_init` for CompressAI's transforms.
 
     Each strided convolution takes the principal axes of its 2x2 blocks (the Karhunen-Loève transform), each
     transposed one their inverse. The last convolution's gain makes the unit quantiser one of the step

@@ -11,8 +11,8 @@ from glic_pyg.cli.inspect_subjects import Subject
 from glic_pyg.inspection.fields import ReceptiveFields, latent_grid, receptive_fields
 from glic_pyg.inspection.figures import Pixel
 from glic_pyg.inspection.inspect import Inspection
-from glic_pyg.models.architectures import architecture_name, build
 from glic_pyg.models.base import LATENT_STRIDE
+from glic_pyg.models.registry import architecture_name, build
 
 __all__ = ["fields_of_training", "grid_of_fields", "small_enough"]
 

@@ -7,7 +7,7 @@ they are summed; what stands between (square root, division, comparison) is roun
 value at a time.
 
 This is our own addition, for graphs that an entropy model builds: there the decoder must find the encoder's
-edges, while a similarity that is off by its last bit could move one (:mod:`glic_pyg.models.graph_context`).
+edges, while a similarity that is off by its last bit could move one (:mod:`glic_pyg.models.context`).
 """
 
 from __future__ import annotations

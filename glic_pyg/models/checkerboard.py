@@ -139,3 +139,35 @@ class SecondHalfContext(nn.Module):
         second[:, :, 0::2] = F.conv2d(padded, even, bias, stride=(2, 1))
         second[:, :, 1::2] = F.conv2d(padded[:, :, 1:], odd, bias, stride=(2, 1))
         return second
+
+
+OTHERS, ANCHORS = 0, 1
+"""Parity of row + column, as MLIC++ counts: the top left site is no anchor.
+
+Half a map keeps all rows and, in each, every second column; h and w are even.
+"""
+
+
+def half_of(x: Tensor, parity: int) -> Tensor:
+    """The sites of one parity: ``(..., h, w)`` -> ``(..., h, w/2)``."""
+    even_rows, odd_rows = x[..., 0::2, parity::2], x[..., 1::2, 1 - parity :: 2]
+    return torch.stack([even_rows, odd_rows], -2).flatten(-3, -2)
+
+
+def weave(others: Tensor, anchors: Tensor) -> Tensor:
+    """Both halves ``(..., h, w/2)`` in one map ``(..., h, w)``."""
+    even_rows = torch.stack([others[..., 0::2, :], anchors[..., 0::2, :]], -1).flatten(-2)
+    odd_rows = torch.stack([anchors[..., 1::2, :], others[..., 1::2, :]], -1).flatten(-2)
+    return torch.stack([even_rows, odd_rows], -2).flatten(-3, -2)
+
+
+def only(half: Tensor, parity: int) -> Tensor:
+    """One half in a map that is 0 elsewhere: ``(..., h, w/2)`` -> ``(..., h, w)``."""
+    nothing = torch.zeros_like(half)
+    return weave(nothing, half) if parity == ANCHORS else weave(half, nothing)
+
+
+def is_anchor(height: int, width: int, device: torch.device) -> Tensor:
+    """``(height, width)`` bool."""
+    rows, columns = torch.arange(height, device=device), torch.arange(width, device=device)
+    return (rows[:, None] + columns) % 2 == ANCHORS

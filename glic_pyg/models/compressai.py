@@ -1,7 +1,7 @@
 """Four published codecs made of CompressAI's modules: hyperprior, autoregressive, attention, ELIC.
 
 Training and evaluation run CompressAI's forward passes as they are. Files are written by walking the same
-modules, see :mod:`glic_pyg.models.latent_walk`.
+modules, see :mod:`glic_pyg.models.coding`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from torch import Tensor, nn
 
 from glic_pyg.models.base import Codec, EntropyCoder
 from glic_pyg.models.checkerboard import CausalContext, SpatialContext
-from glic_pyg.models.latent_walk import code_latents
+from glic_pyg.models.coding import code_latents
 
 __all__ = ["ELIC", "Attention", "Autoregressive", "CompressAICodec", "Hyperprior"]
 

@@ -1,7 +1,13 @@
 """The entropy networks of GLIC: hyperprior, channel context, spatial context, entropy parameters.
 
-Built from CompressAI's latent codecs, which define the forward pass used in training. Coding real
-bytes walks the same modules in ``latent_walk``.
+Built from CompressAI's latent codecs, which define the forward pass used in training. Coding real bytes
+walks the same modules, see :mod:`glic_pyg.models.coding`.
+
+Beyond the paper, which names it as future work, the channel context can pass messages over graphs of the
+latents decoded so far (:class:`GraphContext`). Both sides of a file have exactly these latents, and the
+graphs are built so that they come out the same on every machine. What the layers compute on them is
+continuous, like every other network of the entropy model, and the file's safeguard against rounding covers
+it.
 """
 
 from __future__ import annotations
@@ -16,12 +22,13 @@ from compressai.latent_codecs import (
     HyperLatentCodec,
     HyperpriorLatentCodec,
 )
-from torch import nn
+from torch import Tensor, nn
 
+from glic_pyg.graph import GraphBuilder
 from glic_pyg.models.checkerboard import HalvesCheckerboard, SpatialContext
-from glic_pyg.models.graph_context import GraphContext
 from glic_pyg.models.transforms import subpel
-from glic_pyg.nn import GatedBlock, PointwiseBlock, Rescale
+from glic_pyg.nn import GatedBlock, GFALayer, PointwiseBlock, Rescale
+from glic_pyg.nn.channels_last import map_of, rows_of
 
 RAMP_LAYERS = 3
 
@@ -140,3 +147,35 @@ def ramp_widths(in_channels: int, out_channels: int, least: int) -> list[int]:
     step = (out_channels - in_channels) / RAMP_LAYERS
     inner = [max(least, int(in_channels + step * i)) for i in range(1, RAMP_LAYERS)]
     return [in_channels, *inner, out_channels]
+
+
+EXPANSION = 2
+
+
+class GraphContext(nn.Module):
+    """A channel ramp, then GFA layers on the local and the mesh graph of the ramp's input, in turns.
+
+    The ramp changes the width, so the layers stand behind it: there they can add to every mean and scale what
+    similar places, near and far, have in the channel groups before.
+
+    Args:
+        ramp: from the latents decoded so far to ``channels``.
+        channels: what the ramp ends with.
+        depth: number of GFA layers.
+        heads: of their attention.
+
+    Shapes: ``(B, C, h, w)`` decoded latents -> ``(B, channels, h, w)``, any h and w.
+    """
+
+    def __init__(self, ramp: nn.Module, channels: int, depth: int, heads: int) -> None:
+        super().__init__()
+        self.ramp = ramp
+        self.layers = nn.ModuleList(GFALayer(channels, EXPANSION, heads) for _ in range(depth))
+        self.builder = GraphBuilder(reproducible=True)
+
+    def forward(self, y_hat: Tensor) -> Tensor:
+        graphs = list(self.builder(y_hat.detach()).values())
+        rows = rows_of(self.ramp(y_hat))
+        for index, layer in enumerate(self.layers):
+            rows = layer(rows, graphs[index % len(graphs)])
+        return map_of(rows)

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from glic_pyg.graph import graph_builder
 from glic_pyg.models.base import Codec, EntropyCoder, at_least_float32
+from glic_pyg.models.coding import code_latents
 from glic_pyg.models.context import space_channel_context
 from glic_pyg.models.gain import BEST_QUALITY, Gain
-from glic_pyg.models.latent_walk import code_latents
 from glic_pyg.models.transforms import AnalysisTransform, SynthesisTransform, stage_blocks
 from glic_pyg.nn import HaarDown, HaarUp
 
@@ -43,7 +43,7 @@ class GLIC(Codec):
         down_kernels, up_kernels: odd kernel sizes of the convolutions between stages, in the order of g_a.
         conditioned: beyond the paper: networks read and predict maps through fixed factors a channel, see
             :class:`~glic_pyg.nn.Rescale`. They are 1 until something sets them
-            (:func:`~glic_pyg.models.klt_start.klt_start`).
+            (:func:`~glic_pyg.models.init.klt_init`).
 
     Shapes: images ``(B, 3, H, W)`` in [0, 1], H and W multiples of 128; y ``(B, M, H/16, W/16)``.
     """
@@ -122,11 +122,9 @@ class GLIC(Codec):
         x_hat = self.g_s(y_hat if self.rates is None else self.rates.unscale(y_hat, quality))
         return {"x_hat": x_hat, "likelihoods": latents["likelihoods"]}
 
-    def code_latents(
-        self, channel: EntropyCoder, y: Tensor | None = None, *, shape: tuple[int, int]
-    ) -> Tensor:
-        """Send (``y`` given) or receive y through a channel; see :func:`latent_walk.code_latents`."""
-        return code_latents(self.latent_codec, channel, y, shape)
+    def code_latents(self, coder: EntropyCoder, y: Tensor | None = None, *, shape: tuple[int, int]) -> Tensor:
+        """Send (``y`` given) or receive y through an entropy coder; see :func:`coding.code_latents`."""
+        return code_latents(self.latent_codec, coder, y, shape)
 
     def ortho_loss(self) -> Tensor:
         """Sum of the orthogonality losses of the 8 side-branch maps, a scalar."""

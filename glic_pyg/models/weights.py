@@ -12,8 +12,8 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from glic_pyg.files import atomic_write
-from glic_pyg.models.architectures import architecture_name, build
 from glic_pyg.models.base import Codec
+from glic_pyg.models.registry import architecture_name, build
 
 
 def save_weights(path: str | Path, model: Codec, card: dict[str, Any]) -> None:

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from glic_pyg.models.mlicpp.checkerboard import ANCHORS, OTHERS, half_of, only, weave
-from glic_pyg.models.mlicpp.global_attention import InterSliceAttention, IntraSliceAttention
-from glic_pyg.models.mlicpp.local_attention import LocalAttention
+from glic_pyg.models.checkerboard import ANCHORS, OTHERS, half_of, only, weave
+from glic_pyg.models.mlicpp.attention import InterSliceAttention, IntraSliceAttention, LocalAttention
 from glic_pyg.source.channel_slices import ChannelSliceSource
 from glic_pyg.source.conv_stack import conv_stack, start_at_zero
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 import glic_pyg
 from glic_pyg.cli.main import main
-from glic_pyg.models.architectures import ARCHITECTURES, architecture_name
+from glic_pyg.models.registry import ARCHITECTURES, architecture_name
 from glic_pyg.models.weights import load_weights, read_card, save_weights, weights_hash
 from tests.contracts.backbones import BACKBONES
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from glic_pyg.models.float64_network import float64_network, in_float64
+from glic_pyg.models.coding import float64_network, in_float64
 from glic_pyg.models.glic import GLIC
 
 

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from glic_pyg.models.float64_network import in_float64
+from glic_pyg.models.coding import in_float64
+from glic_pyg.models.context import GraphContext
 from glic_pyg.models.glic import GLIC
-from glic_pyg.models.graph_context import GraphContext
 from glic_pyg.nn import GFABlock
 from tests.models.conftest import TINY
 

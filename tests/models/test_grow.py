@@ -4,12 +4,11 @@ from typing import Any
 
 import pytest
 import torch
+from tests.models.test_klt_start import TINY, psnr
 from torch import Tensor
 
 from glic_pyg.models.glic import GLIC
-from glic_pyg.models.grow import grow
-from glic_pyg.models.klt_start import klt_start
-from tests.models.test_klt_start import TINY, psnr
+from glic_pyg.models.init import grow, klt_init
 
 SMALL = {**TINY, "levels": [0.001, 0.01, 0.1]}
 WIDER = {**SMALL, "widths": (12, 24, 32, 80), "groups": (16, 32, 20, 12)}
@@ -30,7 +29,7 @@ def small(pictures: Tensor) -> GLIC:
     """A model that has learned something: every parameter is away from its start."""
     torch.manual_seed(0)
     model = GLIC(**SMALL).eval()
-    klt_start(model, pictures, lmbda=0.01)
+    klt_init(model, pictures, lmbda=0.01)
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(0.003 * torch.randn_like(parameter))

@@ -10,10 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from glic_pyg.models.mlicpp import local_attention
-from glic_pyg.models.mlicpp.checkerboard import ANCHORS, OTHERS, half_of, is_anchor, only
-from glic_pyg.models.mlicpp.global_attention import linear_attention
-from glic_pyg.models.mlicpp.local_attention import LocalAttention
+from glic_pyg.models.checkerboard import ANCHORS, OTHERS, half_of, is_anchor, only
+from glic_pyg.models.mlicpp import attention
+from glic_pyg.models.mlicpp.attention import LocalAttention, linear_attention
 
 
 def plain_local(module: LocalAttention, anchors: Tensor) -> Tensor:
@@ -73,7 +72,7 @@ def local() -> LocalAttention:
 def test_local_attention_is_the_plain_one_at_the_other_sites(
     local: LocalAttention, at_once: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(local_attention, "SITES_AT_ONCE", at_once)
+    monkeypatch.setattr(attention, "SITES_AT_ONCE", at_once)
     maps = torch.randn(2, 4, 4, 6, dtype=torch.float64)
     anchors = only(half_of(maps, ANCHORS), ANCHORS).requires_grad_()
     same(
@@ -127,7 +126,7 @@ def largest(module: LocalAttention, height: int) -> int:
 def test_no_tensor_of_all_pairs_is_made() -> None:
     module = LocalAttention(4, heads=2, window=5)
     pairs_a_site = 2 * 25 * 25
-    assert largest(module, 32) == largest(module, 128) < 2 * local_attention.SITES_AT_ONCE * pairs_a_site
+    assert largest(module, 32) == largest(module, 128) < 2 * attention.SITES_AT_ONCE * pairs_a_site
 
 
 def test_training_keeps_no_pairs() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from glic_pyg.models.mlicpp.checkerboard import ANCHORS, OTHERS, half_of, is_anchor, only, weave
+from glic_pyg.models.checkerboard import ANCHORS, OTHERS, half_of, is_anchor, only, weave
 
 MAP = torch.arange(24).view(1, 1, 4, 6)
 

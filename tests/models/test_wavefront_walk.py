@@ -9,9 +9,9 @@ import torch
 from compressai.models import get_scale_table
 from torch import Tensor
 
-from glic_pyg.models import wavefront_walk
+from glic_pyg.models import coding
+from glic_pyg.models.coding import code_wavefronts, wavefronts
 from glic_pyg.models.compressai import Autoregressive
-from glic_pyg.models.wavefront_walk import code_wavefronts, wavefronts
 from tests.recording_channels import Reader, Writer
 
 HEIGHT, WIDTH = 8, 12
@@ -64,7 +64,7 @@ def test_equals_place_by_place(
 ) -> None:
     with torch.no_grad():
         together = code_wavefronts(model.latent_codec.y, Writer(256), y, side)
-        monkeypatch.setattr(wavefront_walk, "wavefronts", one_by_one)
+        monkeypatch.setattr(coding, "wavefronts", one_by_one)
         alone = code_wavefronts(model.latent_codec.y, Writer(256), y, side)
     assert torch.equal(together, alone)
 

@@ -1,4 +1,4 @@
-"""The entropy model of MLIC++: hyperprior, then slice after slice."""
+"""The entropy model of MLIC++: hyperprior, then slice after slice, each in two halves of a checkerboard."""
 
 from __future__ import annotations
 
@@ -10,17 +10,16 @@ from compressai.entropy_models import EntropyBottleneck, GaussianConditional
 from torch import Tensor, nn
 
 from glic_pyg.models.base import EntropyCoder
-from glic_pyg.models.float64_network import in_float64
-from glic_pyg.models.mlicpp.checkerboard import weave
-from glic_pyg.models.mlicpp.forward_channel import ForwardChannel
-from glic_pyg.models.mlicpp.slice_codec import SliceCodec
-from glic_pyg.models.mlicpp.transforms import hyper_analysis, hyper_synthesis
+from glic_pyg.models.checkerboard import ANCHORS, OTHERS, half_of, only, weave
+from glic_pyg.models.coding import RateEstimator, in_float64
+from glic_pyg.models.mlicpp.attention import InterSliceAttention, IntraSliceAttention, LocalAttention
+from glic_pyg.models.mlicpp.transforms import conv_stack, hyper_analysis, hyper_synthesis
 
 HYPER_STRIDE = 4
 
 
 class LatentCodec(nn.Module):
-    """Quantises y and tells how likely it was; or sends it through a channel. Both are one walk.
+    """Quantises y and tells how likely it was; or sends it through an entropy coder. Both are one walk.
 
     Args:
         latent_channels: M, of y.
@@ -52,20 +51,20 @@ class LatentCodec(nn.Module):
 
     def forward(self, y: Tensor) -> dict[str, Any]:
         """``(B, M, h, w)`` -> ``{"y_hat": (B, M, h, w), "likelihoods": {"y", "z"}}``, shapes of y and z."""
-        channel = ForwardChannel(self.gaussian_conditional)
-        y_hat = self._walk(channel, y, (y.shape[-2], y.shape[-1]), _as_it_is)
-        z, *halves = channel.likelihoods
+        coder = RateEstimator(self.gaussian_conditional)
+        y_hat = self._walk(coder, y, (y.shape[-2], y.shape[-1]), _as_it_is)
+        z, *halves = coder.likelihoods
         anchors, others = torch.cat(halves[0::2], 1), torch.cat(halves[1::2], 1)
         return {"y_hat": y_hat, "likelihoods": {"y": weave(others, anchors), "z": z}}
 
     @torch.no_grad()
-    def code(self, channel: EntropyCoder, y: Tensor | None, shape: tuple[int, int]) -> Tensor:
+    def code(self, coder: EntropyCoder, y: Tensor | None, shape: tuple[int, int]) -> Tensor:
         """Send ``(1, M, h, w)`` latents of ``shape`` (h, w), or receive them; y_hat in float64."""
-        return self._walk(channel, y, shape, in_float64)
+        return self._walk(coder, y, shape, in_float64)
 
     def _walk(
         self,
-        channel: EntropyCoder,
+        coder: EntropyCoder,
         y: Tensor | None,
         shape: tuple[int, int],
         run: Callable[..., Tensor],
@@ -73,15 +72,129 @@ class LatentCodec(nn.Module):
         """Hyperprior and slices; ``run`` calls the networks that encoder and decoder must agree on."""
         z = None if y is None else self.h_a(y)
         z_shape = (1, self.entropy_bottleneck.channels, shape[0] // HYPER_STRIDE, shape[1] // HYPER_STRIDE)
-        side = run(self.h_s, channel.factorized(self.entropy_bottleneck, z_shape, z))
+        side = run(self.h_s, coder.factorized(self.entropy_bottleneck, z_shape, z))
         decoded = side[:, :0]
         values: Sequence[Tensor | None] = [None] * len(self.slices)
         if y is not None:
             values = y.split(self.slice_channels, 1)
         for codec, value in zip(self.slices, values, strict=True):
-            decoded = torch.cat([decoded, run(codec, channel, side, decoded, value)], 1)
+            decoded = torch.cat([decoded, run(codec, coder, side, decoded, value)], 1)
         return decoded
 
 
 def _as_it_is(module: nn.Module, *inputs: Any) -> Tensor:
     return module(*inputs)
+
+
+REACH = 0.5  # what latent residual prediction may add, at most
+
+
+class SliceCodec(nn.Module):
+    r"""One slice of y under the multi-reference entropy model (MLIC++).
+
+    The anchors are coded given the hyperprior and all slices before, the other sites given the anchors too.
+    After each half, latent residual prediction corrects what rounding did:
+
+    .. math:: \hat y \leftarrow \hat y + \tfrac12 \tanh(\mathrm{LRP}(\mu_h, \hat y_{<i}, \hat y)).
+
+    What concerns both halves is computed once, and the parameters of a half at its own sites alone.
+
+    Args:
+        index: i, how many slices come before.
+        channels: C, of a slice.
+        latent_channels: M, of y.
+        heads, window: of the attention among the anchors.
+        channel_widths: inner widths of the channel context.
+        parameter_widths: inner widths of the entropy parameters.
+        residual_widths: inner widths of latent residual prediction; ``None`` lets three widths fall in equal
+            steps from the input's to C, as in the weights of September 2023.
+    """
+
+    def __init__(
+        self,
+        index: int,
+        channels: int,
+        latent_channels: int,
+        *,
+        heads: int,
+        window: int,
+        channel_widths: Sequence[int],
+        parameter_widths: Sequence[int],
+        residual_widths: Sequence[int] | None,
+    ) -> None:
+        super().__init__()
+        self.index, self.channels = index, channels
+        before, both = index * channels, 2 * channels
+        given = 2 * latent_channels
+        self.local = LocalAttention(channels, heads, window)
+        if index > 0:
+            self.channel = conv_stack([before, *channel_widths, 2 * both], 3)
+            self.inter = InterSliceAttention(channels, index)
+            self.intra = IntraSliceAttention(channels, heads)
+            given += 3 * both
+        near = both if index == 0 else 2 * both
+        self.anchor_parameters = conv_stack([given, *parameter_widths, both], 1)
+        self.other_parameters = conv_stack([near + given, *parameter_widths, both], 1)
+        seen = latent_channels + before + channels
+        inner = _falling(seen, channels) if residual_widths is None else residual_widths
+        self.anchor_residual = conv_stack([seen, *inner, channels], 3)
+        self.other_residual = conv_stack([seen, *inner, channels], 3)
+
+    def forward(self, coder: EntropyCoder, side: Tensor, decoded: Tensor, values: Tensor | None) -> Tensor:
+        """Send or receive the slice.
+
+        Args:
+            coder: writes symbols (``values`` given), reads them, or only quantises.
+            side: ``(B, 2M, h, w)``, the output of h_s; its second half are the means.
+            decoded: ``(B, i * C, h, w)``, the slices before.
+            values: ``(B, C, h, w)``, the slice of y, or None to decode.
+
+        Returns:
+            y_hat of the slice, ``(B, C, h, w)``.
+        """
+        given = self._given(side, decoded)
+        seen = torch.cat([side[:, side.shape[1] // 2 :], decoded], 1)
+
+        anchors = _code(coder, self.anchor_parameters, half_of(given, ANCHORS), values, ANCHORS)
+        map_of_anchors = only(anchors, ANCHORS)
+        residual = _residual(self.anchor_residual, seen, map_of_anchors, ANCHORS)
+        anchors = coder.lattice(anchors + residual)
+
+        map_of_anchors = only(anchors, ANCHORS)
+        near = self._near(decoded, map_of_anchors)
+        parameters = torch.cat([near, half_of(given, OTHERS)], 1)
+        others = _code(coder, self.other_parameters, parameters, values, OTHERS)
+        residual = _residual(self.other_residual, seen, weave(others, anchors), OTHERS)
+        return weave(coder.lattice(others + residual), anchors)
+
+    def _given(self, side: Tensor, decoded: Tensor) -> Tensor:
+        """What is known of all sites beforehand: inter-slice and channel context, and the hyperprior."""
+        if self.index == 0:
+            return side
+        return torch.cat([self.inter(decoded), self.channel(decoded), side], 1)
+
+    def _near(self, decoded: Tensor, anchors: Tensor) -> Tensor:
+        """What the anchors tell the other sites, half a map: local and intra-slice context."""
+        local = self.local(anchors)
+        if self.index == 0:
+            return local
+        intra = self.intra(decoded[:, -self.channels :], anchors)
+        return torch.cat([local, half_of(intra, OTHERS)], 1)
+
+
+def _code(
+    coder: EntropyCoder, network: nn.Module, context: Tensor, values: Tensor | None, parity: int
+) -> Tensor:
+    """The sites of one parity through the entropy coder, half a map."""
+    scales, means = network(context).chunk(2, 1)
+    return coder.gaussian(means, scales, None if values is None else half_of(values, parity))
+
+
+def _residual(network: nn.Module, seen: Tensor, current: Tensor, parity: int) -> Tensor:
+    """Latent residual prediction for the sites of one parity, half a map."""
+    return REACH * torch.tanh(half_of(network(torch.cat([seen, current], 1)), parity))
+
+
+def _falling(first: int, last: int) -> list[int]:
+    """Three widths between two others."""
+    return [first - (first - last) * quarters // 4 for quarters in (1, 2, 3)]

@@ -64,8 +64,6 @@ class MLICpp(Codec):
             residual_widths=residual_widths,
         )
 
-    def code_latents(
-        self, channel: EntropyCoder, y: Tensor | None = None, *, shape: tuple[int, int]
-    ) -> Tensor:
-        """Send (``y`` given) or receive y through a channel; y_hat, ``(1, M, h, w)`` float64."""
-        return self.latent_codec.code(channel, y, shape)
+    def code_latents(self, coder: EntropyCoder, y: Tensor | None = None, *, shape: tuple[int, int]) -> Tensor:
+        """Send (``y`` given) or receive y through an entropy coder; y_hat, ``(1, M, h, w)`` float64."""
+        return self.latent_codec.code(coder, y, shape)

@@ -31,7 +31,7 @@ def architecture_name(model: Codec) -> str:
             return name
     raise ValueError(
         f"a {type(model).__name__} is none of the architectures {', '.join(ARCHITECTURES)}: "
-        "give its class a name in glic_pyg/models/architectures.py"
+        "give its class a name in glic_pyg/models/registry.py"
     )
 
 

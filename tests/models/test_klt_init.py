@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from glic_pyg.models.glic import GLIC
-from glic_pyg.models.klt_start import klt_start
+from glic_pyg.models.init import klt_init
 from glic_pyg.nn import Rescale
 
 TINY = {
@@ -36,7 +36,7 @@ def pictures() -> torch.Tensor:
 def started(pictures: torch.Tensor) -> GLIC:
     torch.manual_seed(0)
     model = GLIC(**TINY).eval()
-    klt_start(model, pictures, lmbda=0.0067)
+    klt_init(model, pictures, lmbda=0.0067)
     return model
 
 
@@ -60,7 +60,7 @@ def test_maps_are_orthonormal_and_synthesis_is_their_transpose(started: GLIC) ->
 @torch.no_grad()
 def test_gain_follows_lmbda(started: GLIC, pictures: torch.Tensor) -> None:
     gain = started.g_a(pictures).std()
-    klt_start(started, pictures, lmbda=4 * 0.0067)
+    klt_init(started, pictures, lmbda=4 * 0.0067)
     torch.testing.assert_close(started.g_a(pictures).std(), 2 * gain)
 
 
@@ -75,7 +75,7 @@ def test_prior_starts_with_the_latents_own_spread(started: GLIC, pictures: torch
 def conditioned(pictures: torch.Tensor) -> GLIC:
     torch.manual_seed(0)
     model = GLIC(**TINY, conditioned=True).eval()
-    klt_start(model, pictures, lmbda=0.0067)
+    klt_init(model, pictures, lmbda=0.0067)
     return model
 
 

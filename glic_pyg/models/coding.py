@@ -1,0 +1,262 @@
+"""Coding the latents: one walk over an entropy model, for encoder and decoder alike.
+
+Encoder and decoder differ only in the entropy coder they are given: one writes symbols, the other reads
+them. What both must agree on, the means and scales of y, is computed here in float64, by copies of the
+float32 networks: the networks themselves are only read, so any number of threads may code with one model.
+
+Three coding orders of y are known: all at once (hyperprior), channel group by channel group in two passes
+over a checkerboard (ELIC, arXiv 2203.10886; GLIC), and along wavefronts (autoregressive context). A causal
+5x5 context (arXiv 1809.02736) reads two rows above, two columns to either side, and the two places to the
+left. Whatever place (r, c) reads therefore lies on an earlier skewed diagonal t = c + 3 r, and the places
+of one diagonal can be coded together: w + 3 (h - 1) steps instead of h w, with the result of raster order.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from compressai.entropy_models import EntropyBottleneck, GaussianConditional
+from compressai.latent_codecs import (
+    ChannelGroupsLatentCodec,
+    CheckerboardLatentCodec,
+    GaussianConditionalLatentCodec,
+    HyperpriorLatentCodec,
+    RasterScanLatentCodec,
+)
+from compressai.layers import MaskedConv2d
+from compressai.ops import quantize_ste
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from glic_pyg.models.base import LATENT_STRIDE, SIDE_STRIDE, EntropyCoder, at_least_float32
+from glic_pyg.models.checkerboard import SecondHalfContext
+
+
+@torch.no_grad()
+def code_latents(
+    codec: HyperpriorLatentCodec, coder: EntropyCoder, y: Tensor | None, shape: tuple[int, int]
+) -> Tensor:
+    """Send or receive z, then y in the order that its entropy model asks for.
+
+    Args:
+        codec: side information in ``codec.hyper``; ``codec.y`` is one of CompressAI's classes below.
+        coder: writes symbols (``y`` given) or reads them (``y`` is None).
+        y: ``(1, M, h, w)`` latents, or None to decode.
+        shape: ``(h, w)`` of y, multiples of 4.
+
+    Returns:
+        y_hat, ``(1, M, h, w)`` float64, equal on both sides.
+    """
+    bottleneck = codec.hyper.entropy_bottleneck
+    z = None if y is None else codec.hyper.h_a(y)
+    ratio = SIDE_STRIDE // LATENT_STRIDE
+    z_shape = (1, bottleneck.channels, shape[0] // ratio, shape[1] // ratio)
+    side = in_float64(codec.hyper.h_s, coder.factorized(bottleneck, z_shape, z))
+    return _ORDERS[type(codec.y)](codec.y, coder, y, side)
+
+
+def code_at_once(
+    codec: GaussianConditionalLatentCodec, coder: EntropyCoder, y: Tensor | None, side: Tensor
+) -> Tensor:
+    """All of y in one step: its Gaussians follow from the side information alone.
+
+    Args:
+        codec: has scales and means, or scales alone; then the means are zero.
+        coder, y: as for :func:`code_latents`.
+        side: parameters of the Gaussians, ``(1, 2M or M, h, w)`` float64.
+    """
+    scales, means = codec._chunk(side)
+    return coder.gaussian(torch.zeros_like(scales) if means is None else means, scales, y)
+
+
+def code_groups(
+    codec: ChannelGroupsLatentCodec, coder: EntropyCoder, y: Tensor | None, side: Tensor
+) -> Tensor:
+    """Send or receive y through a space-channel context model.
+
+    Args:
+        codec: groups of channels, a :class:`CheckerboardLatentCodec` in each.
+        coder: writes symbols (``y`` given) or reads them (``y`` is None).
+        y: ``(1, M, h, w)`` latents, or None to decode; w even.
+        side: what h_s says, ``(1, C, h, w)`` float64.
+
+    Returns:
+        y_hat, ``(1, M, h, w)`` float64, equal on both sides.
+    """
+    y_hat = side.new_zeros(1, sum(codec.groups), *side.shape[2:])
+    first = 0
+    for k, size in enumerate(codec.groups):
+        params = side
+        if k > 0:
+            params = torch.cat([in_float64(codec.channel_context[f"y{k}"], y_hat[:, :first]), side], 1)
+        group = slice(first, first + size)
+        values = None if y is None else y[:, group]
+        y_hat[:, group] = _code_group(codec.latent_codec[f"y{k}"], coder, values, params)
+        first += size
+    return y_hat
+
+
+def _code_group(
+    codec: CheckerboardLatentCodec, coder: EntropyCoder, values: Tensor | None, params: Tensor
+) -> Tensor:
+    """Two passes over a checkerboard: anchors from ``params`` alone, the rest given the anchors."""
+    shape = (2, 1, codec.context_prediction.in_channels, params.shape[2], params.shape[3] // 2)
+    halves, params = params.new_zeros(shape), codec.unembed(params)
+    values = None if values is None else codec.unembed(values)
+    context = params.new_zeros(1, 2 * shape[2], *shape[3:])
+    for half in range(2):
+        if half:
+            context = in_float64(SecondHalfContext(codec.context_prediction), halves[0])
+        gaussian = in_float64(codec.entropy_parameters, torch.cat([context, params[half]], 1))
+        scales, means = gaussian.chunk(2, 1)
+        halves[half] = coder.gaussian(means, scales, None if values is None else values[half])
+    return codec.embed(halves)
+
+
+def code_wavefronts(
+    codec: RasterScanLatentCodec, coder: EntropyCoder, y: Tensor | None, side: Tensor
+) -> Tensor:
+    """Send or receive y, every place given what is above it and to its left.
+
+    Args:
+        codec: a masked convolution and the 1x1 networks that turn context into Gaussians.
+        coder: writes symbols (``y`` given) or reads them (``y`` is None).
+        y: ``(1, M, h, w)`` latents, or None to decode.
+        side: what h_s says, ``(1, 2M, h, w)`` float64.
+
+    Returns:
+        y_hat, ``(1, M, h, w)`` float64, equal on both sides.
+    """
+    context = CausalNeighbours(codec.context_prediction, side)
+    parameters = float64_network(codec.entropy_parameters)
+    for rows, columns in wavefronts(side.shape[2], side.shape[3], context.reach):
+        front = torch.cat([side[:, :, rows, columns], context.at(rows, columns)], 1)
+        scales, means = parameters(front[:, :, None]).chunk(2, 1)
+        values = None if y is None else y[:, :, None, rows, columns]
+        context.y_hat[:, :, rows, columns] = coder.gaussian(means, scales, values)[:, :, 0]
+    return context.y_hat
+
+
+def wavefronts(height: int, width: int, reach: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Rows and columns, two int64 ``(n,)`` each, of the diagonals column + (reach + 1) row."""
+    skew = reach + 1
+    for front in range(width + skew * (height - 1)):
+        first = max(0, -((width - 1 - front) // skew))
+        rows = torch.arange(first, min(height - 1, front // skew) + 1)
+        yield rows, front - skew * rows
+
+
+class CausalNeighbours:
+    """The latents decoded so far, and a masked convolution of them at single places.
+
+    Args:
+        conv: kernel of side 2 reach + 1; only its unmasked taps are computed.
+        side: gives height, width, device and dtype.
+
+    Attributes:
+        y_hat: ``(1, M, h, w)``, zeros where nothing is decoded yet; to be written to.
+    """
+
+    def __init__(self, conv: MaskedConv2d, side: Tensor) -> None:
+        self.reach = conv.kernel_size[0] // 2
+        height, width = side.shape[2:]
+        self._padded = side.new_zeros(1, conv.in_channels, height + self.reach, width + 2 * self.reach)
+        self.y_hat = self._padded[:, :, self.reach :, self.reach : self.reach + width]
+        self._above, self._beside = conv.mask[0, 0].nonzero().cpu().T
+        self._weight = conv.weight[:, :, self._above, self._beside].flatten(1).to(side)
+        self._bias = conv.bias.to(side)
+
+    def at(self, rows: Tensor, columns: Tensor) -> Tensor:
+        """The convolution at n places: ``(1, out_channels, n)``."""
+        around = self._padded[0, :, rows[:, None] + self._above, columns[:, None] + self._beside]
+        return F.linear(around.transpose(0, 1).flatten(1), self._weight, self._bias).T[None]
+
+
+def float64_network(module: nn.Module) -> Callable[..., Tensor]:
+    """A float32 module as a float64 function, its weights converted once, for as long as the function lives.
+
+    For networks that run again and again; the copy takes twice the memory of the module.
+    """
+    network = _float64_copy(module)
+    return lambda *inputs: network(*map(_double, inputs))
+
+
+def in_float64(module: nn.Module, *inputs: Any) -> Tensor:
+    """Run a float32 module once on float64 input, converting its weights one layer at a time.
+
+    A converted copy of a whole entropy model would take twice the model's memory; a converted layer
+    lives only while it runs.
+    """
+    if isinstance(module, nn.Sequential):
+        (x,) = inputs
+        for layer in module:
+            x = in_float64(layer, x)
+        return x
+    return float64_network(module)(*inputs)
+
+
+def _float64_copy(module: nn.Module) -> nn.Module:
+    """The same module with float64 parameters; buffers, hooks and settings are shared with the original."""
+    twin = copy.copy(module)
+    twin._parameters = {name: None if p is None else _converted(p) for name, p in module._parameters.items()}
+    twin._modules = {name: None if m is None else _float64_copy(m) for name, m in module._modules.items()}
+    return twin
+
+
+def _converted(parameter: Tensor) -> Any:
+    return parameter.detach().double()
+
+
+def _double(argument: Any) -> Any:
+    """Tensors in float64; an entropy coder or None unchanged."""
+    return argument.double() if isinstance(argument, Tensor) else argument
+
+
+class RateEstimator:
+    """A :class:`~glic_pyg.models.base.EntropyCoder` for training and for estimates of the rate.
+
+    Values are rounded around their means, with the gradient of the identity. The likelihoods are those of
+    the rounded values, and while ``prior`` is in training those of values with uniform noise instead. Half
+    precision is widened to float32 first: bfloat16 does not tell neighbouring integers apart beyond 256.
+
+    Args:
+        prior: gives the likelihoods of y.
+
+    Attributes:
+        likelihoods: of every call but :meth:`lattice`, in order, each of its values' shape.
+    """
+
+    def __init__(self, prior: GaussianConditional) -> None:
+        self.prior = prior
+        self.likelihoods: list[Tensor] = []
+
+    def factorized(
+        self, bottleneck: EntropyBottleneck, shape: tuple[int, ...], values: Tensor | None
+    ) -> Tensor:
+        """z_hat, the shape of ``values``; the argument ``shape`` is of no use here."""
+        assert values is not None
+        values = at_least_float32(values)
+        self.likelihoods.append(bottleneck(values)[1])
+        medians = bottleneck.quantiles[:, :, 1:2].detach()
+        return quantize_ste(values - medians) + medians
+
+    def gaussian(self, means: Tensor, scales: Tensor, values: Tensor | None) -> Tensor:
+        """y_hat, the shape of ``values``."""
+        assert values is not None
+        means, scales, values = (at_least_float32(t) for t in (means, scales, values))
+        self.likelihoods.append(self.prior(values, scales, means)[1])
+        return quantize_ste(values - means) + means
+
+    def lattice(self, values: Tensor) -> Tensor:
+        """The values as they are: nobody has to agree with anybody."""
+        return values
+
+
+_ORDERS: dict[type, Callable[[Any, EntropyCoder, Tensor | None, Tensor], Tensor]] = {
+    GaussianConditionalLatentCodec: code_at_once,
+    RasterScanLatentCodec: code_wavefronts,
+    ChannelGroupsLatentCodec: code_groups,
+}
