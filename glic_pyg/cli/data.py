@@ -178,6 +178,6 @@ def _check(args: argparse.Namespace) -> int:
     too_small = f", {len(small)} too small" if args.crop else ""
     print(
         f"{len(catalogue)} pictures of {pixels:.1f} Mpixel in all, none smaller than {side} pixels; "
-        f"{len(faults)} faults{too_small}."
+        f"{len(faults)} faults{too_small}{'; ' if catalogue.left_out else ''}{catalogue.left_out}."
     )
     return 1 if faults else 0

@@ -101,7 +101,7 @@ def plan_jobs(
     if os.path.lexists(args.output_dir) and not os.path.isdir(args.output_dir):
         parser.error(f"{shown(args.output_dir)} is a file; -o takes a folder")
     sources = args.paths
-    if any(map(os.path.isdir, sources)):
+    if any(map(os.path.isdir, sources)):  # else the extensions are not needed
         sources = expand_folders(parser.prog.removeprefix("glic "), sources, inputs())
     folder = Path(args.output_dir)
     names = [Path(path).name if args.keep_extension else Path(path).stem for path in sources]

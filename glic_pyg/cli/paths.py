@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -14,7 +14,7 @@ from typing import BinaryIO
 from glic_pyg.cli.console import PIPE, say, shown
 from glic_pyg.codec.errors import GlicError
 
-__all__ = ["check_ending", "check_output", "expand_folders", "is_stream", "left_out", "open_input", "taken"]
+__all__ = ["check_ending", "check_output", "expand_folders", "is_stream", "open_input", "taken"]
 
 
 @contextmanager
@@ -46,31 +46,34 @@ def expand_folders(command: str, paths: Sequence[str], suffixes: Collection[str]
     Raises:
         GlicError: a folder holds no such file.
     """
+    if not any(map(os.path.isdir, paths)):
+        return list(paths)
+
+    from glic_pyg.data.sources import left_out
+
     found: list[str] = []
     for path in paths:
         if not os.path.isdir(path):
             found.append(path)
             continue
-        names = sorted(entry.name for entry in os.scandir(path) if not entry.is_dir())
-        visible = [name for name in names if not name.startswith(".")]
-        inside = [name for name in visible if Path(name).suffix.lower() in suffixes]
-        others = left_out(Path(name).suffix for name in visible if name not in inside)
+        inside: list[str] = []
+        others: Counter[str] = Counter()
+        for name in sorted(entry.name for entry in os.scandir(path) if not entry.is_dir()):
+            if name.startswith("."):
+                continue
+            suffix = Path(name).suffix.lower()
+            if suffix in suffixes:
+                inside.append(name)
+            else:
+                others[suffix] += 1
+        rest = shown(left_out(others))
         if not inside:
-            rest = f"; {others}" if others else ""
-            raise GlicError(f"The folder {shown(path)} holds no {' or '.join(sorted(suffixes))} files{rest}.")
-        if others:
-            say(f"glic {command}: {shown(path)}: {others}.")
+            kinds = " or ".join(sorted(suffixes))
+            raise GlicError(f"The folder {shown(path)} holds no {kinds} files{rest and '; '}{rest}.")
+        if rest:
+            say(f"glic {command}: {shown(path)}: {rest}.")
         found += [os.path.join(path, name) for name in inside]
     return found
-
-
-def left_out(suffixes: Iterable[str]) -> str:
-    """How many files are left out, by extension: ``"3 files left out (2 .heic, 1 .pgm)"``; empty for none."""
-    counts = Counter(suffix.lower() or "without extension" for suffix in suffixes)
-    if not counts:
-        return ""
-    total, kinds = sum(counts.values()), ", ".join(f"{n} {shown(kind)}" for kind, n in counts.most_common())
-    return f"{total} file{'s' if total > 1 else ''} left out ({kinds})"
 
 
 def check_ending(

@@ -71,6 +71,8 @@ def pictures(images: str, data: Path) -> list[ImageFile]:
     catalogue = build_catalogue(images if Path(images).exists() or not fetched.exists() else fetched)
     for line in catalogue.unreadable:
         say(f"glic test: {line}")
+    if catalogue.left_out:
+        say(f"glic test: {catalogue.left_out}")
     return list(catalogue.files)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from glic_pyg.data.image_file import DataError, ImageFile, UnreadableImage
 from glic_pyg.data.index_cache import FileIndex, IndexCache
-from glic_pyg.data.sources import Source, find_files, is_shard
+from glic_pyg.data.sources import Source, find_files, is_shard, left_out
 from glic_pyg.data.tar_shard import pictures_in
 
 __all__ = ["Catalogue", "build_catalogue"]
@@ -31,11 +32,13 @@ class Catalogue:
         files: N pictures.
         sizes: their heights and widths, pixels, (N, 2) int64.
         unreadable: one line with name and reason for each that cannot be opened.
+        left_out: how many files of other kinds there are, and of which; empty for none.
     """
 
     files: tuple[ImageFile, ...]
     sizes: NDArray[np.int64]
     unreadable: tuple[str, ...] = ()
+    left_out: str = ""
 
     def __len__(self) -> int:
         return len(self.files)
@@ -77,7 +80,7 @@ class Catalogue:
         if lines:
             more = f"; and {len(lines) - _NAMED} more" if len(lines) > _NAMED else ""
             text += f", {len(lines)} unreadable and left out: {'; '.join(lines[:_NAMED])}{more}"
-        return text
+        return f"{text}; {self.left_out}" if self.left_out else text
 
 
 def build_catalogue(source: Source, cache: IndexCache | None = None) -> Catalogue:
@@ -93,7 +96,8 @@ def build_catalogue(source: Source, cache: IndexCache | None = None) -> Catalogu
     Raises:
         DataError: there is no such data set, or not one picture in it.
     """
-    found = find_files(source)
+    others: Counter[str] = Counter()
+    found = find_files(source, others)
     cache = cache or IndexCache(None)
     with ThreadPoolExecutor(_THREADS) as pool:
         indices = list(pool.map(lambda item: cache.get(item[1], _measure), found))
@@ -106,10 +110,11 @@ def build_catalogue(source: Source, cache: IndexCache | None = None) -> Catalogu
     rows.sort(key=lambda row: (row[0].removeprefix("./"), row[1].name))
     unreadable = tuple(line for index in indices for line in index.unreadable)
     if not rows:
-        reason = f"; the first of {len(unreadable)}: {unreadable[0]}" if unreadable else ""
-        raise DataError(f"Data {source} holds no readable picture{reason}.")
+        reasons = [f"the first of {len(unreadable)}: {unreadable[0]}"] if unreadable else []
+        reasons += [left_out(others)] if others else []
+        raise DataError("; ".join([f"Data {source} holds no readable picture", *reasons]) + ".")
     sizes = np.array([size for *_, size in rows], dtype=np.int64)
-    return Catalogue(tuple(picture for _, picture, _ in rows), sizes, unreadable)
+    return Catalogue(tuple(picture for _, picture, _ in rows), sizes, unreadable, left_out(others))
 
 
 def _fault(file: ImageFile) -> str | None:

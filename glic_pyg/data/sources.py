@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from glob import glob
 from pathlib import Path
 
 from glic_pyg.data.image_file import SUFFIXES, DataError
 
-__all__ = ["Source", "find_files", "is_shard"]
+__all__ = ["Source", "find_files", "is_shard", "left_out"]
 
 Source = str | Path | Sequence[str | Path]
 """A folder, a shard, a picture, a text file with a path a line, a pattern, or several of them."""
@@ -23,12 +24,24 @@ def is_shard(path: Path) -> bool:
     return path.suffix.lower() == ".tar"
 
 
-def find_files(source: Source) -> list[tuple[str, Path]]:
+def left_out(others: Mapping[str, int]) -> str:
+    """How many files are left out, by extension: ``"3 files left out (2 .heic, 1 .pgm)"``; empty for none."""
+    total = sum(others.values())
+    most = sorted(others.items(), key=lambda item: (-item[1], not item[0], item[0]))
+    kinds = ", ".join(f"{count} {kind or 'without extension'}" for kind, count in most)
+    return f"{total} file{'s' if total > 1 else ''} left out ({kinds})" if total else ""
+
+
+def find_files(source: Source, others: Counter[str] | None = None) -> list[tuple[str, Path]]:
     """Pictures and shards of a data set, each with the name that gives it its place in the order.
 
     Folders are searched with their subfolders, hidden files left out. Lines of a list are paths, relative
     ones from the list's folder, of pictures, shards or folders; ``#`` begins a comment. Patterns are those of
     the shell and the ranges of WebDataset, ``train-{000..146}.tar``.
+
+    Args:
+        source: what to search.
+        others: counts the extensions of files in folders that are neither, for :func:`left_out`.
 
     Returns:
         (name, path) of each file: the name is relative to the folder, or as it stands in the list.
@@ -36,26 +49,27 @@ def find_files(source: Source) -> list[tuple[str, Path]]:
     Raises:
         DataError: there is no such thing.
     """
+    others = Counter() if others is None else others
     if not isinstance(source, str | Path):
-        return [found for part in source for found in find_files(part)]
+        return [found for part in source for found in find_files(part, others)]
     path = Path(source).expanduser()
     if path.is_dir():
-        return list(_in_folder(path))
+        return list(_in_folder(path, others))
     if path.is_file():
-        return [(path.name, path)] if is_shard(path) or _is_picture(path) else list(_in_list(path))
+        return [(path.name, path)] if is_shard(path) or _is_picture(path) else list(_in_list(path, others))
     matches = [match for pattern in _expand_ranges(str(path)) for match in sorted(glob(pattern))]
     if not matches:
         raise DataError(
             f"Data {source} does not exist; name a folder, a tar shard or a list of files (data/README.md)."
         )
-    return find_files(matches)
+    return find_files(matches, others)
 
 
 def _is_picture(path: Path) -> bool:
     return path.suffix.lower() in SUFFIXES
 
 
-def _in_folder(folder: Path) -> Iterator[tuple[str, Path]]:
+def _in_folder(folder: Path, others: Counter[str]) -> Iterator[tuple[str, Path]]:
     """Files below a folder, each place once, however many links lead to it or back up.
 
     A link to a folder is followed unless it leads to one that is searched anyway, or that holds this one.
@@ -74,6 +88,8 @@ def _in_folder(folder: Path) -> Iterator[tuple[str, Path]]:
         for path in (here / name for name in names if not name.startswith(".")):
             if is_shard(path) or _is_picture(path):
                 yield path.relative_to(folder).as_posix(), path
+            else:
+                others[path.suffix.lower()] += 1
 
 
 def _leads_back(target: Path, here: Path, root: Path) -> bool:
@@ -83,7 +99,7 @@ def _leads_back(target: Path, here: Path, root: Path) -> bool:
     return root.is_relative_to(target) or here.is_relative_to(target)
 
 
-def _in_list(path: Path) -> Iterator[tuple[str, Path]]:
+def _in_list(path: Path, others: Counter[str]) -> Iterator[tuple[str, Path]]:
     try:
         lines = path.read_text(encoding="utf-8-sig").split("\n")  # editors of Windows begin it with a mark
     except UnicodeDecodeError:
@@ -93,7 +109,7 @@ def _in_list(path: Path) -> Iterator[tuple[str, Path]]:
         if not line or line.startswith("#"):
             continue
         if entry.is_dir():
-            yield from ((f"{line}/{name}", found) for name, found in _in_folder(entry))
+            yield from ((f"{line}/{name}", found) for name, found in _in_folder(entry, others))
         else:
             yield line, entry  # if it is not there, it is reported with the unreadable pictures
 

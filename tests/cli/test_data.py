@@ -47,6 +47,16 @@ def test_get_and_check(listed: Path, tmp_path: Path, capsys: pytest.CaptureFixtu
     )
 
 
+def test_check_counts_what_it_leaves_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Image.new("L", (20, 16)).save(tmp_path / "a.png")
+    (tmp_path / "b.heic").touch()
+    assert main(["data", "check", str(tmp_path)]) == 0
+    assert capsys.readouterr().out.endswith("0 faults; 1 file left out (1 .heic).\n")
+    (tmp_path / "a.png").unlink()
+    assert main(["data", "check", str(tmp_path)]) == 1
+    assert "holds no readable picture; 1 file left out (1 .heic)." in capsys.readouterr().err
+
+
 def test_a_wrong_checksum_fails_with_a_sentence(
     listed: Path, web: Web, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -138,7 +138,7 @@ def test_folders_and_what_is_left_out_of_them(capsys: Capture) -> None:
     Path("set/sub").mkdir(parents=True)
     for name in ("a.png", "c.PNG"):
         os.link("a.png", f"set/{name}")
-    for name in ("x.heic", "y.heic", "z.avif", "w.pgm", "v.jfif", "README", ".hidden"):
+    for name in ("x.heic", "y.heic", "z.avif", "w.pgm", "v.jfif", "README", ".hidden", "._a.png"):
         Path("set", name).write_bytes(b"")
     assert main(["encode", "set", "b.jpg", "-o", "out"]) == 0
     assert sorted(os.listdir("out")) == ["a.glic", "b.glic", "c.glic"]

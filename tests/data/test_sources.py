@@ -1,11 +1,12 @@
 """What may be named as a data set."""
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from glic_pyg.data.image_file import DataError
-from glic_pyg.data.sources import find_files
+from glic_pyg.data.sources import find_files, left_out
 
 
 @pytest.fixture
@@ -91,3 +92,13 @@ def test_what_cannot_be_a_data_set(folder: Path, fault: str) -> None:
     }[fault]
     with pytest.raises(DataError, match=sentence):
         find_files(folder / source)
+
+
+def test_files_of_other_kinds_are_counted(tmp_path: Path) -> None:
+    (tmp_path / "below").mkdir()
+    for name in ("a.png", "b.HEIC", "below/c.heic", "below/d.avif", "e", ".hidden"):
+        (tmp_path / name).touch()
+    others: Counter[str] = Counter()
+    assert [name for name, _ in find_files([tmp_path, tmp_path / "a.png"], others)] == ["a.png", "a.png"]
+    assert left_out(others) == "4 files left out (2 .heic, 1 .avif, 1 without extension)"
+    assert left_out({".pgm": 1}) == "1 file left out (1 .pgm)" and left_out({}) == ""
