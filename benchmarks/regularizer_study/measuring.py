@@ -13,7 +13,7 @@ from torch import Tensor
 from glic_pyg.codec.image_codec import ImageCodec
 from glic_pyg.data.catalogue import build_catalogue
 from glic_pyg.data.image_file import ImageFile
-from glic_pyg.source.bounds import entropy_bound
+from glic_pyg.regularizer.regularizer import entropy_bound
 from glic_pyg.training.codec_module import CodecModule
 from glic_pyg.training.validation import measure_picture
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from omegaconf import OmegaConf
 
-from glic_pyg.source.bounds import equivalent_lmbda
+from glic_pyg.regularizer.regularizer import equivalent_lmbda
 
 __all__ = ["Kind", "Run", "Study", "plan", "read_study"]
 

@@ -17,7 +17,7 @@ from benchmarks.regularizer_study.plan import Run, Study
 from benchmarks.silent_fit import silent_fit
 from benchmarks.training_pictures import TrainingPictures
 from glic_pyg.files import atomic_write
-from glic_pyg.source.regularizer import Regularizer
+from glic_pyg.regularizer.regularizer import Regularizer
 from glic_pyg.training.codec_module import CodecModule
 from glic_pyg.training.loss import RateDistortionLoss
 from glic_pyg.training.quantile_solver import solve_quantiles

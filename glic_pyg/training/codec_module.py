@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from glic_pyg import allocator
 from glic_pyg.graph.similarity import NonFiniteMap
 from glic_pyg.models.base import Codec, as_codec
-from glic_pyg.source.regularizer import Regularizer
+from glic_pyg.regularizer.regularizer import Regularizer
 from glic_pyg.training.alternation import Alternation
 from glic_pyg.training.batch import Batch
 from glic_pyg.training.codec_step import CodecStep

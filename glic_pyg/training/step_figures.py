@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from glic_pyg.source.bounds import critical_alpha
-from glic_pyg.source.regularizer import RegularizerTerm
+from glic_pyg.regularizer.regularizer import RegularizerTerm, critical_alpha
 from glic_pyg.training.distortion import squared_error
 from glic_pyg.training.loss import RateDistortion, RateDistortionLoss
 
@@ -33,8 +32,8 @@ class StepFigures:
     def finished(self, loss: RateDistortionLoss) -> dict[str, Tensor | float]:
         """The figures of the step.
 
-        PSNR in dB is of the mean error of the crops, neither clamped nor rounded. ``r`` is α over its
-        critical value, see :func:`~glic_pyg.source.bounds.critical_alpha`, defined for the squared error.
+        PSNR in dB is of the mean error of the crops, neither clamped nor rounded. ``r`` is α over
+        :func:`~glic_pyg.regularizer.regularizer.critical_alpha`, which is defined for the squared error.
         """
         figures = dict(self.means)
         mse = figures.pop("mse")

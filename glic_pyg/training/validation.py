@@ -5,7 +5,7 @@ from torch import Tensor
 
 from glic_pyg.metrics import MS_SSIM_MIN_SIDE, ms_ssim, psnr
 from glic_pyg.models.base import Codec
-from glic_pyg.source.regularizer import Regularizer
+from glic_pyg.regularizer.regularizer import Regularizer
 from glic_pyg.training.loss import RateDistortionLoss, estimated_bpp
 from glic_pyg.training.padding import pad_to_multiple
 

@@ -47,7 +47,7 @@ TINY: dict[str, Any] = {
                 "latent_channels": 4,
             },
             "source": {
-                "_target_": "glic_pyg.source.hyperprior.HyperpriorSource",
+                "_target_": "glic_pyg.regularizer.families.HyperpriorSource",
                 "_partial_": True,
                 "width": 4,
                 "patch": 4,

@@ -12,8 +12,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from glic_pyg.source.hyperprior import HyperpriorSource
-from glic_pyg.source.regularizer import Regularizer
+from glic_pyg.regularizer.families import HyperpriorSource
+from glic_pyg.regularizer.regularizer import Regularizer
 from glic_pyg.training.codec_module import CodecModule
 from glic_pyg.training.data import ImageDataModule
 from glic_pyg.training.loss import RateDistortionLoss

@@ -9,10 +9,10 @@ import pytest
 import torch
 from compressai.models import ScaleHyperprior
 
-from glic_pyg.source.regularizer import Regularizer
+from glic_pyg.regularizer.regularizer import Regularizer
 from glic_pyg.training.parameter_groups import parameter_groups
 from tests.contracts.backbones import BACKBONES, untrained
-from tests.source.conftest import TINY as SOURCES
+from tests.regularizer.conftest import TINY as SOURCES
 
 
 @pytest.fixture

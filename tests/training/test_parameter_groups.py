@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from glic_pyg.source.hyperprior import HyperpriorSource
+from glic_pyg.regularizer.families import HyperpriorSource
 from glic_pyg.training.parameter_groups import parameter_groups
 from tests.tiny_backbone import TinyBackbone
 from tests.training.tiny_codec import TinyCodec

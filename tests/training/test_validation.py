@@ -11,8 +11,8 @@ from PIL import Image
 from torch import Tensor
 
 from glic_pyg.metrics import ms_ssim, psnr
-from glic_pyg.source.hyperprior import HyperpriorSource
-from glic_pyg.source.regularizer import Regularizer
+from glic_pyg.regularizer.families import HyperpriorSource
+from glic_pyg.regularizer.regularizer import Regularizer
 from glic_pyg.training.data import ImageDataModule
 from glic_pyg.training.loss import RateDistortionLoss
 from glic_pyg.training.validation import measure_picture

@@ -10,8 +10,8 @@ import torch
 from lightning.pytorch.strategies import DDPStrategy
 from torch import nn
 
-from glic_pyg.source.hyperprior import HyperpriorSource
-from glic_pyg.source.regularizer import Regularizer
+from glic_pyg.regularizer.families import HyperpriorSource
+from glic_pyg.regularizer.regularizer import Regularizer
 from glic_pyg.training.codec_module import CodecModule
 from glic_pyg.training.data import ImageDataModule
 from glic_pyg.training.export_weights import ExportWeights

@@ -7,8 +7,8 @@ import math
 import pytest
 import torch
 
-from glic_pyg.source.bounds import critical_alpha, entropy_bound, equivalent_lmbda
-from glic_pyg.source.discretised_gaussian import gaussian_bits
+from glic_pyg.regularizer.layers import gaussian_bits
+from glic_pyg.regularizer.regularizer import critical_alpha, entropy_bound, equivalent_lmbda
 
 # MLIC++ on Kodak: lambda, MSE in levels squared
 POINTS = [(0.0018, 78.9), (0.0035, 55.2), (0.0067, 38.0), (0.0130, 24.9), (0.0250, 17.0), (0.0483, 12.0)]

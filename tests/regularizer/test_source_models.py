@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from glic_pyg.source.discretised_gaussian import gaussian_bits
-from glic_pyg.source.source_model import LEAST_SCALE, UNIT, SourceModel
-from tests.source.conftest import images
+from glic_pyg.regularizer.layers import gaussian_bits
+from glic_pyg.regularizer.source_model import LEAST_SCALE, UNIT, SourceModel
+from tests.regularizer.conftest import images
 
 
 @torch.no_grad()

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from glic_pyg.source.discretised_gaussian import LIKELIHOOD_FLOOR, gaussian_bits, log_phi
+from glic_pyg.regularizer.layers import LIKELIHOOD_FLOOR, gaussian_bits, log_phi
 
 LEVELS = torch.arange(256, dtype=torch.float64)
 MOST = -math.log2(LIKELIHOOD_FLOOR)

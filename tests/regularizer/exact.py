@@ -9,7 +9,7 @@ from math import log, log2
 import torch
 from torch import Tensor, nn
 
-from glic_pyg.source.source_model import SourceModel, levels_of
+from glic_pyg.regularizer.source_model import SourceModel, levels_of
 
 Map = Callable[[int], Hashable]
 

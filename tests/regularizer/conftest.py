@@ -8,13 +8,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from glic_pyg.source.attention import AttentionSource
-from glic_pyg.source.autoregressive import AutoregressiveSource
-from glic_pyg.source.elic import ELICSource
-from glic_pyg.source.glic import GLICSource
-from glic_pyg.source.hyperprior import HyperpriorSource
-from glic_pyg.source.mlicpp import MLICppSource
-from glic_pyg.source.source_model import SourceModel
+from glic_pyg.regularizer.families import (
+    AttentionSource,
+    AutoregressiveSource,
+    ELICSource,
+    GLICSource,
+    HyperpriorSource,
+)
+from glic_pyg.regularizer.mlicpp import MLICppSource
+from glic_pyg.regularizer.source_model import SourceModel
 
 TINY: dict[str, Callable[[], SourceModel]] = {
     "hyperprior": lambda: HyperpriorSource(width=6, patch=2),

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from glic_pyg.models.checkerboard import ANCHORS, OTHERS, half_of, only, weave
 from glic_pyg.models.mlicpp.attention import InterSliceAttention, IntraSliceAttention, LocalAttention
-from glic_pyg.source.channel_slices import ChannelSliceSource
-from glic_pyg.source.conv_stack import conv_stack, start_at_zero
+from glic_pyg.regularizer.families import ChannelSliceSource
+from glic_pyg.regularizer.layers import conv_stack, start_at_zero
 
 
 class MLICppSource(ChannelSliceSource):

@@ -9,8 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from glic_pyg.source.cell_grid import CellGrid
-from glic_pyg.source.discretised_gaussian import LAST_LEVEL, gaussian_bits
+from glic_pyg.regularizer.layers import LAST_LEVEL, CellGrid, gaussian_bits
 
 UNIT = 8.0
 """Levels that a network's output of 1 stands for."""

@@ -6,11 +6,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from glic_pyg.source.cell_grid import CellGrid
-from glic_pyg.source.channel_slices import ChannelSliceSource
-from glic_pyg.source.elic import ELICSource
-from glic_pyg.source.mlicpp import MLICppSource
-from glic_pyg.source.source_model import SourceModel
+from glic_pyg.regularizer.families import ChannelSliceSource, ELICSource
+from glic_pyg.regularizer.layers import CellGrid
+from glic_pyg.regularizer.mlicpp import MLICppSource
+from glic_pyg.regularizer.source_model import SourceModel
 
 SIDE = 8  # cells
 

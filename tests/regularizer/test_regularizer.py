@@ -8,11 +8,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from glic_pyg.source.bounds import critical_alpha
-from glic_pyg.source.discretised_gaussian import gaussian_bits
-from glic_pyg.source.regularizer import Regularizer, frozen
-from glic_pyg.source.source_model import SourceModel, levels_of
-from tests.source.conftest import TINY
+from glic_pyg.regularizer.layers import gaussian_bits
+from glic_pyg.regularizer.regularizer import Regularizer, critical_alpha, frozen
+from glic_pyg.regularizer.source_model import SourceModel, levels_of
+from tests.regularizer.conftest import TINY
 
 
 class FixedScale(SourceModel):

@@ -12,8 +12,8 @@ from hydra.utils import get_class, instantiate
 from omegaconf import OmegaConf
 from torch.utils.flop_counter import FlopCounterMode
 
-from glic_pyg.source.regularizer import Regularizer
-from glic_pyg.source.source_model import SourceModel
+from glic_pyg.regularizer.regularizer import Regularizer
+from glic_pyg.regularizer.source_model import SourceModel
 
 CONF = Path(__file__).parents[2] / "conf"
 FAMILIES = ("hyperprior", "autoregressive", "attention", "elic", "mlicpp", "glic")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from glic_pyg.source.cell_grid import CellGrid, coarse_to_fine
+from glic_pyg.regularizer.layers import CellGrid, coarse_to_fine
 
 
 @pytest.mark.parametrize("patch", [1, 2, 4, 8, 16])

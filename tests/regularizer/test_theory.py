@@ -9,9 +9,8 @@ from math import log2
 import pytest
 import torch
 
-from glic_pyg.source.bounds import equivalent_lmbda
-from glic_pyg.source.regularizer import Regularizer
-from tests.source.exact import Table, World
+from glic_pyg.regularizer.regularizer import Regularizer, equivalent_lmbda
+from tests.regularizer.exact import Table, World
 
 # 0..7 with probabilities 1/2, 1/4, ..., 1/128, 1/128
 GEOMETRIC = World([x for x in range(8) for _ in range(max(1, 64 >> x))])
