@@ -1,8 +1,8 @@
 """Source models q_theta aligned with the entropy models of five codecs; MLIC++'s is in :mod:`.mlicpp`.
 
 Each predicts the error of a reconstruction the way its codec's entropy model predicts latents: from x_hat
-alone (hyperprior), from cells before it in raster order (autoregressive, attention), or channel group by channel
-group behind a checkerboard (ELIC, GLIC).
+alone (hyperprior), from cells before it in raster order (autoregressive, attention), or channel group by
+channel group behind a checkerboard (ELIC, GLIC).
 """
 
 from __future__ import annotations
