@@ -55,9 +55,6 @@ def check_values(cfg: DictConfig) -> None:
         _check(key, OmegaConf.select(cfg, key), hint)
     for key, hint, value in _arguments(cfg):
         _check(key, value, hint)
-    name = Path(cfg.name)
-    if not cfg.name.strip() or name.is_absolute() or ".." in name.parts:
-        raise GlicError(f"name={cfg.name} must be the name of a folder inside paths.runs={cfg.paths.runs}.")
 
 
 def check_arguments(values: Mapping[str, Any], function: Callable[..., Any], **names: Hint) -> None:

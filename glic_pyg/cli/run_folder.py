@@ -57,10 +57,12 @@ def removed_if_refused(folder: Path, runs: Path) -> Iterator[Callable[[], None]]
         What to call when the run begins to have something worth keeping.
     """
     begun: list[bool] = []
-    there = set(folder.iterdir()) if folder.is_dir() else set()
-    keep = {path for path in there if path.name != _LOCK and (path.suffix != ".log" or path.stat().st_size)}
+    log, lock = folder / f"{HydraConfig.get().job.name}.log", folder / _LOCK
+    keep = set(folder.iterdir()) - {lock} if folder.is_dir() else set()
+    if log in keep and not log.stat().st_size:
+        keep.remove(log)
     if keep:
-        keep.add(folder / _LOCK)
+        keep.add(lock)
     try:
         yield lambda: begun.append(True)
     except BaseException:

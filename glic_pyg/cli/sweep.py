@@ -21,11 +21,24 @@ __all__ = ["Sweep"]
 
 
 class Sweep(Callback):
-    """Plans a sweep before it starts and prints its table after it has ended.
+    """Plans a sweep before it starts and prints its table after it has ended; looks at the name of a run.
 
     A job's folder is named after what is swept, e.g. ``loss.lmbda=0.0018,source.alpha=0.01``, so that
     a sweep that is started again, perhaps with more values, finds what it has done.
     """
+
+    def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """Refuse a name that leads out of the folder of all runs, before Hydra makes a folder of it.
+
+        Raises:
+            SystemExit: it does.
+        """
+        name = Path(str(config.name))
+        if not name.parts or name.is_absolute() or ".." in name.parts:
+            command, runs = config.hydra.job.name, config.paths.runs
+            raise SystemExit(
+                f"glic {command}: name={name} must be the name of a folder inside paths.runs={runs}."
+            )
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Name the folders and keep the list of jobs.
@@ -36,6 +49,7 @@ class Sweep(Callback):
         """
         if config.hydra.launcher._target_.endswith("SlurmLauncher") and not shutil.which("srun"):
             raise SystemExit("glic: there is no srun here; start the sweep on a machine of the cluster.")
+        self.on_run_start(config)
         one_by_one = config.hydra.launcher._target_.endswith("BasicLauncher")
         overrides = _overrides(config)
         if f"start_from={NEIGHBOUR}" in config.hydra.overrides.task and not one_by_one:
