@@ -5,23 +5,29 @@
 
 from __future__ import annotations
 
+import io
 import os
 import resource
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from glic_pyg.codec.container import read_glic
 from glic_pyg.codec.errors import GlicError
+from glic_pyg.codec.file_info import open_info
 from glic_pyg.codec.image_codec import ImageCodec
 from glic_pyg.models.weights import weights_hash
 from tests.codec.file_mutations import (
     MUTATIONS,
     Mutation,
+    change_a_field,
     change_the_quality,
     damage_the_header,
+    exchange_streams,
     flip_bits,
     splice,
 )
@@ -30,7 +36,7 @@ from tests.tiny_backbone import TinyBackbone
 from tests.tiny_cosines import tiny_cosines
 
 COUNT = int(os.environ.get("GLIC_FUZZ_COUNT", "1500"))
-SECONDS_A_FILE = 5.0
+SECONDS_A_FILE = 2.0
 MAX_PIXELS = 1 << 16
 
 
@@ -83,7 +89,9 @@ def test_mutated_files(small_codec: ImageCodec, seeds: list[bytes], mutate: Muta
     _decode_mutated(small_codec, seeds, mutate, -(-COUNT // len(MUTATIONS)))
 
 
-@pytest.mark.parametrize("mutate", [flip_bits, splice, damage_the_header, change_the_quality])
+@pytest.mark.parametrize(
+    "mutate", [flip_bits, splice, damage_the_header, change_the_quality, change_a_field, exchange_streams]
+)
 def test_mutated_files_of_variable_rate(
     small_variable_codec: ImageCodec,
     variable_seeds: list[bytes],
@@ -102,15 +110,24 @@ def _decode_mutated(
     for number in range(count):
         data = mutate(seeds[number % len(seeds)], rng, seeds)
         started = time.process_time()
-        try:
-            decoded = codec.decode(data)
-        except GlicError as error:
-            assert str(error).endswith("."), f"not a sentence: {error}"
-        else:
+        with suppress_sentences():
+            decoded = codec.decode(read_glic(io.BytesIO(data), max_pixels=MAX_PIXELS))
             header = decoded.container.header
             assert decoded.image.size == (header.width, header.height)
             assert header.width * header.height <= MAX_PIXELS
+            assert codec.decode(data).array.tobytes() == decoded.array.tobytes()
+        with suppress_sentences():
+            assert open_info(data).bytes == len(data)
         assert time.process_time() - started < SECONDS_A_FILE
+
+
+@contextmanager
+def suppress_sentences() -> Iterator[None]:
+    """A typed error with a sentence is as good as an image."""
+    try:
+        yield
+    except GlicError as error:
+        assert str(error).endswith(".") and "\n" not in str(error), f"not a sentence: {error}"
 
 
 @pytest.mark.parametrize("mutate", MUTATIONS, ids=lambda mutate: mutate.__name__)
@@ -118,4 +135,4 @@ def test_mutations_do_change_files(seeds: list[bytes], mutate: Mutation) -> None
     """A fuzz test that mutates nothing would pass."""
     rng = np.random.default_rng(1)
     changed = [mutate(seeds[i % len(seeds)], rng, seeds) != seeds[i % len(seeds)] for i in range(30)]
-    assert sum(changed) >= 25
+    assert sum(changed) >= 20
