@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING
 from glic_pyg.cli.compare_table import print_comparisons
 from glic_pyg.cli.console import FileBatch, say, shown
 from glic_pyg.cli.options import add_coding_options, add_rate_options, choose_device, goal_of, set_threads
-from glic_pyg.cli.paths import check_ending, check_output, expand_folders
+from glic_pyg.cli.paths import check_ending, check_output, expand_folders, titles
 from glic_pyg.files import write_file
 
 if TYPE_CHECKING:
     from glic_pyg.codec.goal import Goal
     from glic_pyg.codec.image_codec import ImageCodec
     from glic_pyg.evaluation.comparison import Comparison
+
+    Measured = tuple[str, Comparison]  # an image's path before what was measured of it
 
 __all__ = ["main"]
 
@@ -69,9 +71,10 @@ def main(argv: Sequence[str]) -> int:
     codec = codec_for_encoding(
         args.model, args.weights, device=device, precision=args.precision, max_pixels=args.max_pixels
     )
-    comparisons = _compare_all(codec, images, goal)
-    if not comparisons:
+    measured = _compare_all(codec, images, goal)
+    if not measured:
         return 1
+    comparisons = [comparison for _, comparison in measured]
     how = provenance(["glic", "compare", *argv], device)
     print_comparisons(comparisons, how, markdown=args.markdown)
     if args.json:
@@ -79,41 +82,42 @@ def main(argv: Sequence[str]) -> int:
     if args.csv:
         write_file(args.csv, as_csv(comparisons), overwrite=args.force)
     if args.figure:
-        _draw(comparisons, images, Path(args.figure), args.force)
+        _draw(measured, codec.max_pixels, Path(args.figure), args.force)
     return 0 if len(comparisons) == len(images) and not broken_estimates(comparisons) else 1
 
 
-def _compare_all(codec: ImageCodec, paths: Sequence[str], goal: Goal | None) -> list[Comparison]:
+def _compare_all(codec: ImageCodec, paths: Sequence[str], goal: Goal | None) -> list[Measured]:
     """Measure one image after the other; one that fails is named and the others go on."""
     from glic_pyg.codec.picture_file import read_picture
     from glic_pyg.evaluation.comparison import compare_image
 
-    found = []
+    found: list[Measured] = []
     with TemporaryDirectory() as folder, FileBatch("compare", len(paths)) as batch:
-        for path in paths:
+        for path, title in zip(paths, titles([Path(path) for path in paths]), strict=True):
             with batch.file(path):
                 picture = read_picture(path, max_pixels=codec.max_pixels)
-                found.append(compare_image(codec, _title(path), picture.colour, Path(folder), goal))
+                for note in picture.pixel_notes:
+                    batch.say(f"glic compare: {shown(path)}: {note}")
+                found.append((path, compare_image(codec, title, picture.colour, Path(folder), goal)))
     return found
 
 
-def _draw(comparisons: Sequence[Comparison], paths: Sequence[str], target: Path, force: bool) -> None:
-    """Draw the means of the images that were measured."""
+def _draw(measured: Sequence[Measured], max_pixels: int, target: Path, force: bool) -> None:
+    """Draw the means of the images that were measured and have an error."""
     from glic_pyg.codec.picture_file import read_picture
     from glic_pyg.evaluation import rate_distortion as rd
     from glic_pyg.evaluation.classical.pillow import JPEG, WEBP
-    from glic_pyg.evaluation.summary import means
+    from glic_pyg.evaluation.summary import comparable, means
 
-    measured = {comparison.image for comparison in comparisons}
-    pictures = [read_picture(p).colour for p in paths if _title(p) in measured]
+    drawn = comparable([comparison for _, comparison in measured])
+    pictures = [
+        read_picture(path, max_pixels=max_pixels).colour
+        for path, comparison in measured
+        if comparison in drawn
+    ]
     say("drawing: JPEG and WebP at many qualities ...")
     curves = {codec.title: rd.classical_curve(pictures, codec) for codec in (JPEG, WEBP)}
-    mean = means(comparisons)[0]
+    mean = means(drawn)[0]
     ours, title = rd.RatePoint(mean.bpp, mean.psnr), f"Mean of {len(pictures)} pictures"
     figure = rd.rate_figure(curves, ours, title, kind=target.suffix.removeprefix("."))
     write_file(target, figure, overwrite=force)
-
-
-def _title(path: str) -> str:
-    """What the tables call an image."""
-    return shown(Path(path).stem)

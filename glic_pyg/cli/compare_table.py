@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from glic_pyg.evaluation.comparison import Comparison
     from glic_pyg.evaluation.measure import Measured
     from glic_pyg.evaluation.provenance import Provenance
-    from glic_pyg.evaluation.summary import Mean
 
 __all__ = ["print_comparisons"]
 
@@ -43,6 +42,8 @@ def print_comparisons(comparisons: Sequence[Comparison], how: Provenance, *, mar
 
 
 def _rows(image: str, codecs: Sequence[Measured]) -> list[Row]:
+    from glic_pyg.evaluation.markdown_table import number_cell
+
     ours = codecs[0].quality.psnr
     return [
         (
@@ -50,10 +51,10 @@ def _rows(image: str, codecs: Sequence[Measured]) -> list[Row]:
             f"{m.codec} ({m.setting})",
             f"{m.size:,}",
             f"{m.bpp:.4f}",
-            f"{m.quality.psnr:.3f}",
-            _gain(ours - m.quality.psnr, first=m is codecs[0]),
-            _number(m.quality.ms_ssim, 5),
-            _number(m.quality.ms_ssim_db, 3),
+            number_cell(m.quality.psnr, ".3f"),
+            "" if m is codecs[0] else number_cell(ours - m.quality.psnr, "+.3f"),
+            number_cell(m.quality.ms_ssim, ".5f"),
+            number_cell(m.quality.ms_ssim_db, ".3f"),
             f"{m.encode_seconds:.2f}",
             f"{m.decode_seconds:.2f}",
         )
@@ -62,34 +63,25 @@ def _rows(image: str, codecs: Sequence[Measured]) -> list[Row]:
 
 
 def _mean_rows(comparisons: Sequence[Comparison]) -> list[Row]:
-    from glic_pyg.evaluation.summary import means
+    from glic_pyg.evaluation.markdown_table import mean_cell, number_cell
+    from glic_pyg.evaluation.summary import comparable, means
 
-    found = means(comparisons)
-    name = f"mean of {len(comparisons)}"
-    return [_mean_row(name if m is found[0] else "", m, found[0]) for m in found]
-
-
-def _mean_row(name: str, mean: Mean, ours: Mean) -> Row:
-    return (
-        name,
-        mean.codec,
-        f"{mean.size:,.0f}",
-        f"{mean.bpp:.4f}",
-        f"{mean.psnr:.3f}",
-        _gain(ours.psnr - mean.psnr, first=mean is ours),
-        _number(mean.ms_ssim, 5),
-        _number(mean.ms_ssim_db, 3),
-        f"{mean.encode_seconds:.2f}",
-        f"{mean.decode_seconds:.2f}",
-    )
-
-
-def _number(value: float | None, digits: int) -> str:
-    return "–" if value is None else f"{value:.{digits}f}"
-
-
-def _gain(decibels: float, *, first: bool) -> str:
-    return "" if first else f"{decibels:+.3f}"
+    compared = means(comparable(comparisons))  # a gain is over the same images on both sides
+    return [
+        (
+            "" if place else f"mean of {len(comparisons)}",
+            mean.codec,
+            f"{mean.size:,.0f}",
+            f"{mean.bpp:.4f}",
+            mean_cell(mean.psnr, ".3f", mean.psnr_images, mean.images),
+            number_cell(compared[0].psnr - compared[place].psnr, "+.3f") if place else "",
+            mean_cell(mean.ms_ssim, ".5f", mean.ms_ssim_images, mean.images),
+            mean_cell(mean.ms_ssim_db, ".3f", mean.ms_ssim_db_images, mean.images),
+            f"{mean.encode_seconds:.2f}",
+            f"{mean.decode_seconds:.2f}",
+        )
+        for place, mean in enumerate(means(comparisons))
+    ]
 
 
 def _print_table(groups: Sequence[Sequence[Row]]) -> None:
@@ -100,7 +92,7 @@ def _print_table(groups: Sequence[Sequence[Row]]) -> None:
         for row in rows:
             table.add_row(*row, style="bold" if row is rows[0] else None)
         table.add_section()
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False, emoji=False)  # names are shown as they are
     console.width = max(console.width, 200 if not console.is_terminal else 0)
     console.print(table)
 

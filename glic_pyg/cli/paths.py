@@ -14,7 +14,7 @@ from typing import BinaryIO
 from glic_pyg.cli.console import PIPE, say, shown
 from glic_pyg.codec.errors import GlicError
 
-__all__ = ["check_ending", "check_output", "expand_folders", "is_stream", "open_input", "taken"]
+__all__ = ["check_ending", "check_output", "expand_folders", "is_stream", "open_input", "taken", "titles"]
 
 
 @contextmanager
@@ -73,6 +73,19 @@ def expand_folders(command: str, paths: Sequence[str], suffixes: Collection[str]
         if rest:
             say(f"glic {command}: {shown(path)}: {rest}.")
         found += [os.path.join(path, name) for name in inside]
+    return found
+
+
+def titles(paths: Sequence[Path]) -> list[str]:
+    """What tables call images: the stem of the name, or as much of the path as tells them apart."""
+    found = [path.stem for path in paths]
+    for longer in ([path.name for path in paths], [str(path) for path in paths]):
+        counts = Counter(found)
+        found = [more if counts[name] > 1 else name for name, more in zip(found, longer, strict=True)]
+    seen: Counter[str] = Counter()
+    for place, name in enumerate(found):
+        seen[name] += 1
+        found[place] = shown(name if seen[name] == 1 else f"{name} ({seen[name]})")
     return found
 
 

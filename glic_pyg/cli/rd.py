@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -45,10 +46,18 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("-o", "--output-dir", metavar="DIR", help="draw the curves there: PNG, SVG and HTML")
     parser.add_argument(
-        "--right", type=float, default=1.5, metavar="BPP", help="where PNG and SVG end (default: 1.5)"
+        "--right", type=_rate, default=1.5, metavar="BPP", help="where PNG and SVG end (default: 1.5)"
     )
     parser.add_argument("-f", "--force", action="store_true", help="overwrite files that exist")
     return parser
+
+
+def _rate(text: str) -> float:
+    """Bits per pixel, for argparse."""
+    value = float(text)
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} is no rate above 0")
+    return value
 
 
 def main(argv: Sequence[str]) -> int:
@@ -147,7 +156,7 @@ def _print_deltas(curves: Sequence[Curve], args: argparse.Namespace) -> None:
 
 
 def _anchor(curves: Sequence[Curve], wanted: str | None) -> Curve:
-    """The curve to compare with: the one asked for, else VTM-9.1, else the first.
+    """The curve to compare with: the one asked for, else VTM-9.1, else the first that has points.
 
     Raises:
         CurveError: no curve has the name that was asked for.
@@ -156,7 +165,7 @@ def _anchor(curves: Sequence[Curve], wanted: str | None) -> Curve:
 
     by_name = {curve.name: curve for curve in curves}
     if wanted is None:
-        return by_name.get(_ANCHOR, curves[0])
+        return by_name.get(_ANCHOR, next((curve for curve in curves if curve.bpp), curves[0]))
     if wanted not in by_name:
         raise CurveError(f"There is no curve '{wanted}'; there are {', '.join(by_name)}.")
     return by_name[wanted]
@@ -170,6 +179,6 @@ def _table(title: str, *columns: str) -> Table:
 
 
 def _show(table: Table) -> None:
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False, emoji=False)  # names are shown as they are
     console.width = max(console.width, 140 if not console.is_terminal else 0)
     console.print(table)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -10,14 +11,21 @@ from typing import TYPE_CHECKING, Any
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from glic_pyg.cli.console import FileBatch, shown
+from glic_pyg.cli.console import FileBatch
 from glic_pyg.cli.hydra_app import run_hydra_app
 from glic_pyg.cli.job_record import write_metrics
 from glic_pyg.cli.options import choose_device, set_threads
+from glic_pyg.cli.paths import titles
 from glic_pyg.cli.processes import end_with_parent
 from glic_pyg.cli.sweep_job import in_sweep, run_sweep_job
 from glic_pyg.cli.test_inputs import classical_codecs, learned_codecs, pictures
-from glic_pyg.cli.test_output import check_output_folder, figures_of, print_means, write_outputs
+from glic_pyg.cli.test_output import (
+    check_output_folder,
+    metrics_of,
+    print_means,
+    write_results,
+    write_tables_and_figures,
+)
 from glic_pyg.codec.errors import GlicError
 
 if TYPE_CHECKING:
@@ -65,7 +73,7 @@ def measure(
     output: Path,
     command: Sequence[str],
 ) -> dict[str, float]:
-    """Encode every picture with every codec, decode it, print and write what came out.
+    """Encode every picture with every codec, decode it, write and print what came out, then draw it.
 
     Args:
         images: a folder, a list of files, a tar shard, or the name of a data set below ``data``.
@@ -81,7 +89,7 @@ def measure(
         Our own means by name.
 
     Raises:
-        GlicError: something is not there, or an image failed; the others are measured all the same.
+        GlicError: something is not there, or an image or a figure failed; the others are made all the same.
     """
     from glic_pyg.evaluation.learned_ladder import learned_ladders
     from glic_pyg.evaluation.measure import classical_rung
@@ -95,26 +103,39 @@ def measure(
     ours = learned_codecs(weights, device=device, precision=precision, max_pixels=max_pixels)
     steps = learned_ladders(ours, qualities)
     others = [classical_rung(codec, setting) for codec in rivals for setting in codec.ladder]
-    comparisons = _measure_all([*steps, *others], files)
+    measured = _measure_all([*steps, *others], files, max_pixels)
+    if not measured:
+        raise GlicError(f"{len(files)} of {len(files)} images failed.")
+    comparisons = [comparison for _, comparison in measured]
+    metrics = metrics_of(comparisons, len(steps))
     how = provenance(command, device, {codec.name: codec.weights_hash for codec in ours})
-    if comparisons:
-        print_means(comparisons, how)
-        write_outputs(output, comparisons, how, (files[0].decode(), ours[len(ours) // 2], rivals))
-    if failed := len(files) - len(comparisons):
+    write_results(output, comparisons, how)
+    failed = len(files) - len(measured)
+    if not failed:
+        write_metrics(output, metrics)
+    print_means(comparisons, how)
+    sheet = (partial(measured[0][0].read, max_pixels=max_pixels), ours[len(ours) // 2], rivals)
+    unmade, of = write_tables_and_figures(output, comparisons, how, sheet)
+    if failed:
         raise GlicError(f"{failed} of {len(files)} images failed.")
-    figures = figures_of(comparisons, len(steps))
-    write_metrics(output, figures)
-    return figures
+    if unmade:
+        raise GlicError(f"{unmade} of {of} tables and figures failed; all numbers are in {output}.")
+    return metrics
 
 
-def _measure_all(rungs: Sequence[Rung], images: Sequence[ImageFile]) -> list[Comparison]:
+def _measure_all(
+    rungs: Sequence[Rung], images: Sequence[ImageFile], max_pixels: int
+) -> list[tuple[ImageFile, Comparison]]:
     """Measure one image after the other; one that fails is named and the others go on."""
     from glic_pyg.evaluation.comparison import measure_ladder
 
     found = []
+    names = titles([Path(image.member or image.path) for image in images])
     with TemporaryDirectory() as folder, FileBatch("test", len(images), summary=False) as batch:
-        for image in images:
-            name = shown(Path(image.member or image.path).stem)
+        for image, name in zip(images, names, strict=True):
             with batch.file(name):
-                found.append(measure_ladder(rungs, name, image.decode(), Path(folder)))
+                picture = image.read(max_pixels=max_pixels)
+                for note in picture.pixel_notes:
+                    batch.say(f"glic test: {name}: {note}")
+                found.append((image, measure_ladder(rungs, name, picture.colour, Path(folder))))
     return found

@@ -2,31 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
 
+from glic_pyg.cli.console import FileBatch
 from glic_pyg.codec.errors import GlicError
 from glic_pyg.files import write_file
 
 if TYPE_CHECKING:
     from glic_pyg.cli.test_inputs import TitledCodec
-    from glic_pyg.evaluation.classical.contract import ClassicalCodec, Pixels
+    from glic_pyg.codec.picture import Picture
+    from glic_pyg.evaluation.classical.contract import ClassicalCodec
     from glic_pyg.evaluation.comparison import Comparison
     from glic_pyg.evaluation.provenance import Provenance
 
-    Sheet = tuple[Pixels, TitledCodec, Sequence[ClassicalCodec]]
+    Sheet = tuple[Callable[[], Picture], TitledCodec, Sequence[ClassicalCodec]]
 
-__all__ = ["OUTPUTS", "check_output_folder", "figures_of", "print_means", "write_outputs"]
+__all__ = [
+    "OUTPUTS",
+    "check_output_folder",
+    "metrics_of",
+    "print_means",
+    "write_results",
+    "write_tables_and_figures",
+]
 
 OUTPUTS = (
     "results.json", "results.csv", "tables.md", "curves.html", "crops.png",
     "curves-psnr.png", "curves-psnr.svg", "curves-ms-ssim.png", "curves-ms-ssim.svg",
 )  # fmt: skip
-_FIGURES = ("bpp", "psnr", "ms_ssim_db", "encode_seconds", "decode_seconds")
+_METRICS = ("bpp", "psnr", "ms_ssim_db", "encode_seconds", "decode_seconds")
 _CROP = 160
 
 
@@ -41,8 +52,10 @@ def check_output_folder(folder: Path) -> None:
         raise GlicError(f"{folder / taken[0]} exists already; choose another name=...")
 
 
-def figures_of(comparisons: Sequence[Comparison], ours: int) -> dict[str, float]:
+def metrics_of(comparisons: Sequence[Comparison], ours: int) -> dict[str, float]:
     """Means of our own files by name; of several steps, with codec and setting of each.
+
+    What is infinite has no place among them. A mean of fewer images than there are comes with their number.
 
     Args:
         comparisons: what was measured.
@@ -50,12 +63,17 @@ def figures_of(comparisons: Sequence[Comparison], ours: int) -> dict[str, float]
     """
     from glic_pyg.evaluation.summary import means
 
-    figures: dict[str, float] = {}
+    metrics: dict[str, float] = {}
     for mean in means(comparisons)[:ours]:
-        whose = f"{mean.codec}/{mean.setting}/" if ours > 1 else ""
-        values = {name: getattr(mean, name) for name in _FIGURES}
-        figures |= {f"test/{whose}{name}": value for name, value in values.items() if value is not None}
-    return figures
+        whose = f"test/{mean.codec}/{mean.setting}/" if ours > 1 else "test/"
+        for name in _METRICS:
+            value = getattr(mean, name)
+            if value is None or not math.isfinite(value):
+                continue
+            metrics[f"{whose}{name}"] = value
+            if (count := getattr(mean, f"{name}_images", mean.images)) < mean.images:
+                metrics[f"{whose}{name}_images"] = count
+    return metrics
 
 
 def print_means(comparisons: Sequence[Comparison], how: Provenance) -> None:
@@ -68,53 +86,81 @@ def print_means(comparisons: Sequence[Comparison], how: Provenance) -> None:
     for row in mean_rows(comparisons):
         table.add_row(*row)
     table.caption, table.caption_justify = PEAK, "left"
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False, emoji=False)  # names are shown as they are
     console.width = max(console.width, 140 if not console.is_terminal else 0)
     console.print(table)
     print(how)
 
 
-def write_outputs(folder: Path, comparisons: Sequence[Comparison], how: Provenance, sheet: Sheet) -> None:
-    """Write every file of :data:`OUTPUTS`; figures of MS-SSIM only if the images are large enough for it.
+def write_results(folder: Path, comparisons: Sequence[Comparison], how: Provenance) -> None:
+    """Write all numbers.
 
     Args:
         folder: where they go.
         comparisons: what was measured, the rungs of the learned codec first.
         how: command, machine, weights and date.
-        sheet: for the crops: a picture, the codec that says how many bytes are spent, and the others.
+    """
+    from glic_pyg.evaluation.summary import as_csv, as_json
+
+    write_file(folder / "results.json", as_json(comparisons, how))
+    write_file(folder / "results.csv", as_csv(comparisons))
+
+
+def write_tables_and_figures(
+    folder: Path, comparisons: Sequence[Comparison], how: Provenance, sheet: Sheet
+) -> tuple[int, int]:
+    """Make tables and draw what can be drawn; what fails is named and the next one is made.
+
+    Figures of MS-SSIM need images that are large enough, and all curves files with an error.
+
+    Args:
+        folder, comparisons, how: as for :func:`write_results`, whose files are listed too.
+        sheet: for the crops: what reads a picture, the codec that says how many bytes are spent, and the
+            others.
+
+    Returns:
+        How many of them failed, and of how many.
     """
     from glic_pyg.evaluation.curve import METRICS
     from glic_pyg.evaluation.curves_figure import curves_figure, with_metric
     from glic_pyg.evaluation.curves_page import curves_page
     from glic_pyg.evaluation.ladder_tables import as_markdown
-    from glic_pyg.evaluation.measured_curves import curves_of
-    from glic_pyg.evaluation.summary import as_csv, as_json, means
+    from glic_pyg.evaluation.standing import mean_curves
+    from glic_pyg.evaluation.summary import comparable
 
-    points = [(mean.codec, mean.bpp, mean.psnr, mean.ms_ssim) for mean in means(comparisons)]
-    curves, title = curves_of(points, how.command), f"Mean of {len(comparisons)} images"
-    right = max(rate for curve in curves for rate in curve.bpp)
-    made: dict[str, str | bytes] = {
-        "results.json": as_json(comparisons, how),
-        "results.csv": as_csv(comparisons),
-        "tables.md": as_markdown(comparisons, how),
-        "curves.html": curves_page(curves, title),
-        "crops.png": _crop_sheet(*sheet),
+    count, of = len(comparable(comparisons)), len(comparisons)
+    title = f"Mean of {of} images" if count == of else f"Mean of {count} of {of} images"
+    curves = mean_curves(comparisons, how.command)
+    right = max((rate for curve in curves for rate in curve.bpp), default=None)
+    makers: dict[str, Callable[[], str | bytes]] = {
+        "tables.md": partial(as_markdown, comparisons, how),
+        "crops.png": partial(_crop_sheet, *sheet),
     }
+    if right is not None:
+        makers["curves.html"] = partial(curves_page, curves, title)
     for metric in (metric for metric in METRICS if with_metric(curves, metric)):
         for kind in ("png", "svg"):
-            figure = curves_figure(curves, metric, title, right=right, kind=kind)
-            made[f"curves-{metric}.{kind}"] = figure
-    for name, data in made.items():
-        write_file(folder / name, data)
-        print(f"  {folder / name}")
+            makers[f"curves-{metric}.{kind}"] = partial(
+                curves_figure, curves, metric, title, right=right, kind=kind
+            )
+    with FileBatch("test", len(makers), summary=False) as batch:
+        for name, make in makers.items():
+            with batch.file(name):
+                write_file(folder / name, make())
+    for name in OUTPUTS:
+        if (folder / name).exists():
+            print(f"  {folder / name}")
+    return batch.failed, len(makers)
 
 
-def _crop_sheet(original: Pixels, codec: TitledCodec, rivals: Sequence[ClassicalCodec]) -> bytes:
+def _crop_sheet(read: Callable[[], Picture], codec: TitledCodec, rivals: Sequence[ClassicalCodec]) -> bytes:
     """A detail of one picture: original, ours, and every other codec at the bytes nearest to ours."""
     from glic_pyg.evaluation.classical.same_bytes import nearest
+    from glic_pyg.evaluation.markdown_table import number_cell
     from glic_pyg.evaluation.quality import quality_of
     from glic_pyg.inspection.figures import crop_figure, detailed_corner
 
+    original = read().colour
     ours = codec.encode(original).data
     files = {codec.name: (ours, codec.decode(ours).array)}
     for rival in rivals:
@@ -122,5 +168,6 @@ def _crop_sheet(original: Pixels, codec: TitledCodec, rivals: Sequence[Classical
         files[rival.title] = (data, rival.decode(data, original.shape))
     panels = {"Original": (original, f"{original.nbytes:,} bytes")}
     for title, (data, decoded) in files.items():
-        panels[title] = (decoded, f"{len(data):,} bytes · {quality_of(decoded, original).psnr:.2f} dB")
+        psnr = number_cell(quality_of(decoded, original).psnr, ".2f")
+        panels[title] = (decoded, f"{len(data):,} bytes · {psnr} dB")
     return crop_figure(panels, detailed_corner(original, _CROP), _CROP)

@@ -106,19 +106,21 @@ def compare_image(
 
     Args:
         codec: what to measure.
-        image: name; the files are called that, with the suffixes ``.glic``, ``.jpg`` and ``.webp``.
+        image: name; the files are called that, ``_`` for ``/``, with the suffixes ``.glic``, ``.jpg`` and
+            ``.webp``.
         original: uint8 (H, W, 3) or (H, W).
         folder: where the files go; ones of the same name are overwritten.
         goal: a quality, size or PSNR of our file.
     """
     estimates: list[float | None] = []
-    path = folder / f"{image}.glic"
+    name = image.replace("/", "_")
+    path = folder / f"{name}.glic"
     ours = measure_file(learned_rung(codec, goal, estimates=estimates), original, path)
     rivals = (
         classical_rung(JPEG, at_least(JPEG, original, ours.size).setting),
         classical_rung(WEBP, nearest(WEBP, original, ours.size).setting),
     )
-    theirs = [measure_file(rung, original, folder / f"{image}{rung.suffix}") for rung in rivals]
+    theirs = [measure_file(rung, original, folder / f"{name}{rung.suffix}") for rung in rivals]
     height, width = original.shape[:2]
     return Comparison(image, width, height, estimates[0], (ours, *theirs))
 
@@ -135,7 +137,7 @@ def measure_ladder(
     """
     measure = measure_file if kept is None else kept.measured
     measured = tuple(
-        measure(rung, original, folder / f"{image}.{number:02}{rung.suffix}")
+        measure(rung, original, folder / f"{image.replace('/', '_')}.{number:02}{rung.suffix}")
         for number, rung in enumerate(rungs)
     )
     height, width = original.shape[:2]

@@ -35,8 +35,9 @@ def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]], *, left
 
     Args:
         header: names of the columns.
-        rows: cells, as many as columns.
+        rows: cells, as many as columns; a ``|`` in them is escaped.
         left: so many columns are aligned to the left, the others to the right.
     """
     rule = "|" + "---|" * left + "---:|" * (len(header) - left)
-    return "\n".join([f"| {' | '.join(header)} |", rule, *(f"| {' | '.join(row)} |" for row in rows)])
+    lines = [f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |" for row in (header, *rows)]
+    return "\n".join([lines[0], rule, *lines[1:]])

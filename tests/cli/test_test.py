@@ -17,12 +17,13 @@ from glic_pyg.cli.test_output import OUTPUTS
 from glic_pyg.cli.trained_weights import find_weights, title_of
 from glic_pyg.codec.errors import GlicError
 from glic_pyg.codec.image_codec import ImageCodec
-from glic_pyg.evaluation.classical.pillow import JPEG, JPEG_XL
+from glic_pyg.evaluation.classical.pillow import JPEG, JPEG_XL, WEBP
 from glic_pyg.evaluation.curve import CurveError
 from glic_pyg.evaluation.measured_curves import read_curves
 from glic_pyg.models.compressai import Hyperprior
 from glic_pyg.models.weights import save_weights
 from tests.cli.tiny_run import GLIC, run_command
+from tests.codec.test_pixels import png_with_16_bit_rgb
 
 Capture = pytest.CaptureFixture[str]
 pytestmark = pytest.mark.usefixtures("tiny_weights", "folder")
@@ -125,6 +126,108 @@ def test_an_image_that_fails_is_named(capsys: Capture, monkeypatch: pytest.Monke
         main(["test", "images=.", "codecs=none", "name=out"])
     assert "glic test: b: too bright" in capsys.readouterr().err
     assert len(json.loads(Path("runs/out/results.json").read_text())["images"]) == 1
+
+
+def test_a_flat_image_in_the_set(capsys: Capture) -> None:
+    """JPEG keeps it without error: its means are of the other images, and say so."""
+    Image.new("RGB", (200, 200), (128, 128, 128)).save("flat.png")
+    assert main(["test", "images=.", "codecs=[jpeg,webp]", "name=out"]) == 0
+    said = capsys.readouterr().out
+    assert set(OUTPUTS) - {"curves-ms-ssim.png", "curves-ms-ssim.svg"} <= set(os.listdir("runs/out"))
+    document = json.loads(Path("runs/out/results.json").read_text(), parse_constant=pytest.fail)
+    flat = next(image for image in document["images"] if image["image"] == "flat")
+    files = {row["codec"]: row for row in flat["codecs"]}
+    assert files["jpeg"]["psnr"] is None and files["jpeg"]["ms_ssim"] == 1
+    mean = next(mean for mean in document["mean"] if mean["codec"] == "jpeg")
+    others = [image["codecs"][1] for image in document["images"] if image is not flat]
+    assert (mean["images"], mean["psnr_images"], mean["ms_ssim_images"]) == (3, 2, 1)
+    assert mean["psnr"] == pytest.approx(sum(row["psnr"] for row in others) / 2)
+    assert f"{mean['psnr']:.3f} (of 2)" in said and "1.00000 (of 1)" in said
+    row = next(row for row in document["curves"] if row["codec"] == "jpeg")
+    assert row["images"] == 2 and row["bpp"] == pytest.approx(sum(row["bpp"] for row in others) / 2)
+    curves = read_curves(Path("runs/out/results.json"))
+    assert [len(curve.bpp) for curve in curves] == [1, len(JPEG.ladder), len(WEBP.ladder)]
+    assert curves[1].bpp[0] == row["bpp"] and "2 of 3 images" in curves[1].source
+    assert main(["rd", "--results", "runs/out/results.json", "--anchor", "WebP (measured)", "-o", "rd"]) == 0
+    assert "JPEG (measured)" in capsys.readouterr().out
+
+
+def test_nothing_but_flat_images(capsys: Capture) -> None:
+    Image.new("RGB", (40, 40), (128, 128, 128)).save("flat.png")
+    assert main(["test", "images=flat.png", "codecs=[jpeg,webp]", "name=out"]) == 0
+    means = json.loads(Path("runs/out/results.json").read_text())["mean"]
+    assert [mean["psnr"] for mean in means if mean["codec"] == "jpeg"] == [None] * len(JPEG.ladder)
+    assert "∞" in Path("runs/out/tables.md").read_text()
+    capsys.readouterr()
+    assert main(["rd", "--results", "runs/out/results.json", "--anchor", "WebP (measured)", "-o", "rd"]) < 2
+    assert capsys.readouterr().err.count("\n") <= 1
+
+
+@pytest.mark.parametrize("broken", ["curves_figure.curves_figure", "ladder_tables.as_markdown"])
+def test_results_are_there_before_a_figure_can_fail(
+    capsys: Capture, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    def fails(*_: object, **__: object) -> None:
+        assert Path("runs/out/results.json").exists() and Path("runs/out/metrics.json").exists()
+        raise IndexError("list index out of range")
+
+    monkeypatch.setattr(f"glic_pyg.evaluation.{broken}", fails)
+    with pytest.raises(
+        SystemExit, match=r"[12] of [45] tables and figures failed; all numbers are in .*runs/out"
+    ):
+        main(["test", "images=a.png", "codecs=[jpeg]", "name=out"])
+    assert "list index out of range" in capsys.readouterr().err
+    assert {"results.json", "results.csv", "metrics.json", "crops.png"} <= set(os.listdir("runs/out"))
+
+
+def test_images_are_seen_as_encode_and_compare_see_them(capsys: Capture) -> None:
+    """Upright, grey as grey; what cannot be kept is named, and the first image may be one of these."""
+    with Image.open("a.png") as image:
+        exif = image.getexif()
+        exif[274] = 6
+        image.save("turned.jpg", exif=exif, quality=95)
+        image.convert("L").save("grey.png")
+        image.convert("CMYK").save("inks.tif")
+    Path("0.png").write_bytes(png_with_16_bit_rgb())
+    assert main(["test", "images=.", "codecs=[jpeg]", "name=out"]) == 0
+    said = capsys.readouterr().err
+    assert "0.png: The picture has more than 8 bits a sample" in said
+    assert "glic test: inks: The colours were converted from CMYK to RGB." in said
+    document = json.loads(Path("runs/out/results.json").read_text())
+    of = {image["image"]: image for image in document["images"]}
+    assert (of["turned"]["width"], of["turned"]["height"]) == (40, 56)
+    for name in ("turned.jpg", "grey.png"):
+        main(["compare", name, "--json", "compared.json", "--force", "--device", "cpu"])
+        compared = json.loads(Path("compared.json").read_text())["images"][0]
+        ours, theirs = (image["codecs"][0] for image in (of[Path(name).stem], compared))
+        assert (ours["size"], ours["psnr"]) == (theirs["size"], theirs["psnr"])
+
+
+def test_an_image_that_fails_may_be_the_first(capsys: Capture) -> None:
+    Path("0.png").write_bytes(Path("a.png").read_bytes()[:-60])
+    with pytest.raises(SystemExit, match="1 of 3 images failed"):
+        main(["test", "images=.", "codecs=[jpeg]", "name=out"])
+    assert "glic test: 0: 0.png: The picture cannot be read" in capsys.readouterr().err
+    assert {"results.json", "tables.md", "crops.png"} <= set(os.listdir("runs/out"))
+
+
+def test_images_of_one_name_are_told_apart() -> None:
+    for name in ("x/a.png", "x/a.bmp", "y/a.png"):
+        Path(name).parent.mkdir(exist_ok=True)
+        with Image.open("a.png") as image:
+            image.save(name)
+    Path("a.png").unlink()
+    assert main(["test", "images=.", "codecs=[jpeg]", "name=out"]) == 0
+    names = [image["image"] for image in json.loads(Path("runs/out/results.json").read_text())["images"]]
+    assert names == ["b", "a.bmp", "x/a.png", "y/a.png"]
+    assert [f"## {name}, 56×40" in Path("runs/out/tables.md").read_text() for name in names] == [True] * 4
+
+
+def test_an_image_of_too_many_pixels_is_named(capsys: Capture) -> None:
+    Image.new("RGB", (300, 300)).save("large.png")
+    with pytest.raises(SystemExit, match="1 of 3 images failed"):
+        main(["test", "images=.", "codecs=none", "name=out", "max_pixels=16384"])
+    assert "large: large.png: The picture has 300x300 = 90000 pixels" in capsys.readouterr().err
 
 
 def test_nothing_is_overwritten_unasked() -> None:

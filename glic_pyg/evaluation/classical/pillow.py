@@ -12,6 +12,7 @@ import numpy as np
 import PIL
 from PIL import Image, features
 
+from glic_pyg.codec.opening import open_image, pillow_at_work
 from glic_pyg.evaluation.classical.contract import Pixels
 
 __all__ = ["AVIF", "JPEG", "JPEG_2000", "JPEG_XL", "WEBP", "WEBP_LOSSLESS", "PillowCodec"]
@@ -58,16 +59,21 @@ class PillowCodec:
         return f"{self.kind} {self.options(setting)}"
 
     def encode(self, pixels: Pixels, setting: int) -> bytes:
-        """Save as this format."""
-        self._register()
+        """Save as this format.
+
+        Raises:
+            GlicError: the format cannot hold a picture of this size.
+        """
         out = io.BytesIO()
-        Image.fromarray(pixels).save(out, self.kind, **self.options(setting))
+        with pillow_at_work([], f"{self.title} cannot hold the picture"):
+            self._register()
+            Image.fromarray(pixels).save(out, self.kind, **self.options(setting))
         return out.getvalue()
 
     def decode(self, data: bytes, shape: tuple[int, ...]) -> Pixels:
         """Read a file of any format of Pillow."""
         self._register()
-        with Image.open(io.BytesIO(data)) as image:
+        with pillow_at_work([]), open_image(io.BytesIO(data), None) as image:
             return np.array(image.convert("L" if len(shape) == 2 else "RGB"))
 
     def _register(self) -> None:
