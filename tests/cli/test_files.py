@@ -189,3 +189,51 @@ def test_info(capsys: Capture) -> None:
 def test_a_device_file_is_not_replaced() -> None:
     assert main(["encode", "a.png", "/dev/null"]) == 0
     assert not Path("/dev/null").is_file()
+
+
+DAMAGED = {
+    "empty": (lambda data: b"", "The file is empty"),
+    "cut4": (lambda data: data[:3], "ends inside its first four bytes"),
+    "cut5": (lambda data: data[:4], "ends before its version"),
+    "header": (lambda data: data[:30], "ends inside its header"),
+    "cut": (lambda data: data[:-1], "bytes; copy or download it again"),
+    "longer": (lambda data: data + b"\n", "goes on after its last stream"),
+    "newer": (
+        lambda data: data[:4] + b"\x09" + data[5:],
+        "format version 9 and this program reads",
+    ),
+    "older": (lambda data: data[:4] + b"\x00" + data[5:], "no format version 0"),
+    "flipped": (
+        lambda data: data[:-9] + bytes([data[-9] ^ 1]) + data[-8:],
+        "checksum of the latents stream",
+    ),
+    "zeros": (lambda data: bytes(3000), "This is not a .glic file: it is zeros"),
+    "page": (lambda data: b"<!DOCTYPE html><title>404</title>", "it is a web page"),
+    "image": (lambda data: Path("a.png").read_bytes(), "it is a PNG image; glic encode makes"),
+}
+
+
+@pytest.mark.parametrize("piped", [False, True])
+def test_what_is_wrong_with_a_file_is_said(
+    piped: bool, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By `info` and by `decode` in the same words, and the good file among them is decoded."""
+    main(["encode", "a.png", "good.glic"])
+    good = Path("good.glic").read_bytes()
+    sentences = {f"{name}.glic": sentence for name, (_, sentence) in DAMAGED.items()}
+    for name, (damage, _) in DAMAGED.items():
+        Path(f"{name}.glic").write_bytes(damage(good))
+    capsys.readouterr()
+    for name, sentence in sentences.items():
+        if piped:
+            monkeypatch.setattr("sys.stdin", Pipe(Path(name).read_bytes()))
+        assert main(["info", "-" if piped else name]) == 1
+        said = capsys.readouterr().err
+        assert sentence in said and said.count("\n") == 1 and said.endswith(".\n")
+    if not piped:
+        assert main(["decode", *sentences, "good.glic", "-o", "out"]) == 1
+        said = capsys.readouterr().err
+        for name, sentence in sentences.items():
+            assert any(name in line and sentence in line for line in said.splitlines())
+        assert f"{len(sentences)} of {len(sentences) + 1} files failed" in said
+        assert [path.name for path in Path("out").iterdir()] == ["good.png"]

@@ -2,10 +2,13 @@ import io
 import struct
 import zlib
 
+import numpy as np
 import pytest
 from PIL import Image
 
+from glic_pyg.codec.container import Stream, read_container, write_container
 from glic_pyg.codec.errors import CorruptFile, UnsupportedImage
+from glic_pyg.codec.header import Header
 from glic_pyg.codec.metadata import Metadata, deflate, exif_orientation, inflate, reset_orientation
 
 
@@ -80,3 +83,12 @@ def test_pillow_agrees_about_our_block() -> None:
     out = io.BytesIO()
     Image.new("L", (4, 4)).save(out, "JPEG", exif=b"Exif\0\0" + exif_block(6))
     assert Image.open(out).getexif()[0x0112] == 6
+
+
+@pytest.mark.parametrize("compressible", [True, False])
+def test_as_much_metadata_as_is_allowed_goes_there_and_back(compressible: bool) -> None:
+    """Also what DEFLATE makes larger: the container has room for it."""
+    block = bytes(1 << 24) if compressible else np.random.default_rng(0).bytes(1 << 24)
+    header = Header("tiny", bytes(8), 16, 16, False, False, "RGB", 0)
+    data = write_container(header, {Stream.LATENTS: b"", Stream.EXIF: deflate(block)})
+    assert inflate(read_container(data).streams[Stream.EXIF]) == block
