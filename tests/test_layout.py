@@ -19,7 +19,17 @@ ROWS = [
     {"training", "evaluation", "inspection"},
     {"cli"},
 ]
-ROOT_MODULES = {"__init__", "__main__", "allocator", "compat", "files", "memory", "metrics", "plotting"}
+ROOT_MODULES = {
+    "__init__",
+    "__main__",
+    "allocator",
+    "compat",
+    "files",
+    "memory",
+    "metrics",
+    "numerics",
+    "plotting",
+}
 LONGEST_FILE = 400
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if path.relative_to(PACKAGE).parts[0] != "conf")
 IDS = [str(path.relative_to(PACKAGE)) for path in FILES]

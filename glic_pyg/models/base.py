@@ -8,6 +8,8 @@ import torch
 from compressai.entropy_models import EntropyBottleneck
 from torch import Tensor, nn
 
+from glic_pyg.numerics import at_least_float32
+
 if TYPE_CHECKING:
     from compressai.models import CompressionModel
 
@@ -159,8 +161,3 @@ class StockCodec(Codec):
 def as_codec(model: nn.Module) -> Codec:
     """The model itself if it is a :class:`Codec`, otherwise a :class:`StockCodec` around it."""
     return model if isinstance(model, Codec) else StockCodec(model)
-
-
-def at_least_float32(x: Tensor) -> Tensor:
-    """``x``, or ``x`` as float32 if its type is narrower: bfloat16 has no odd integers beyond 256."""
-    return x.to(torch.promote_types(x.dtype, torch.float32))

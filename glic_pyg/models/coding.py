@@ -31,8 +31,9 @@ from compressai.ops import quantize_ste
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from glic_pyg.models.base import LATENT_STRIDE, SIDE_STRIDE, EntropyCoder, at_least_float32
+from glic_pyg.models.base import LATENT_STRIDE, SIDE_STRIDE, EntropyCoder
 from glic_pyg.models.checkerboard import SecondHalfContext
+from glic_pyg.numerics import at_least_float32
 
 
 @torch.no_grad()

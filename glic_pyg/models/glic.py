@@ -10,12 +10,13 @@ import torch
 from torch import Tensor
 
 from glic_pyg.graph import graph_builder
-from glic_pyg.models.base import Codec, EntropyCoder, at_least_float32
+from glic_pyg.models.base import Codec, EntropyCoder
 from glic_pyg.models.coding import code_latents
 from glic_pyg.models.context import space_channel_context
 from glic_pyg.models.gain import BEST_QUALITY, Gain
 from glic_pyg.models.transforms import AnalysisTransform, SynthesisTransform, stage_blocks
 from glic_pyg.nn import HaarDown, HaarUp
+from glic_pyg.numerics import at_least_float32
 
 GFA_IN = ("both", "encoder", "decoder")
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from glic_pyg.numerics import at_least_float32
 from glic_pyg.regularizer.layers import LAST_LEVEL, CellGrid, gaussian_bits
 
 UNIT = 8.0
@@ -83,7 +83,7 @@ class SourceModel(nn.Module):
             ValueError: if H or W is not a multiple of ``multiple``.
         """
         self._check(x, x_hat)
-        x_hat = _wide(x_hat)
+        x_hat = at_least_float32(x_hat)
         levels = LAST_LEVEL * x_hat
         error = (levels_of(x) - levels) / UNIT
         predicted = self.predict(self.grid.fold(error), self.grid.fold(2 * x_hat - 1))
@@ -111,8 +111,4 @@ class SourceModel(nn.Module):
 
 def levels_of(x: Tensor) -> Tensor:
     """[0, 1] -> the integers 0..255, in float32 or float64."""
-    return (LAST_LEVEL * _wide(x)).round()
-
-
-def _wide(x: Tensor) -> Tensor:
-    return x if x.dtype == torch.float64 else x.float()
+    return (LAST_LEVEL * at_least_float32(x)).round()

@@ -8,6 +8,8 @@ import torch
 from compressai.entropy_models import EntropyModel
 from torch import Tensor, nn
 
+from glic_pyg.numerics import widened
+
 
 def entropy_in_float32(model: nn.Module) -> None:
     """Make every entropy model of `model` compute in float32, whatever autocast says around it.
@@ -27,10 +29,4 @@ def entropy_in_float32(model: nn.Module) -> None:
 @torch.compiler.disable
 def _in_float32(forward: Callable[..., Any], *args: Tensor, **kwargs: Any) -> Any:
     with torch.autocast(args[0].device.type, enabled=False):
-        return forward(*map(_wide, args), **{name: _wide(value) for name, value in kwargs.items()})
-
-
-def _wide(value: Any) -> Any:
-    """Half precision to float32, everything else as it is."""
-    is_half = isinstance(value, Tensor) and value.is_floating_point() and value.element_size() == 2
-    return value.float() if is_half else value
+        return forward(*map(widened, args), **{name: widened(value) for name, value in kwargs.items()})

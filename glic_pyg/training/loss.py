@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from glic_pyg.numerics import at_least_float32
 from glic_pyg.training.distortion import squared_error
 
 
@@ -35,13 +36,8 @@ def estimated_bpp(likelihoods: Mapping[Any, Tensor], pixels: int) -> Tensor:
     Returns:
         Bits per pixel, 0-dimensional float32 (float64 for float64 likelihoods).
     """
-    nats = torch.stack([-in_float32(p).log().sum() for p in likelihoods.values()]).sum()
+    nats = torch.stack([-at_least_float32(p).log().sum() for p in likelihoods.values()]).sum()
     return nats / (math.log(2) * pixels)
-
-
-def in_float32(values: Tensor) -> Tensor:
-    """Half precision widened to float32; float32 and float64 as they are."""
-    return values if values.element_size() > 2 else values.float()
 
 
 class RateDistortionLoss(nn.Module):
@@ -94,7 +90,7 @@ class RateDistortionLoss(nn.Module):
             ortho: orthogonality loss of the model, 0-dimensional.
             lmbdas: λ of each image, (B,), where a model learns many rates at once.
         """
-        x, x_hat = in_float32(x), in_float32(x_hat)
+        x, x_hat = at_least_float32(x), at_least_float32(x_hat)
         if lmbdas is None:
             bpp, distortion = self._terms(x, x_hat, likelihoods)
             cost = bpp + self.lmbda * distortion
