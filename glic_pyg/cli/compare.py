@@ -76,11 +76,11 @@ def main(argv: Sequence[str]) -> int:
         return 1
     comparisons = [comparison for _, comparison in measured]
     how = provenance(["glic", "compare", *argv], device)
-    print_comparisons(comparisons, how, markdown=args.markdown)
     if args.json:
         write_file(args.json, as_json(comparisons, how), overwrite=args.force)
     if args.csv:
         write_file(args.csv, as_csv(comparisons), overwrite=args.force)
+    print_comparisons(comparisons, how, markdown=args.markdown)
     if args.figure:
         _draw(measured, codec.max_pixels, Path(args.figure), args.force)
     return 0 if len(comparisons) == len(images) and not broken_estimates(comparisons) else 1

@@ -94,7 +94,7 @@ def choose_device(name: str) -> str:
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        torch.empty(0, device=name)
+        torch.zeros(1, device=name).item()  # which a device without memory, meta, refuses
     except (RuntimeError, AssertionError):
         raise GlicError(f"This torch cannot use the device '{name}'; try --device cpu.") from None
     return name

@@ -49,6 +49,15 @@ def test_markdown(capsys: Capture) -> None:
     assert {line.count("|") for line in lines[:5]} == {11} and lines[4].startswith("|  | webp (quality ")
 
 
+def test_numbers_are_kept_where_nobody_reads_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    def closed(*_: object, **__: object) -> None:
+        raise BrokenPipeError
+
+    monkeypatch.setattr("glic_pyg.cli.compare.print_comparisons", closed)
+    assert main(["compare", "a.png", "--json", "out.json", "--csv", "out.csv"]) == 1
+    assert json.loads(Path("out.json").read_text()) and Path("out.csv").is_file()
+
+
 def test_figure() -> None:
     main(["compare", "a.png", "--figure", "rate.svg"])
     assert "<svg" in Path("rate.svg").read_text()

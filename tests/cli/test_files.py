@@ -107,6 +107,7 @@ def test_a_failed_write_leaves_the_old_file(monkeypatch: pytest.MonkeyPatch, fol
         (["encode", "a.png", "."], ". is a folder"),
         (["decode", "a.png", "a.png", "--force"], "Input and output are the same file"),
         (["encode", "a.png", "x.glic", "--device", "abacus"], "cannot use the device 'abacus'"),
+        (["encode", "a.png", "x.glic", "--device", "meta"], "cannot use the device 'meta'"),
         (["encode", "a.png", "x.glic", "--max-pixels", "100"], "--max-pixels"),
         (["encode", "a.png", "x.glic", "--weights", "no.safetensors"], "no weights at"),
         (["encode", "a.png", "x.glic", "--quality", "50"], "'tiny' code at one rate"),
