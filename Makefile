@@ -31,13 +31,13 @@ bench: $(VENV)/.ready  ## time and memory of every part
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 results: $(VENV)/.ready  ## rate and distortion of all codecs on KODAK and OOD, writes docs/results.md
-	@$(BIN)/python -m benchmarks.results --kodak $(KODAK) --ood $(OOD) $(ARGS)
+	@$(BIN)/python -m studies.results --kodak $(KODAK) --ood $(OOD) $(ARGS)
 
 regularizer-study: $(VENV)/.ready  ## does the regularizer help? trains a grid of tiny codecs, writes docs/results.md
-	@$(BIN)/python -m benchmarks.regularizer_study $(ARGS)
+	@$(BIN)/python -m studies.regularizer $(ARGS)
 
 ablations: $(VENV)/.ready  ## what each choice in the graphs is worth: short runs, writes docs/ablations.md
-	@$(BIN)/python -m benchmarks.ablations $(ARGS)
+	@$(BIN)/python -m studies.ablations $(ARGS)
 
 lint: $(VENV)/.ready  ## ruff and mypy
 	@status=0; \

@@ -1,3 +1,3 @@
-"""What `make bench` runs, and studies."""
+"""What `make bench` runs: time, memory, and whether files decode anywhere."""
 
 import glic_pyg  # noqa: F401  (first: it makes compressai and lightning importable)

@@ -10,6 +10,7 @@ import json
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,15 +19,15 @@ import hydra
 import lightning
 import torch
 from hydra.utils import instantiate
+from torch.utils.data import DataLoader
 
 from benchmarks.floor import Paced, Pacer, median_run
 from benchmarks.flops import glic_flops
 from benchmarks.peak_memory import added_memory
-from benchmarks.silent_fit import silent_fit
 from benchmarks.table import print_table
 from glic_pyg.evaluation.provenance import provenance, this_machine
 
-__all__ = ["main"]
+__all__ = ["main", "silent_fit"]
 
 CONF = Path(__file__).parent.parent / "conf"
 STEPS, WARM_UP = 8, 1
@@ -37,6 +38,38 @@ LEGEND = (
     "after each step. Memory is what training adds, at its peak, to a process that has loaded the "
     "libraries."
 )
+
+
+def silent_fit(
+    module: lightning.LightningModule,
+    batches: Any,
+    steps: int,
+    *,
+    callbacks: Sequence[lightning.Callback] = (),
+    accelerator: str = "cpu",
+) -> None:
+    """Train a module on one device with Lightning: no progress bar, no files, no advice.
+
+    Args:
+        module: changed in place.
+        batches: a data set of whole batches, as many as steps.
+        steps: of the codec's optimizer.
+        callbacks: beside the module's own.
+        accelerator: Lightning's name of the kind of device.
+    """
+    trainer = lightning.Trainer(
+        accelerator=accelerator,
+        devices=1,
+        max_steps=steps,
+        callbacks=list(callbacks),
+        logger=False,
+        enable_checkpointing=False,
+        enable_model_summary=False,
+        enable_progress_bar=False,
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Lightning recommends loader workers and longer runs
+        trainer.fit(module, DataLoader(batches, batch_size=None))
 
 
 class Stopwatch(lightning.Callback):

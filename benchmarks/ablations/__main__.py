@@ -1,5 +1,0 @@
-"""Entry point."""
-
-from benchmarks.ablations.study import main
-
-raise SystemExit(main())

@@ -1,5 +1,0 @@
-"""Entry point."""
-
-from benchmarks.results.command import main
-
-raise SystemExit(main())

@@ -1,0 +1,5 @@
+"""Entry point."""
+
+from studies.ablations.command import main
+
+raise SystemExit(main())

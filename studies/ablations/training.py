@@ -1,0 +1,141 @@
+"""One short run of an experiment, through the project's own configuration and LightningModule."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import torch
+from hydra import compose, initialize_config_dir
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+from torch import Tensor
+
+from benchmarks.training_step import silent_fit
+from glic_pyg.cli.hydra_app import config_dir
+from glic_pyg.training.codec_module import CodecModule
+from glic_pyg.training.quantile_solver import solve_quantiles
+from glic_pyg.training.validation import measure_picture
+from studies.records import Record, RunRecords
+from studies.short_runs import TrainingPictures
+
+__all__ = ["Results", "Run", "build_module", "measure", "settings_of", "train"]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training.
+
+    Attributes:
+        row: name of an experiment in ``conf/experiment/ablation``.
+        seed: of weights, crops and noise: the same for every row, so that rows differ in their graphs alone.
+        steps: ``None`` for those of the budget.
+    """
+
+    row: str
+    seed: int
+    steps: int | None = None
+
+    @property
+    def name(self) -> str:
+        """Fit for a file."""
+        return f"{self.row}-s{self.seed}"
+
+    def config(self, budget: str = "short") -> DictConfig:
+        """What ``glic train experiment=ablation/ROW budget=BUDGET seed=SEED`` would run."""
+        overrides = [f"experiment=ablation/{self.row}", f"budget={budget}", f"seed={self.seed}"]
+        if self.steps is not None:
+            overrides.append(f"steps={self.steps}")
+        with initialize_config_dir(str(config_dir()), version_base="1.3"):
+            return compose("train", overrides)
+
+
+def settings_of(run: Run) -> dict[str, Any]:
+    """All of the configuration that a run's numbers hang on."""
+    cfg = run.config()
+    keys = ("seed", "steps", "model", "loss", "schedule", "optim")
+    return {name: _plain(cfg[name]) for name in keys} | {n: cfg.data[n] for n in ("batch_size", "crop")}
+
+
+def _plain(value: Any) -> Any:
+    return OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
+
+
+def build_module(cfg: DictConfig) -> CodecModule:
+    """Codec and how it learns, before the first step."""
+    torch.manual_seed(cfg.seed)
+    module: CodecModule = instantiate(cfg.module)
+    return module
+
+
+def train(run: Run, pictures: TrainingPictures) -> CodecModule:
+    """Train a run from scratch, as its experiment says; its quantiles are solved.
+
+    Args:
+        run: which experiment, which seed.
+        pictures: to train on.
+    """
+    cfg = run.config()
+    module = build_module(cfg)
+    crops = pictures.crops(run.seed, cfg.steps)
+    start = cfg.callbacks.start
+    x = torch.cat([crops[step].x for step in range(min(start.batches, len(crops)))])
+    instantiate(start.start)(module.model, x)
+    silent_fit(module, crops, cfg.steps, accelerator="auto")
+    solve_quantiles(module.model)
+    return module
+
+
+def measure(module: CodecModule, pictures: Sequence[Tensor]) -> dict[str, float]:
+    """Means over pictures (1, 3, H, W): estimated ``bpp``, ``psnr`` in dB, ``loss`` = bpp + λ 255² MSE."""
+    module.eval()
+    device = next(module.parameters()).device
+    rows = [measure_picture(module.model, x.to(device), module.loss)[0] for x in pictures]
+    return {name: fmean(float(row[name]) for row in rows) for name in ("bpp", "psnr", "loss")}
+
+
+class Results:
+    """Every run that is done.
+
+    Beside its settings a record has ``parameters``, ``seconds`` of training, and ``sets``: by name the
+    figures of :func:`measure`.
+
+    Args:
+        folder: of the records, made if it is not there.
+        side: of the crops that are measured, in pixels.
+    """
+
+    def __init__(self, folder: Path, side: int) -> None:
+        self.records = RunRecords(folder)
+        self.side = side
+
+    def record(self, run: Run) -> Record | None:
+        """The record of a run; ``None`` if it is not trained.
+
+        Raises:
+            GlicError: it was made with other settings.
+        """
+        return self.records.read(run.name, self._settings(run))
+
+    def complete(self, run: Run, training: TrainingPictures, sets: Mapping[str, Sequence[Tensor]]) -> Record:
+        """Train the run and measure it."""
+        start = time.process_time()
+        module = train(run, training)
+        seconds = time.process_time() - start
+        with torch.no_grad():
+            figures = {name: measure(module, pictures) for name, pictures in sets.items()}
+        record = {
+            "settings": self._settings(run),
+            "parameters": sum(p.numel() for p in module.model.parameters()),
+            "seconds": seconds,
+            "sets": figures,
+        }
+        self.records.write(run.name, record)
+        return record
+
+    def _settings(self, run: Run) -> Record:
+        return {**settings_of(run), "side": self.side}

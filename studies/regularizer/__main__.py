@@ -1,0 +1,5 @@
+"""Entry point."""
+
+from studies.regularizer.command import main
+
+raise SystemExit(main())

@@ -1,0 +1,183 @@
+"""Curves of finished runs: BD-rates seed by seed, and their figure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from statistics import fmean
+from typing import Any, NamedTuple
+
+from glic_pyg.evaluation.bjontegaard_delta import Method, bd_rate
+from glic_pyg.evaluation.curve import Curve, CurveError
+from glic_pyg.plotting import encode_figure, styled_figure
+from studies.regularizer.measuring import Finished
+from studies.regularizer.plan import Kind, Study
+
+__all__ = ["COMPARISONS", "Curves", "Point", "Spread", "bd_percent", "study_figure"]
+
+
+COMPARISONS: tuple[tuple[Kind, Kind], ...] = (
+    ("regularized", "plain"),
+    ("control", "plain"),
+    ("regularized", "control"),
+)
+
+
+class Point(NamedTuple):
+    """Mean rate and PSNR of a run on a set, in bits a pixel and dB."""
+
+    bpp: float
+    psnr: float
+
+
+class Spread(NamedTuple):
+    """One value a seed."""
+
+    values: tuple[float, ...]
+
+    def __str__(self) -> str:
+        if not self.values:
+            return "n/a"
+        if len(self.values) == 1:
+            return f"{self.values[0]:+.2f}"
+        return f"{fmean(self.values):+.2f} ({min(self.values):+.2f} … {max(self.values):+.2f})"
+
+
+def bd_percent(anchor: Sequence[Point], test: Sequence[Point], fit: Method = "akima") -> float | None:
+    """BD-rate in percent; negative is better than the anchor.
+
+    Args:
+        anchor, test: in any order.
+        fit: see :func:`glic_pyg.evaluation.bjontegaard_delta.bd_rate`.
+
+    Returns:
+        ``None`` if a curve does not rise or the two share no PSNR.
+    """
+    try:
+        return bd_rate(_curve("anchor", anchor), _curve("test", test), method=fit).value
+    except CurveError:
+        return None
+
+
+def _curve(name: str, points: Sequence[Point]) -> Curve:
+    rates, qualities = zip(*sorted(points), strict=True)
+    return Curve(name, rates, qualities, None, "regularizer study")
+
+
+class Curves:
+    """All points of a study.
+
+    Args:
+        finished: its runs; incomplete curves are left out.
+        lmbdas: that a complete curve of each codec has.
+
+    Attributes:
+        codecs: those with runs at every λ.
+    """
+
+    def __init__(self, finished: Iterable[Finished], lmbdas: Mapping[str, Sequence[float]]) -> None:
+        self.runs = {
+            (f.run.codec, f.run.kind, f.run.alpha, f.run.seed, f.run.lmbda): f.record for f in finished
+        }
+        self.lmbdas = lmbdas
+        self.codecs = [
+            codec for codec in lmbdas if {key[4] for key in self.runs if key[0] == codec} == {*lmbdas[codec]}
+        ]
+        self.seeds = sorted({key[3] for key in self.runs})
+
+    def curve(self, codec: str, kind: Kind, alpha: float, seed: int, name: str) -> list[Point] | None:
+        """A complete curve on the set of this name."""
+        records = [self.runs.get((codec, kind, alpha, seed, lmbda)) for lmbda in self.lmbdas[codec]]
+        if not all(record and name in record["sets"] for record in records):
+            return None
+        sets = [record["sets"][name] for record in records if record]
+        return [Point(figures["bpp"], figures["psnr"]) for figures in sets]
+
+    def bd(
+        self, codec: str, alpha: float, name: str, kind: Kind, anchor: Kind = "plain", fit: Method = "akima"
+    ) -> Spread:
+        """BD-rates of the runs of a kind against those of another, each seed against itself."""
+        values = []
+        for seed in self.seeds:
+            reference = self.curve(codec, anchor, 0.0 if anchor == "plain" else alpha, seed, name)
+            tested = self.curve(codec, kind, alpha, seed, name)
+            if reference and tested and (value := bd_percent(reference, tested, fit)) is not None:
+                values.append(value)
+        return Spread(tuple(values))
+
+    def shift(self, codec: str, alpha: float, name: str, kind: Kind) -> tuple[Spread, Spread]:
+        """What the runs of a kind change at equal λ against plain ones: rate in percent, PSNR in dB.
+
+        Means over the λ, one value a seed.
+        """
+        rates, qualities = [], []
+        for seed in self.seeds:
+            plain = self.curve(codec, "plain", 0.0, seed, name)
+            moved = self.curve(codec, kind, alpha, seed, name)
+            if plain and moved:
+                pairs = list(zip(plain, moved, strict=True))
+                rates.append(fmean(100 * (b.bpp / a.bpp - 1) for a, b in pairs))
+                qualities.append(fmean(b.psnr - a.psnr for a, b in pairs))
+        return Spread(tuple(rates)), Spread(tuple(qualities))
+
+    def means(self, codec: str, kind: Kind, alpha: float, lmbda: float, part: str) -> dict[str, float]:
+        """Means over the seeds of a part of the records: ``"training"`` or the name of a set."""
+        found = [self.runs.get((codec, kind, alpha, seed, lmbda)) for seed in self.seeds]
+        parts = [r["training"] if part == "training" else r["sets"].get(part) for r in found if r]
+        parts = [figures for figures in parts if figures]
+        return {name: fmean(p[name] for p in parts) for name in parts[0]} if parts else {}
+
+
+COLOURS = ("#56B4E9", "#E69F00", "#D55E00", "#CC79A7", "#009E73")
+PLAIN = "#444444"
+KINDS: tuple[tuple[Kind, str], ...] = (("regularized", "o"), ("control", "x"))
+
+
+def study_figure(study: Study, curves: Curves, names: Sequence[str]) -> bytes:
+    """A row a codec: curves on the first set, then BD-rates against plain training on all.
+
+    Args:
+        study: the settings.
+        curves: of the finished runs.
+        names: of the sets.
+
+    Returns:
+        A PNG file.
+    """
+    with styled_figure(9, 3.3 * len(curves.codecs)) as figure:
+        rows = figure.subplots(len(curves.codecs), 2, squeeze=False, width_ratios=(2, 3))
+        for (left, right), codec in zip(rows, curves.codecs, strict=True):
+            _curves(left, study, curves, codec, names[0])
+            _bd_rates(right, study, curves, codec, names)
+        return encode_figure(figure)
+
+
+def _curves(axes: Any, study: Study, curves: Curves, codec: str, name: str) -> None:
+    lines: list[tuple[Kind, float, str, str]] = [("plain", 0.0, PLAIN, "-")]
+    for alpha, colour in zip(study.alphas, COLOURS, strict=False):
+        lines += [(kind, alpha, colour, marker) for kind, marker in KINDS]
+    for kind, alpha, colour, style in lines:
+        for seed in curves.seeds:
+            curve = curves.curve(codec, kind, alpha, seed, name)
+            if curve:
+                axes.plot(*zip(*sorted(curve), strict=True), style, color=colour, mfc="none", ms=5, lw=1)
+    axes.set(title=f"{codec}, {name}", xlabel="bits per pixel (estimated)", ylabel="PSNR, dB")
+
+
+def _bd_rates(axes: Any, study: Study, curves: Curves, codec: str, names: Sequence[str]) -> None:
+    step = 0.8 / (2 * len(study.alphas))
+    for number, (alpha, colour) in enumerate(zip(study.alphas, COLOURS, strict=False)):
+        for which, (kind, marker) in enumerate(KINDS):
+            offset = (2 * number + which - len(study.alphas) + 0.5) * step
+            label: str | None = f"{kind}, α = {alpha:g}"
+            for place, name in enumerate(names):
+                values = curves.bd(codec, alpha, name, kind).values
+                axes.plot([place + offset] * len(values), values, marker, color=colour, ms=5, label=label)
+                label = None
+    axes.axhline(0, color=PLAIN, lw=0.8)
+    axes.set(title="BD-rate against plain training, %", xticks=range(len(names)), xticklabels=names)
+    axes.set_xlim(-0.5, len(names) - 0.5)
+    axes.set_yscale("symlog", linthresh=1)
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.legend(
+        fontsize=7, frameon=False, ncols=len(study.alphas), loc="upper center", bbox_to_anchor=(0.5, -0.08)
+    )

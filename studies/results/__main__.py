@@ -1,0 +1,5 @@
+"""Entry point."""
+
+from studies.results.command import main
+
+raise SystemExit(main())

@@ -1,0 +1,230 @@
+"""Measure what is not measured yet, then write tables and figures into docs/.
+
+python -m studies.results --kodak data/kodak --ood data/ood
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+
+from glic_pyg.cli.options import choose_device
+from glic_pyg.codec.api import codec_for_encoding
+from glic_pyg.codec.errors import GlicError
+from glic_pyg.codec.goal import Goal
+from glic_pyg.codec.image_codec import ImageCodec
+from glic_pyg.evaluation.classical.pillow import PillowCodec
+from glic_pyg.evaluation.comparison import Comparison
+from glic_pyg.evaluation.curve import METRICS
+from glic_pyg.evaluation.curves_figure import curves_figure, with_metric
+from glic_pyg.evaluation.curves_page import curves_page
+from glic_pyg.evaluation.ladder_tables import as_markdown
+from glic_pyg.evaluation.learned_ladder import QUALITIES
+from glic_pyg.evaluation.measured_curves import IMAGES
+from glic_pyg.evaluation.provenance import Provenance, provenance
+from glic_pyg.evaluation.published import published_curves
+from glic_pyg.evaluation.standing import Standing, mean_curves, standings
+from glic_pyg.evaluation.summary import as_csv, as_json
+from glic_pyg.files import write_file
+from glic_pyg.models.weights import weights_hash
+from studies.records import replace_section
+from studies.results.figures import crop_sheet, gain_bars, median_picture, worst_picture
+from studies.results.measuring import Measured, find_sets, measured_sets
+from studies.results.page import Context, kodak_section, ood_section
+
+__all__ = ["Places", "main", "write_kodak", "write_ood"]
+
+
+DOCS = Path(__file__).parent.parent.parent / "docs"
+ON_KODAK = "jpeg,jpeg2000,webp,avif,jpegxl,hevc,vvc,vtm"
+OUT_OF_DOMAIN, OOD_QUALITIES = "jpeg,webp,avif", (0.0, 25.0, 50.0, 75.0, 100.0)
+_UNSAID = ("kodak", "ood", "kept", "output_dir", "docs", "threads")
+"""Arguments that are left out of the command as it is written down: paths, and what the machine tells."""
+
+
+def _numbers(text: str) -> tuple[float, ...]:
+    return tuple(float(number) for number in text.split(","))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m studies.results", description=__doc__.splitlines()[0])
+    add = parser.add_argument
+    add("--kodak", type=Path, default=Path("data/kodak"), metavar="DIR")
+    add("--ood", type=Path, default=Path("data/ood"), metavar="DIR", help="a set in each of its folders")
+    add("--ood-side", type=int, default=768, metavar="N", help="of larger ones the centre (768); 0: all")
+    add("--model", action="append", default=[], metavar="NAME", help="shipped weights; the first are ours")
+    add("--weights", action="append", default=[], metavar="FILE", help="a weights file")
+    add("--qualities", type=_numbers, default=QUALITIES, metavar="Q,Q,...", help="on Kodak")
+    add("--ood-qualities", type=_numbers, default=OOD_QUALITIES, metavar="Q,Q,...")
+    add("--codecs", default=ON_KODAK, metavar="NAMES", help=f"on Kodak (default: {ON_KODAK})")
+    add("--classical-only", action="store_true", help="measure the classical codecs and write nothing")
+    add("--device", default="auto")
+    add("--threads", type=int, default=torch.get_num_threads())
+    add("--kept", type=Path, default=Path("runs/results/measurements.jsonl"), metavar="FILE")
+    add("--output-dir", type=Path, default=Path("runs/results"), metavar="DIR", help="all numbers go there")
+    add("--docs", type=Path, default=DOCS, metavar="DIR", help="results.md and images/ are in it")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run it; 0, or 1 with a sentence."""
+    parser = _parser()
+    args = parser.parse_args(argv)
+    torch.set_num_threads(args.threads)
+    try:
+        _run(args, _command(parser, args))
+    except (GlicError, OSError) as error:
+        print(f"results: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _run(args: argparse.Namespace, command: Sequence[str]) -> None:
+    kodak, ood = find_sets(args.kodak, args.ood, args.ood_side or None)
+    device = choose_device(args.device)
+    learned = [] if args.classical_only else _learned(args, device)
+    on_kodak: Measured | None = None
+    if kodak:
+        on_kodak = measured_sets([kodak], learned, args.qualities, args.codecs, args.kept)
+    elsewhere: Measured | None = None
+    if ood:
+        elsewhere = measured_sets(ood, learned, args.ood_qualities, OUT_OF_DOMAIN, args.kept)
+    if not learned:
+        return
+    how = provenance(command, device, {codec.name: weights_hash(codec.model) for codec in learned})
+    places = Places(args.output_dir, args.docs)
+    if on_kodak:
+        write_kodak(on_kodak, learned[0], how, places)
+    if elsewhere:
+        write_ood(elsewhere, on_kodak, learned[0], how, places)
+
+
+def _learned(args: argparse.Namespace, device: str) -> list[ImageCodec]:
+    """A codec for each of the weights that were named, else the default ones."""
+    named = [(name, None) for name in args.model] + [(None, path) for path in args.weights]
+    return [codec_for_encoding(name, path, device=device) for name, path in named or [(None, None)]]
+
+
+def _command(parser: argparse.ArgumentParser, args: argparse.Namespace) -> list[str]:
+    """The command without paths, which differ from machine to machine: data/kodak and data/ood are meant."""
+    words = []
+    for name, value in vars(args).items():
+        if name in _UNSAID or value == parser.get_default(name):
+            continue
+        for one in value if isinstance(value, list) else [value]:
+            words.append(f"--{name.replace('_', '-')}")
+            words.append(",".join(f"{number:g}" for number in one) if isinstance(one, tuple) else str(one))
+    return ["make", "results", *([f"ARGS={' '.join(words)}"] if words else [])]
+
+
+BESIDE = ("VTM-9.1", "BPG 4:4:4", "bmshj2018-hyperprior", "GLIC")
+"""Published curves that the figures show beside measured ones."""
+RIGHT = 1.4
+
+
+class Places(NamedTuple):
+    """Folders: of all numbers, and of the pages."""
+
+    numbers: Path
+    docs: Path
+
+    def image(self, name: str, data: bytes) -> None:
+        """Write ``docs/images/results-NAME``."""
+        (self.docs / "images").mkdir(parents=True, exist_ok=True)
+        write_file(self.docs / "images" / f"results-{name}", data)
+
+    def section(self, name: str, text: str) -> None:
+        """Put a section into ``docs/results.md``."""
+        page = self.docs / "results.md"
+        before = page.read_text(encoding="utf-8") if page.is_file() else "# Results\n"
+        write_file(page, replace_section(before, f"results: {name}", text))
+
+
+def write_kodak(measured: Measured, codec: ImageCodec, how: Provenance, places: Places) -> None:
+    """Section, curves by both metrics, crops, numbers."""
+    [[name, comparisons]] = measured.comparisons.items()
+    published = dict(published_curves(name)) if len(comparisons) == IMAGES[name] else {}
+    curves = mean_curves(comparisons)
+    beside = [
+        replace(published[codec], name=f"{codec} (published)") for codec in BESIDE if codec in published
+    ]
+    title = f"Mean of the {len(comparisons)} Kodak images"
+    for metric in (metric for metric in METRICS if with_metric(curves, metric)):
+        for kind in ("png", "svg"):
+            figure = curves_figure(curves, metric, title, beside=beside, right=RIGHT, kind=kind)
+            places.image(f"kodak-{metric}.{kind}", figure)
+    places.image("kodak.html", curves_page([*curves, *beside], title).encode())
+    shown = median_picture(_over_webp(comparisons))
+    places.image("kodak-crops.png", _crops(measured, name, shown, codec))
+    _write_numbers(measured.comparisons, how, places)
+    places.section("kodak", kodak_section(comparisons, published, shown, _context(measured, how)))
+
+
+def write_ood(
+    measured: Measured, kodak: Measured | None, codec: ImageCodec, how: Provenance, places: Places
+) -> None:
+    """Section, bars, crops, numbers.
+
+    Args:
+        kodak: the photographs, for the bars.
+    """
+    found = {name: standings(comparisons) for name, comparisons in measured.comparisons.items()}
+    others = {standing.other for standing in next(iter(found.values()))}
+    photographs = {
+        name: [standing for standing in standings(comparisons) if standing.other in others]
+        for name, comparisons in (kodak.comparisons if kodak else {}).items()
+    }
+    context = _context(measured, how)
+    for kind in ("png", "svg"):
+        places.image(f"ood-bars.{kind}", gain_bars({**photographs, **found}, context.ours, kind))
+    number, shown = worst_picture([_over_webp(comparisons) for comparisons in measured.comparisons.values()])
+    name = list(measured.comparisons)[number]
+    places.image("ood-crops.png", _crops(measured, name, shown, codec))
+    _write_numbers(measured.comparisons, how, places)
+    side = measured.sets[0].side
+    places.section("ood", ood_section(measured.comparisons, f"{name}/{shown}", side, context))
+
+
+def _over_webp(comparisons: Sequence[Comparison]) -> Standing:
+    """Against WebP, or the last codec there is."""
+    found = standings(comparisons)
+    return next((standing for standing in found if standing.other == "WebP"), found[-1])
+
+
+def _crops(measured: Measured, name: str, image: str, codec: ImageCodec) -> bytes:
+    """The crop sheet of one picture, at our middle step."""
+    pictures = next(pictures for pictures in measured.sets if pictures.name == name)
+    file = next(file for file in pictures.files if file.stem == image)
+    setting = _middle(measured)[1]
+    goal = Goal("quality", float(setting.split()[-1])) if codec.variable_rate else None
+    quick = [rival for rival in measured.classical if isinstance(rival, PillowCodec)]
+    return crop_sheet(pictures.pixels(file), codec, goal, quick)
+
+
+def _middle(measured: Measured) -> tuple[int, str]:
+    """Number and name of our step in the middle."""
+    first = next(iter(measured.comparisons.values()))[0]
+    return measured.steps // 2, first.codecs[measured.steps // 2].setting
+
+
+def _context(measured: Measured, how: Provenance) -> Context:
+    first = next(iter(measured.comparisons.values()))[0]
+    middle, step = _middle(measured)
+    versions = {codec.title: codec.version() for codec in measured.classical}
+    return Context(first.codecs[0].codec, step, middle, versions, measured.missing, how, measured.origins)
+
+
+def _write_numbers(sets: Mapping[str, Sequence[Comparison]], how: Provenance, places: Places) -> None:
+    """Every file of every codec: JSON, CSV and Markdown."""
+    for name, comparisons in sets.items():
+        folder = places.numbers / name
+        folder.mkdir(parents=True, exist_ok=True)
+        write_file(folder / "results.json", as_json(comparisons, how))
+        write_file(folder / "results.csv", as_csv(comparisons))
+        write_file(folder / "tables.md", as_markdown(comparisons, how))

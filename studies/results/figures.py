@@ -1,0 +1,93 @@
+"""Figures of rate and distortion that no command draws: bars for every set, and crops at equal bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from statistics import fmean, median_low
+
+from glic_pyg.codec.goal import Goal
+from glic_pyg.codec.image_codec import ImageCodec
+from glic_pyg.evaluation.classical.contract import ClassicalCodec
+from glic_pyg.evaluation.classical.same_bytes import nearest
+from glic_pyg.evaluation.quality import quality_of
+from glic_pyg.evaluation.standing import Standing
+from glic_pyg.inspection.figures import crop_figure, detailed_corner
+from glic_pyg.plotting import encode_figure, styled_figure
+from studies.results.measuring import Pixels
+
+__all__ = ["crop_sheet", "gain_bars", "median_picture", "worst_picture"]
+
+
+COLOURS = {"JPEG": "#888888", "WebP": "#0072B2", "AVIF": "#CC79A7"}
+CROP, ROW, COLUMNS = 160, 5, 4  # up to five stand in one row, more in rows of four
+
+
+def gain_bars(found: Mapping[str, Sequence[Standing]], ours: str, kind: str) -> bytes:
+    """What ours gains at equal bytes: a group of bars a set, a bar a codec, a dot a picture.
+
+    Args:
+        found: standings by the name of the set; the same codecs everywhere.
+        ours: name of our codec.
+        kind: ``"png"`` or ``"svg"``.
+    """
+    names = [standing.other for standing in next(iter(found.values()))]
+    width = 0.8 / len(names)
+    with styled_figure(7.2, 3.6) as figure:
+        axes = figure.add_subplot()
+        for number, name in enumerate(names):
+            places = [group + (number - (len(names) - 1) / 2) * width for group in range(len(found))]
+            gains = [standings[number].known_gains for standings in found.values()]
+            colour = COLOURS.get(name)
+            heights = [fmean(of_set) if of_set else 0 for of_set in gains]
+            axes.bar(places, heights, 0.9 * width, color=colour, alpha=0.75, label=f"over {name}")
+            for place, of_set in zip(places, gains, strict=True):
+                axes.plot([place] * len(of_set), of_set, "o", color=colour, mec="white", ms=4)
+        axes.axhline(0, color="#444444", lw=0.8)
+        axes.set_yscale("symlog", linthresh=2)  # photographs differ by tenths, screens by tens
+        axes.set_yticks(
+            (-30, -10, -3, -1, 0, 1, 3, 10), labels=("−30", "−10", "−3", "−1", "0", "1", "3", "10")
+        )
+        axes.set(
+            xticks=range(len(found)), xticklabels=list(found), ylabel="gain at equal bytes, dB",
+            title=f"PSNR of {ours} above that of other codecs",
+        )  # fmt: skip
+        axes.legend(frameon=False, ncols=len(names), loc="upper center", bbox_to_anchor=(0.5, -0.1))
+        return encode_figure(figure, kind)
+
+
+def crop_sheet(
+    original: Pixels, codec: ImageCodec, goal: Goal | None, rivals: Sequence[ClassicalCodec]
+) -> bytes:
+    """A detail of one picture: original, ours, and every other codec at the bytes nearest to ours.
+
+    Args:
+        original: uint8 (H, W, 3) or (H, W).
+        codec: ours.
+        goal: what our file is asked for.
+        rivals: quick codecs, since the setting is searched for.
+    """
+    ours = codec.encode(original, goal=goal).data
+    coded = {codec.name: (len(ours), codec.decode(ours).array)}
+    for rival in rivals:
+        data = nearest(rival, original, len(ours)).data
+        coded[rival.title] = (len(data), rival.decode(data, original.shape))
+    panels = {"Original": (original, f"{original.nbytes:,} bytes")}
+    for title, (size, decoded) in coded.items():
+        panels[title] = (decoded, f"{size:,} bytes · {quality_of(decoded, original).psnr:.2f} dB")
+    columns = ROW if len(panels) <= ROW else COLUMNS
+    return crop_figure(panels, detailed_corner(original, CROP), CROP, columns=columns)
+
+
+def median_picture(standing: Standing) -> str:
+    """The picture whose gain is the median one: a rule that favours nobody."""
+    known = {image: gain for image, gain in standing.gains.items() if gain is not None}
+    middle = median_low(known.values()) if known else None
+    return next(image for image, gain in standing.gains.items() if gain == middle)
+
+
+def worst_picture(found: Sequence[Standing]) -> tuple[int, str]:
+    """Number of the set and the picture in it where ours loses most; the first one if nothing is known."""
+    known = [
+        (g, number, image) for number, s in enumerate(found) for image, g in s.gains.items() if g is not None
+    ]
+    return min(known)[1:] if known else (0, next(iter(found[0].gains)))

@@ -1,0 +1,167 @@
+"""Every codec at every operating point on every test image, each measured once."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+from numpy.typing import NDArray
+
+import glic_pyg
+from glic_pyg.codec.errors import GlicError
+from glic_pyg.codec.image_codec import ImageCodec
+from glic_pyg.codec.picture_file import read_picture
+from glic_pyg.data.catalogue import build_catalogue
+from glic_pyg.evaluation.classical.all_codecs import CLASSICAL_CODECS
+from glic_pyg.evaluation.classical.contract import ClassicalCodec
+from glic_pyg.evaluation.comparison import Comparison, measure_ladder
+from glic_pyg.evaluation.learned_ladder import learned_ladders
+from glic_pyg.evaluation.measure import Rung, classical_rung
+from glic_pyg.evaluation.measurements import Measurements, Origin
+from glic_pyg.models.weights import weights_hash
+
+__all__ = ["Measured", "TestSet", "code_fingerprint", "find_sets", "measured_sets"]
+
+
+Pixels = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class TestSet:
+    """Pictures that are averaged together.
+
+    Attributes:
+        name: ``"kodak"``, or of the folder.
+        files: in the order of their names.
+        side: of larger pictures only the centre is used, at most so many pixels high and wide; ``None`` for
+            all of them.
+    """
+
+    __test__ = False  # it is no test, whatever pytest makes of its name
+
+    name: str
+    files: tuple[Path, ...]
+    side: int | None = None
+
+    def pixels(self, file: Path) -> Pixels:
+        """Colours of a picture, uint8 (H, W, 3), or (H, W) of a grey one; alpha is left out."""
+        colour = read_picture(file.read_bytes()).colour
+        if self.side is None:
+            return colour
+        top, left = (max(0, (size - self.side) // 2) for size in colour.shape[:2])
+        return np.ascontiguousarray(colour[top : top + self.side, left : left + self.side])
+
+
+def find_sets(kodak: Path, ood: Path, side: int | None) -> tuple[TestSet | None, list[TestSet]]:
+    """Kodak, if it is there, and a set for each folder inside ``ood``.
+
+    Args:
+        kodak, ood: folders.
+        side: see :class:`TestSet`; Kodak's pictures are always used whole.
+
+    Raises:
+        GlicError: neither is there.
+    """
+    photographs = TestSet("kodak", _pictures(kodak)) if kodak.is_dir() else None
+    folders = sorted(path for path in ood.iterdir() if path.is_dir()) if ood.is_dir() else []
+    if photographs is None and not folders:
+        raise GlicError(f"There is nothing to measure on: neither {kodak} nor folders in {ood} exist.")
+    return photographs, [TestSet(folder.name, _pictures(folder), side) for folder in folders]
+
+
+def _pictures(folder: Path) -> tuple[Path, ...]:
+    """Files of a folder; Kodak's would be compared with means over all of them."""
+    found: Sequence[Path] = [file.path for file in build_catalogue(folder).files]
+    return tuple(found)
+
+
+_ROOMS = ("graph", "nn", "models", "codec")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Sets that were measured with the same codecs, ours first.
+
+    Attributes:
+        sets: the pictures.
+        comparisons: of each set, by its name.
+        steps: number of our codec's steps, which come first in every comparison.
+        classical: codecs that were measured with it.
+        missing: a sentence for each that could not be.
+        origins: where and when the measurements were made.
+    """
+
+    sets: Sequence[TestSet]
+    comparisons: dict[str, list[Comparison]]
+    steps: int
+    classical: Sequence[ClassicalCodec]
+    missing: Sequence[str]
+    origins: Sequence[Origin]
+
+
+def measured_sets(
+    sets: Sequence[TestSet],
+    learned: Sequence[ImageCodec],
+    qualities: Sequence[float],
+    codecs: str,
+    kept: Path,
+) -> Measured:
+    """Measure what is not kept yet.
+
+    Args:
+        sets: pictures.
+        learned: ours first; may be none.
+        qualities: steps of those that have qualities.
+        codecs: names of classical ones, with commas between them.
+        kept: file of the measurements.
+
+    Raises:
+        GlicError: there is no codec of a name.
+    """
+    names = codecs.split(",")
+    if unknown := [name for name in names if name not in CLASSICAL_CODECS]:
+        raise GlicError(f"There is no codec {unknown[0]}; there are {', '.join(CLASSICAL_CODECS)}.")
+    wanted = [CLASSICAL_CODECS[name] for name in names]
+    classical = [codec for codec in wanted if codec.missing() is None]
+    left_out = [codec for codec in wanted if codec not in classical]
+    missing = [f"{codec.title} is left out: it needs {codec.missing()}." for codec in left_out]
+    ours = learned_ladders(learned, qualities, [_identity(codec) for codec in learned])
+    rungs = ours + [classical_rung(codec, setting) for codec in classical for setting in codec.ladder]
+    measurements = Measurements(kept)
+    comparisons = {pictures.name: _measure(rungs, pictures, measurements) for pictures in sets}
+    steps = sum(rung.codec == ours[0].codec for rung in ours) if ours else 0
+    return Measured(sets, comparisons, steps, classical, missing, sorted(measurements.origins))
+
+
+def code_fingerprint() -> str:
+    """SHA-256, hex, of all code between pixels and a file of ours: with other code ours is measured anew."""
+    package, said = Path(glic_pyg.__file__).parent, hashlib.sha256()
+    for room in _ROOMS:
+        for path in sorted((package / room).rglob("*")):
+            if path.suffix in (".py", ".c"):
+                said.update(str(path.relative_to(package)).encode() + path.read_bytes())
+    return said.hexdigest()
+
+
+def _identity(codec: ImageCodec) -> str:
+    weights = weights_hash(codec.model)
+    return f"weights {weights}; float32 on {codec.device}; code {code_fingerprint()}"
+
+
+def _measure(rungs: Sequence[Rung], pictures: TestSet, kept: Measurements) -> list[Comparison]:
+    """One picture after the other, with a line for each that took time."""
+    found = []
+    with TemporaryDirectory() as folder:
+        for number, file in enumerate(pictures.files, start=1):
+            start = time.perf_counter()
+            found.append(measure_ladder(rungs, file.stem, pictures.pixels(file), Path(folder), kept))
+            if (seconds := time.perf_counter() - start) > 1:
+                where = f"{pictures.name} {number}/{len(pictures.files)}"
+                print(f"{where}  {file.stem}: {seconds:.0f} s", file=sys.stderr, flush=True)
+    return found

@@ -1,0 +1,116 @@
+"""Put trained weights into the package, with a card that says how they came to be and what they reach.
+
+python -m studies.shipping.ship runs/NAME/glic_xs.safetensors NAME --numbers JSON --data "..." --recipe "..."
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import glic_pyg
+from glic_pyg.codec.errors import GlicError
+from glic_pyg.evaluation.markdown_table import markdown_table, mean_cell
+from glic_pyg.files import atomic_write, write_file
+from glic_pyg.models.weights import load_weights, read_card, save_weights, weights_hash
+from glic_pyg.training.extend_rates import extend_rates
+
+__all__ = ["card_page", "main"]
+
+
+WEIGHTS = Path(glic_pyg.__file__).parent / "weights"
+LARGEST_FILE = 16 * 2**20
+
+_SENTENCES = ("name", "measured", "data", "recipe")
+_COLUMNS: dict[str, tuple[str, str]] = {
+    "codec": ("codec", ""),
+    "setting": ("setting", ""),
+    "size": ("bytes", ",.0f"),
+    "bpp": ("bpp", ".3f"),
+    "psnr": ("PSNR, dB", ".2f"),
+    "ms_ssim": ("MS-SSIM", ".4f"),
+    "ms_ssim_db": ("MS-SSIM, dB", ".2f"),
+    "encode_seconds": ("encode, s", ".2f"),
+    "decode_seconds": ("decode, s", ".2f"),
+    "peak_memory": ("peak memory, MB", ".0f"),
+}
+"""Of :class:`glic_pyg.evaluation.summary.Mean`: titles with units, and how numbers are written."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Write the weights and their card; 0, or 1 with a sentence."""
+    parser = argparse.ArgumentParser(
+        prog="python -m studies.shipping.ship", description=__doc__.splitlines()[0]
+    )
+    parser.add_argument("run", type=Path, help="the file that training exported")
+    parser.add_argument("name", help="what files made with these weights will call them")
+    parser.add_argument("--numbers", type=Path, required=True, help="JSON of glic compare with these weights")
+    parser.add_argument("--recipe", required=True, help="one sentence: what the settings do not tell")
+    parser.add_argument("--data", required=True, help="one sentence: the training pictures and their licence")
+    parser.add_argument("--highest", type=float, metavar="LMBDA", help="extend the best quality to it")
+    args = parser.parse_args(argv)
+    model = load_weights(args.run)
+    if args.highest is not None:
+        extend_rates(model, args.highest)
+    numbers = json.loads(args.numbers.read_text(encoding="utf-8"))
+    card = {**read_card(args.run), "name": args.name, "data": args.data, "recipe": args.recipe}
+    card["weights_hash"] = weights_hash(model)
+    card["parameters"] = sum(p.numel() for p in model.parameters())
+    card["measured"] = {"how": numbers["command"], "means": numbers["mean"]}
+    target = WEIGHTS / f"{args.name}.safetensors"
+    try:
+        with atomic_write(target) as place:
+            save_weights(place, model, card)
+            if place.stat().st_size > LARGEST_FILE:
+                raise GlicError(f"{args.name} is larger than {LARGEST_FILE >> 20} MiB and was not shipped.")
+    except GlicError as error:
+        print(f"ship: {error}", file=sys.stderr)
+        return 1
+    write_file(target.with_suffix(".md"), card_page(card))
+    print(f"{target.name}: {target.stat().st_size:,} bytes, hash {card['weights_hash'][:16]}")
+    return 0
+
+
+def card_page(card: Mapping[str, Any]) -> str:
+    """The card as a Markdown page."""
+    facts = [(key, _fact(value)) for key, value in card.items() if key not in _SENTENCES]
+    measured = card["measured"]
+    header = [title for title, _ in _COLUMNS.values()]
+    rows = [[_cell(mean, key) for key in _COLUMNS] for mean in measured["means"]]
+    parts = [
+        f"# {card['name']}",
+        f"Training pictures: {card['data']}",
+        f"Recipe: {card['recipe']}",
+        markdown_table(("fact", "value"), facts, left=2),
+        f"Measured by `{measured['how']}`, means over its pictures:",
+        markdown_table(header, rows, left=2),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _fact(value: object) -> str:
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _cell(mean: Mapping[str, Any], key: str) -> str:
+    """One number of a mean as JSON has it, where an infinite PSNR is null."""
+    value, form = mean.get(key), _COLUMNS[key][1]
+    if isinstance(value, str):
+        return value
+    if value is None and (key == "psnr" or (key == "ms_ssim_db" and mean["ms_ssim"] is not None)):
+        value = math.inf
+    if key == "peak_memory" and value is not None:
+        value /= 1e6
+    images = mean.get("images", 0)
+    return mean_cell(value, form, mean.get(f"{key}_images", images), images)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,155 @@
+"""The study's plan, its bookkeeping and its page, on codecs that learn nothing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from PIL import Image
+
+from glic_pyg.codec.errors import GlicError
+from glic_pyg.models.compressai import Hyperprior
+from glic_pyg.training.quantile_solver import solve_quantiles
+from studies.regularizer import measuring
+from studies.regularizer.command import HERE, main
+from studies.regularizer.measuring import Results, find_sets
+from studies.regularizer.plan import Study, plan, read_study
+from studies.regularizer.training import build_module, linear_start, load_weights, save_weights
+
+TINY: dict[str, Any] = {
+    "seeds": [0],
+    "alphas": [0.1],
+    "batch_size": 1,
+    "crop": 64,
+    "pictures": 2,
+    "side": 64,
+    "limit": 1,
+    "codecs": {
+        "tiny": {
+            "lmbdas": [0.02, 0.01, 0.005],
+            "lr": 1e-3,
+            "source_lr": 1e-3,
+            "steps": {"base": 1, "branch": 1},
+            "start": {
+                "_target_": "studies.regularizer.training.linear_start",
+                "_partial_": True,
+            },
+            "model": {
+                "_target_": "glic_pyg.models.compressai.Hyperprior",
+                "channels": 4,
+                "latent_channels": 4,
+            },
+            "source": {
+                "_target_": "glic_pyg.regularizer.families.HyperpriorSource",
+                "_partial_": True,
+                "width": 4,
+                "patch": 4,
+            },
+        }
+    },
+}
+
+
+@pytest.fixture
+def study() -> Study:
+    return Study(**TINY)
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for number in range(2):
+        coarse = Image.fromarray(rng.integers(0, 256, (6, 6, 3), dtype=np.uint8))
+        coarse.resize((80, 72), Image.Resampling.BICUBIC).save(folder / f"{number}.png")
+    return folder
+
+
+def test_the_committed_grid() -> None:
+    study = read_study(HERE / "study.yaml")
+    runs = plan(study)
+    assert len(study.seeds) >= 2 and len(study.alphas) >= 3 and min(study.alphas) > 0
+    assert len({run.name for run in runs}) == len(runs)
+    done: set[str | None] = {None}
+    for run in runs:
+        assert run.parent in done
+        done.add(run.name)
+
+
+def test_branches_differ_in_the_loss_alone(study: Study) -> None:
+    branches = [run for run in plan(study) if run.kind != "base" and run.lmbda == 0.01]
+    assert [run.kind for run in branches] == ["plain", "regularized", "control"]
+    assert len({(run.parent, run.steps, run.seed, run.draws) for run in branches}) == 1
+    modules = [build_module(run, study) for run in branches]
+    assert [module.loss.lmbda for module in modules] == [0.01, 0.01, 0.01 / 1.1]
+    assert [module.regularizer and module.regularizer.alpha for module in modules] == [0.0, 0.1, None]
+
+
+def test_a_branch_has_its_base_s_weights(study: Study, tmp_path: Path) -> None:
+    base, _, regularized, control, *_ = plan(study)
+    made = build_module(base, study)
+    for part in (made.model, made.regularizer.model):
+        for parameter in part.parameters():
+            parameter.data.add_(1)
+    save_weights(made, tmp_path / "base.pt")
+    for run in (regularized, control):
+        module = build_module(run, study)
+        load_weights(module, tmp_path / "base.pt")
+        for name, value in module.model.state_dict().items():
+            assert torch.equal(value, made.model.state_dict()[name])
+        if module.regularizer:
+            for name, value in module.regularizer.state_dict().items():
+                assert torch.equal(value, made.regularizer.state_dict()[name])
+
+
+def test_the_linear_start_reconstructs_at_once() -> None:
+    torch.manual_seed(0)
+    x = torch.nn.functional.interpolate(torch.rand(2, 3, 8, 8), size=(64, 64), mode="bicubic").clamp(0, 1)
+    errors = {}
+    for lmbda in (0.0035, 0.05):
+        model = Hyperprior(16, 24)
+        linear_start(model, x, lmbda)
+        solve_quantiles(model)
+        errors[lmbda] = (model.eval()(x)["x_hat"] - x).square().mean().item()
+    assert errors[0.05] < errors[0.0035] < 0.3 * x.var().item()
+
+
+def test_missing_sets_are_found_out(tmp_path: Path) -> None:
+    (tmp_path / "ood" / "screen").mkdir(parents=True)
+    found, missing = find_sets(tmp_path / "kodak", tmp_path / "ood")
+    assert found == {"screen": tmp_path / "ood" / "screen"} and missing == [tmp_path / "kodak"]
+
+
+def test_records_of_other_settings_are_refused(study: Study, tmp_path: Path) -> None:
+    run = plan(study)[0]
+    (tmp_path / f"{run.name}.json").write_text(json.dumps({"settings": {"crop": 256}}))
+    with pytest.raises(GlicError, match="other settings"):
+        Results(tmp_path, study).record(run)
+
+
+@pytest.mark.slow
+def test_the_whole_command(
+    tmp_path: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump(TINY))
+    docs = tmp_path / "docs"
+    docs.mkdir()
+    (docs / "results.md").write_text("# Results\n\nmine\n")
+    arguments = [f"--data={pictures}", f"--kodak={pictures}", f"--ood={tmp_path / 'none'}"]
+    arguments += [f"--study={tmp_path / 'study.yaml'}", f"--folder={tmp_path / 'runs'}", f"--docs={docs}"]
+    assert main(arguments) == 0
+    page = (docs / "results.md").read_text()
+    assert page.startswith("# Results\n\nmine\n") and "9 of 9 runs are done" in page
+    assert (docs / "images" / "regularizer.png").read_bytes().startswith(b"\x89PNG")
+    assert "none: skipped" in capsys.readouterr().err
+    record = json.loads((tmp_path / "runs" / "tiny-s0-l0.01-regularized-a0.1.json").read_text())
+    assert record["training"]["r"] > 0 and record["sets"]["kodak"]["H_bound"] > 0
+
+    monkeypatch.setattr(measuring, "train", lambda *_: pytest.fail("trained again"))
+    assert main([*arguments, "--report"]) == 0 and main(arguments) == 0
