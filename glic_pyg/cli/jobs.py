@@ -104,11 +104,19 @@ def plan_jobs(
     if any(map(os.path.isdir, sources)):  # else the extensions are not needed
         sources = expand_folders(parser.prog.removeprefix("glic "), sources, inputs())
     folder = Path(args.output_dir)
-    names = [Path(path).name if args.keep_extension else Path(path).stem for path in sources]
-    jobs = [Job(path, str(folder / (name + suffix))) for path, name in zip(sources, names, strict=True)]
+    jobs = [
+        Job(path, str(folder / _output_name(Path(path), suffix, args.keep_extension))) for path in sources
+    ]
     _check_clashes(parser, jobs)
     folder.mkdir(parents=True, exist_ok=True)
     return jobs
+
+
+def _output_name(source: Path, suffix: str, keep_extension: bool) -> str:
+    """``a.png`` becomes ``a.glic`` or ``a.png.glic``, and both of them ``a.png`` again."""
+    if keep_extension:
+        return source.name + suffix
+    return source.stem if source.stem.lower().endswith(suffix) else source.stem + suffix
 
 
 def _check_clashes(parser: argparse.ArgumentParser, jobs: Sequence[Job]) -> None:

@@ -128,6 +128,8 @@ def test_a_clash_of_names_has_a_way_out(capsys: Capture) -> None:
     assert "a.png and a.jpg would both become out/a.glic; keep their extensions with --keep-ext" in sentence
     assert main(["encode", "a.png", "a.jpg", "-o", "out", "--keep-extension"]) == 0
     assert sorted(os.listdir("out")) == ["a.jpg.glic", "a.png.glic"]
+    assert main(["decode", "out", "-o", "back"]) == 0
+    assert sorted(os.listdir("back")) == ["a.jpg.png", "a.png"]
     Path("sub").mkdir()
     os.link("a.png", "sub/a.png")
     assert "an output folder of its own" in refused(["encode", "a.png", "sub/a.png", "-o", "o"], capsys)
