@@ -6,6 +6,7 @@ import base64
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from html import escape
 from typing import Any
 
@@ -81,6 +82,13 @@ class GraphArrays:
     def target(self) -> NDArray[np.int32]:
         """(E,), the node that an edge ends at."""
         return np.repeat(np.arange(self.num_real, dtype=np.int32), np.diff(self.colptr))
+
+    @cached_property
+    def by_source(self) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+        """The edges sorted by source (CSR): (nodes + 1,) pointers, and (E,) indices into ``source``."""
+        counts = np.bincount(self.source, minlength=len(self.positions))
+        order = np.argsort(self.source, kind="stable").astype(np.int32)
+        return np.concatenate([[0], np.cumsum(counts)]), order
 
     @property
     def edge_index(self) -> NDArray[np.int32]:

@@ -11,7 +11,15 @@ from typing import Any
 
 from glic_pyg.files import write_file
 from glic_pyg.inspection.inspect import Inspection
-from glic_pyg.inspection.page.packing import MAP_STEPS, WEIGHT_STEPS, Fields, Streams, pack_panel
+from glic_pyg.inspection.page.packing import (
+    LEVELS_PER_OCTAVE,
+    MAP_STEPS,
+    TOP_LEVEL,
+    Fields,
+    Streams,
+    pack_panel,
+)
+from glic_pyg.inspection.stats import graph_stats
 
 __all__ = ["fitted_panel", "joined_scripts", "page", "write_page"]
 
@@ -61,12 +69,11 @@ def page(
     """
     shown = [(inspection, fields)] if second is None else [(inspection, fields), (second, second_fields)]
     panels, streams = zip(*(fitted_panel(*each, f"panel-{i}") for i, each in enumerate(shown)), strict=True)
+    scales = {"levelsPerOctave": LEVELS_PER_OCTAVE, "topLevel": TOP_LEVEL, "mapSteps": MAP_STEPS}
     parts = {
         "title": escape(" and ".join(dict.fromkeys(each.name or "An image" for each, _ in shown))),
         "style": _read("page.css"),
-        "data": json.dumps(
-            {"panels": panels, "weightSteps": WEIGHT_STEPS, "mapSteps": MAP_STEPS}, separators=(",", ":")
-        ).replace("<", "\\u003c"),
+        "data": json.dumps({"panels": panels, **scales}, separators=(",", ":")).replace("<", "\\u003c"),
         "streams": "\n".join(stream.html() for stream in streams),
         "script": joined_scripts(),
     }
@@ -81,25 +88,27 @@ def fitted_panel(inspection: Inspection, fields: Fields | None, name: str) -> Pa
         fields: its receptive fields.
         name: of the data in the page.
     """
+    found = iter(graph_stats(inspection))
+    stats = [{kind: next(found) for kind in block.graphs} for block in inspection.blocks]
+
+    def packed(pitch: int) -> Packed:
+        streams = Streams(name)
+        return {"streams": name, **pack_panel(inspection, stats, pitch, streams, fields)}, streams
+
     finest = min((block.stride for block in inspection.blocks), default=_PITCHES[0])
-    best, before = _packed(inspection, fields, name, _PITCHES[0]), None
+    best, before = packed(_PITCHES[0]), None
     for pitch in _PITCHES[1:]:
         size = best[1].size
         if best[0]["pitch"] <= finest:
             return best
         too_large = before is not None and size + LEAST_GROWTH * (size - before) > LIMIT
-        finer = None if too_large else _packed(inspection, fields, name, pitch)
+        finer = None if too_large else packed(pitch)
         if finer is None or finer[1].size > LIMIT:
             break
         best, before = finer, size
     between = _BETWEEN.get(best[0]["pitch"])
-    finer = None if between is None else _packed(inspection, fields, name, between)
+    finer = None if between is None else packed(between)
     return finer if finer is not None and finer[1].size <= LIMIT else best
-
-
-def _packed(inspection: Inspection, fields: Fields | None, name: str, pitch: int) -> Packed:
-    streams = Streams(name)
-    return {"streams": name, **pack_panel(inspection, pitch, streams, fields)}, streams
 
 
 def joined_scripts() -> str:

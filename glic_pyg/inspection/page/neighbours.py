@@ -1,4 +1,4 @@
-"""The neighbours of some nodes in few bytes: one bit per candidate."""
+"""The neighbours of some nodes, or the nodes that attend to them, in few bytes: one bit per candidate."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glic_pyg.inspection.attention import BlockGraphs
-from glic_pyg.inspection.graphs import GraphArrays
+from glic_pyg.inspection.graphs import edges_of
 
 __all__ = ["KeptNodes", "NeighbourBits", "neighbour_bits"]
 
@@ -55,17 +55,18 @@ def _every(step: int, length: int) -> NDArray[np.int64]:
 
 @dataclass(frozen=True, eq=False)
 class NeighbourBits:
-    """The neighbours of kept nodes, exactly, padding nodes among them.
+    """The other ends of the edges of kept nodes, exactly, padding nodes among them.
 
     All neighbours of the nodes of a row lie in a few rows of the map, those of the nodes of a column in a
-    few columns; a node's neighbours are some of the crossings. So it is in windows, meshes and discs.
+    few columns; a node's neighbours are some of the crossings. So it is in windows, meshes and discs, for
+    the nodes that a node attends to and for those that attend to it.
 
     Attributes:
         rows: (kept rows, a) int16, the rows of the neighbours of a kept row, rising.
         columns: (kept columns, b) int16.
         bits: (nodes, ceil(a b / 8)) uint8; bit i of a node, the highest first, is set if it has a neighbour
             at the crossing of line ``i // b`` of its rows and line ``i % b`` of its columns.
-        order: (edges,) the edges of the kept nodes, as ``LayerAttention.weights`` gives them node by node, in
+        order: (edges,) the edges of the kept nodes, counted node by node as :func:`edges_of` gives them, in
             the order of the bits.
     """
 
@@ -75,16 +76,23 @@ class NeighbourBits:
     order: NDArray[np.int64]
 
 
-def neighbour_bits(graph: GraphArrays, kept: KeptNodes) -> NeighbourBits:
-    """The neighbours of the kept nodes of a graph."""
+def neighbour_bits(
+    kept: KeptNodes, ptr: NDArray[np.int64], ends: NDArray[np.int32], positions: NDArray[np.int32]
+) -> NeighbourBits:
+    """Pack the other ends of the edges of kept nodes.
+
+    Args:
+        kept: the nodes.
+        ptr: (nodes + 1,), the edges of node i are ``ptr[i]`` to ``ptr[i + 1]``.
+        ends: (E,), the node at the other end of every edge.
+        positions: (nodes, 2), row and column of every node.
+    """
     indices = kept.indices
-    counts = np.diff(graph.colptr)[indices]
-    node = np.repeat(np.arange(len(indices)), counts)
-    edges = np.repeat(graph.colptr[indices] - (np.cumsum(counts) - counts), counts) + np.arange(counts.sum())
-    positions = graph.positions[graph.source[edges]]
+    node = np.repeat(np.arange(len(indices)), ptr[indices + 1] - ptr[indices])
+    places = positions[ends[edges_of(ptr, indices)]]
     kept_row, kept_column = np.divmod(node, len(kept.columns))
-    rows, line = _lines(kept_row, positions[:, 0], len(kept.rows))
-    columns, column_line = _lines(kept_column, positions[:, 1], len(kept.columns))
+    rows, line = _lines(kept_row, places[:, 0], len(kept.rows))
+    columns, column_line = _lines(kept_column, places[:, 1], len(kept.columns))
     crossing = line * columns.shape[1] + column_line
     bits = np.zeros((len(indices), rows.shape[1] * columns.shape[1]), np.bool_)
     bits[node, crossing] = True

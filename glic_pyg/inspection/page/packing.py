@@ -6,6 +6,7 @@ import io
 import math
 import zlib
 from base64 import b64encode
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -13,15 +14,24 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from glic_pyg.inspection.attention import BlockGraphs, LayerAttention
-from glic_pyg.inspection.graphs import GraphArrays
+from glic_pyg.inspection.graphs import GraphArrays, edges_of
 from glic_pyg.inspection.inspect import Inspection
 from glic_pyg.inspection.page.neighbours import KeptNodes, NeighbourBits, neighbour_bits
-from glic_pyg.inspection.stats import example_nodes
+from glic_pyg.inspection.stats import GraphStats, example_nodes
 
-__all__ = ["Fields", "Streams", "block_means", "pack_counts", "pack_panel", "pack_values"]
+__all__ = [
+    "Fields",
+    "Streams",
+    "attention_levels",
+    "block_means",
+    "pack_counts",
+    "pack_panel",
+    "pack_values",
+]
 
 MAP_STEPS = 1000
-WEIGHT_STEPS = 100
+LEVELS_PER_OCTAVE = 8  # of attention: neighbouring levels differ by 9 %, so that rounding is off by 4.4 %
+TOP_LEVEL = 96  # 12 octaves: what is below 1/4096 of the strongest reads as zero
 ERROR_SQUARE = 4  # pixels
 FIELD_VALUES = 200_000  # of all receptive fields together, at most
 FIELD_DECADES = 4  # powers of ten between the faintest square that is shown and the strongest
@@ -76,12 +86,17 @@ class Fields(Protocol):
 
 
 def pack_panel(
-    inspection: Inspection, pitch: int, streams: Streams, fields: Fields | None = None
+    inspection: Inspection,
+    stats: Sequence[Mapping[str, GraphStats]],
+    pitch: int,
+    streams: Streams,
+    fields: Fields | None = None,
 ) -> dict[str, Any]:
     """A panel of the page.
 
     Args:
         inspection: what to show.
+        stats: of its graphs, by kind, block by block.
         pitch: pixels between nodes whose neighbours are shown, see :class:`KeptNodes`.
         streams: take the numbers in.
         fields: receptive fields of some latents of the same image.
@@ -102,7 +117,10 @@ def pack_panel(
         "decoded": streams.add_bytes(_webp(inspection.decoded)),
         "bits": pack_values(inspection.bit_map[::16, ::16], 16, streams),
         "error": pack_values(error, ERROR_SQUARE, streams),
-        "blocks": [_pack_block(block, (height, width), pitch, streams) for block in inspection.blocks],
+        "blocks": [
+            _pack_block(block, (height, width), pitch, of_block, streams)
+            for block, of_block in zip(inspection.blocks, stats, strict=True)
+        ],
         "fields": None if fields is None else _pack_fields(fields, streams),
     }
 
@@ -123,14 +141,23 @@ def _webp(pixels: NDArray[np.uint8]) -> bytes:
     return out.getvalue()
 
 
-def _pack_block(block: BlockGraphs, size: tuple[int, int], pitch: int, streams: Streams) -> dict[str, Any]:
+def _pack_block(
+    block: BlockGraphs,
+    size: tuple[int, int],
+    pitch: int,
+    stats: Mapping[str, GraphStats],
+    streams: Streams,
+) -> dict[str, Any]:
     """One block over an image of (H, W) pixels.
 
-    The neighbours of the kept nodes are exact, their attention is rounded to whole percents; maps hold all
-    nodes.
+    The neighbours of the kept nodes are exact, their attention is rounded (:func:`attention_levels`); maps
+    hold all nodes.
     """
     kept = KeptNodes.of(block, size, pitch)
-    neighbours = {kind: neighbour_bits(graph, kept) for kind, graph in block.graphs.items()}
+    neighbours = {
+        kind: neighbour_bits(kept, graph.colptr, graph.source, graph.positions)
+        for kind, graph in block.graphs.items()
+    }
     return {
         "name": block.name,
         "transform": block.transform,
@@ -142,6 +169,7 @@ def _pack_block(block: BlockGraphs, size: tuple[int, int], pitch: int, streams: 
         "complexity": pack_values(block.crop(block.complexity, *size), block.stride, streams),
         "graphs": {
             kind: _pack_graph(block, graph, neighbours[kind], size, kept, streams)
+            | {"stats": _pack_stats(stats[kind])}
             for kind, graph in block.graphs.items()
         },
         "layers": [_pack_layer(layer, neighbours[layer.graph.kind], kept, streams) for layer in block.layers],
@@ -158,26 +186,72 @@ def _pack_graph(
 ) -> dict[str, Any]:
     of_kept = np.ix_(kept.rows, kept.columns)
     return {
+        "reads": _pack_neighbours(neighbours, streams),
+        "readers": _pack_readers(block, graph, kept, streams),
+        "degree": pack_counts(block.crop(graph.degree, *size), block.stride, streams),
+        "outDegree": pack_counts(block.crop(graph.out_degree, *size), block.stride, streams),
+        "target": pack_values(graph.target_degree[of_kept], block.stride, streams),
+        "isolated": np.flatnonzero(graph.isolated[of_kept]).tolist(),
+    }
+
+
+def _pack_neighbours(neighbours: NeighbourBits, streams: Streams) -> dict[str, Any]:
+    return {
         "lines": [neighbours.rows.shape[1], neighbours.columns.shape[1]],
         "rowLines": streams.add_array(neighbours.rows),
         "columnLines": streams.add_array(neighbours.columns),
         "bits": streams.add_array(neighbours.bits),
-        "degree": pack_counts(block.crop(graph.degree, *size), block.stride, streams),
-        "target": pack_values(graph.target_degree[of_kept], block.stride, streams),
-        "isolated": np.flatnonzero(graph.isolated[of_kept]).tolist(),
+    }
+
+
+def _pack_readers(
+    block: BlockGraphs, graph: GraphArrays, kept: KeptNodes, streams: Streams
+) -> dict[str, Any]:
+    """The nodes that attend to the kept nodes, and how much of its attention each of them spends on it.
+
+    The weights are averaged over layers and heads: those of each would multiply the size of the page.
+    """
+    ptr, edges = graph.by_source
+    readers = neighbour_bits(kept, ptr, graph.target[edges], graph.positions)
+    packed = _pack_neighbours(readers, streams)
+    if graph.kind not in block.mean_attention:
+        return packed | {"weights": None}
+    weights = block.mean_attention[graph.kind][edges[edges_of(ptr, kept.indices)]][readers.order]
+    return packed | {"weights": streams.add_array(attention_levels(weights))}
+
+
+def _pack_stats(stats: GraphStats) -> dict[str, Any]:
+    return {
+        "edges": stats.edges,
+        "degree": stats.degree,
+        "outDegree": [stats.out_degree_quantile(0.05), stats.out_degree_quantile(0.95)],
+        "reciprocity": stats.reciprocity,
+        "components": stats.components,
     }
 
 
 def _pack_layer(
     layer: LayerAttention, neighbours: NeighbourBits, kept: KeptNodes, streams: Streams
 ) -> dict[str, Any]:
-    weights = layer.weights(kept.nodes)[neighbours.order]
-    levels = np.round(weights * WEIGHT_STEPS).astype(np.uint8)
+    weights = layer.weights(kept.nodes)
+    counts = layer.graph.degree[np.ix_(kept.rows, kept.columns)].ravel()
+    strongest = np.maximum.reduceat(weights, np.cumsum(counts) - counts, axis=0).repeat(counts, axis=0)
+    levels = attention_levels(weights / strongest)[neighbours.order]
     return {
         "number": layer.number,
         "kind": layer.graph.kind,
         "heads": [streams.add_array(head) for head in levels.T],
     }
+
+
+def attention_levels(shares: NDArray[np.floating]) -> NDArray[np.uint8]:
+    """Shares from 0 to 1 in a byte each, in eighths of octaves: 60 % and 0.6 % are equally precise.
+
+    Weights of a node's neighbours are stored relative to its strongest, head by head. As they sum to 1, the
+    page needs no scale to find them.
+    """
+    octaves = np.log2(np.maximum(shares, 2.0**-100))
+    return np.maximum(np.round(octaves * LEVELS_PER_OCTAVE) + TOP_LEVEL, 0).astype(np.uint8)
 
 
 def pack_values(values: NDArray[np.floating], stride: int, streams: Streams) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from PIL import Image
 
 from glic_pyg.inspection.attention import BlockGraphs
 from glic_pyg.inspection.inspect import Inspection
-from glic_pyg.inspection.page.packing import WEIGHT_STEPS
+from glic_pyg.inspection.stats import graph_stats
 from tests.browser import WIDTHS, OpenPage, out_of_reach, overflow
 
 VIEW = ".view"
@@ -88,13 +88,65 @@ def test_hover_shows_what_the_arrays_hold(
         seen = listed(page)
         assert seen.keys() == arrays.keys()
         for neighbour, weight in arrays.items():
-            assert seen[neighbour] == (
-                None if weight is None else pytest.approx(weight, abs=0.51 / WEIGHT_STEPS)
-            )
+            assert seen[neighbour] == (None if weight is None else pytest.approx(weight, rel=0.06, abs=3e-4))
+        words_are_weights(page)
         marks_are_neighbours(page, block, node)
         words = page.locator(".sentences").text_content()
         counts = {kind: len(graph.neighbours(node)) for kind, graph in block.graphs.items()}
         assert f"from {counts['local']} node" in words and f"{counts['mesh']} on the mesh" in words
+
+
+def words_are_weights(page: Any) -> None:
+    """A weight of 0.7 % is written as 0.7%."""
+    written = page.locator(".scroll data").evaluate_all(
+        "all => all.map(each => [+each.value, each.textContent])"
+    )
+    for weight, text in written:
+        if weight < 0.0005:
+            assert text == "under 0.1%"
+        else:
+            decimals = 1 if weight < 0.0195 else 0
+            assert re.fullmatch(rf"\d+(\.\d){{{decimals}}}%", text)
+            assert float(text[:-1]) == pytest.approx(100 * weight, abs=0.5 / 10**decimals + 1e-6)
+
+
+def test_the_nodes_that_read_a_node(open_page: OpenPage, page_file: Path, inspection: Inspection) -> None:
+    page, block = open_page(page_file), inspection.block("g_a stage 2")
+    page.locator(".counts summary").click()
+    page.locator("#direction input[value=readers]").check(force=True)
+    assert page.locator("#layer").is_disabled() and page.locator("#head").is_disabled()
+    for x, y in [(3, 2), (101, 66)]:
+        hover(page, x, y)
+        node = shown_node(page)
+        wanted: dict[tuple[str, int, int], float] = {}
+        for kind, graph in block.graphs.items():
+            ends, weights = graph.edge_index, block.mean_attention[kind]
+            for edge in np.flatnonzero(ends[0] == graph.index(node)):
+                wanted[(kind, *divmod(int(ends[1, edge]), 32))] = float(weights[edge])
+            assert graph.out_degree[node] == sum(key[0] == kind for key in wanted)
+        seen = listed(page)
+        assert seen.keys() == wanted.keys() and len(wanted) > 10
+        assert list(seen.values()) == [pytest.approx(wanted[key], rel=0.05, abs=3e-4) for key in seen]
+        mutual = page.locator(".scroll tbody tr:has-text('mutual')").count()
+        read = {(kind, *at) for kind, g in block.graphs.items() for at in g.neighbours(node).tolist()}
+        assert mutual == sum(key in read and key[1:] != node for key in wanted) > 0
+        counts = {kind: int(graph.out_degree[node]) for kind, graph in block.graphs.items()}
+        words = page.locator(".sentences").text_content()
+        assert f"It is read by {counts['local']} node" in words and f"{counts['mesh']} on the mesh" in words
+    page.keyboard.press("r")
+    settled(page)
+    assert page.locator(".sentences").text_content().startswith("It reads from")
+
+
+def test_the_statistics_of_the_block(open_page: OpenPage, page_file: Path, inspection: Inspection) -> None:
+    page = open_page(page_file)
+    settled(page)
+    rows = page.locator(".whole tbody tr").all_inner_texts()
+    stats = [each for each in graph_stats(inspection) if each.block == "g_a stage 2"]
+    for row, each in zip(rows, stats, strict=True):
+        assert row.split("\t")[1] == f"{each.edges:,}" and row.split("\t")[-1] == str(each.components)
+        assert f"{each.reciprocity:.0%}" in row
+        assert f"{each.out_degree_quantile(0.05)} to {each.out_degree_quantile(0.95)}" in row
 
 
 def marks_are_neighbours(page: Any, block: BlockGraphs, node: tuple[int, int]) -> None:
@@ -131,7 +183,7 @@ def test_without_graphs_there_are_bits_and_errors(open_page: OpenPage, graphless
     assert "lossless" in page.locator("h2 small").first.text_content()
 
 
-@pytest.mark.parametrize("name", ["complexity", "degree", "bits", "error"])
+@pytest.mark.parametrize("name", ["complexity", "degree", "outDegree", "bits", "error"])
 def test_overlays_are_the_maps(
     open_page: OpenPage, page_file: Path, inspection: Inspection, name: str
 ) -> None:
@@ -143,6 +195,7 @@ def test_overlays_are_the_maps(
     values = {
         "complexity": block.complexity[:17, :25],
         "degree": block.degree[:17, :25],
+        "outDegree": sum(graph.out_degree for graph in block.graphs.values())[:17, :25],
         "bits": inspection.bit_map[::16, ::16],
         "error": np.sqrt(inspection.error_map[:128].reshape(32, 4, 50, 4).mean((1, 3))),
     }[name]
@@ -151,7 +204,7 @@ def test_overlays_are_the_maps(
     order = np.argsort(values, axis=None)
     steps = np.diff(brightness.ravel()[order])
     assert steps.min() > -3 and np.ptp(brightness) > 100  # brighter where there is more, but for rounding
-    assert page.locator(".scale").text_content().lower().startswith(name)
+    assert page.locator(".scale").text_content().replace("-d", "D").lower().startswith(name.lower())
 
 
 def test_a_tick_tells_where_on_the_scale_the_node_is(
@@ -215,6 +268,27 @@ def test_keys_move_the_node_and_step_through_the_choosers(open_page: OpenPage, p
     assert page.locator(".view .mesh").count() == 0 and page.locator(".view .local").count() == 1
 
 
+def test_arrow_keys_work_before_a_click(open_page: OpenPage, two_file: Path) -> None:
+    page = open_page(two_file)
+    settled(page)
+    row, column = shown_node(page)
+    page.keyboard.press("ArrowLeft")
+    settled(page)
+    assert shown_node(page) == (row, column - 1)
+    page.locator("#stage").focus()
+    page.keyboard.press("ArrowDown")  # belongs to the menu
+    settled(page)
+    assert page.locator("#stage").input_value() != "g_a 2"
+
+
+def test_discs_in_the_lens_let_the_image_through(open_page: OpenPage, page_file: Path) -> None:
+    page = open_page(page_file)
+    hover(page, 150, 70)
+    opacity = page.locator(".lens circle").first.evaluate("disc => getComputedStyle(disc).fillOpacity")
+    assert 0.3 <= float(opacity) <= 0.6
+    assert page.locator(".view circle").first.evaluate("disc => getComputedStyle(disc).fillOpacity") == "1"
+
+
 def test_a_click_holds_the_node(open_page: OpenPage, page_file: Path) -> None:
     page = open_page(page_file)
     hover(page, 20, 20)
@@ -275,6 +349,7 @@ def test_controls_have_names(open_page: OpenPage, page_file: Path) -> None:
     for role, name in [
         ("combobox", "Stage"), ("combobox", "Block"), ("combobox", "Layer"), ("combobox", "Head"),
         ("group", "Overlay"), ("radio", "Receptive field"), ("checkbox", "local"), ("radio", "Decoded"),
+        ("radio", "is read by"),
         ("application", "noise: choose a node"),
     ]:  # fmt: skip
         assert page.get_by_role(role, name=name).count() == 1, name

@@ -59,19 +59,19 @@ def _fail(*_: object) -> None:
     raise OSError("disk")
 
 
-def size(inspection: Inspection, pitch: int) -> int:
-    return document._packed(inspection, None, "a", pitch)[1].size
-
-
 def test_all_nodes_of_a_small_image(inspection: Inspection) -> None:
     assert fitted_panel(inspection, None, "a")[0]["pitch"] == 4
 
 
 @pytest.mark.parametrize("pitch", [64, 48, 32, 24, 16, 8])
 def test_the_most_nodes_that_fit(inspection: Inspection, pitch: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(document, "LIMIT", size(inspection, pitch))
+    monkeypatch.setattr(document, "_PITCHES", (pitch,))
+    monkeypatch.setattr(document, "_BETWEEN", {})
+    size = fitted_panel(inspection, None, "a")[1].size
+    monkeypatch.undo()
+    monkeypatch.setattr(document, "LIMIT", size)
     panel, streams = fitted_panel(inspection, None, "a")
-    assert panel["pitch"] == pitch and streams.size == size(inspection, pitch)
+    assert panel["pitch"] == pitch and streams.size == size
 
 
 PROMISED = 5_000_000  # bytes

@@ -14,7 +14,17 @@ from PIL import Image
 
 from glic_pyg.inspection.fields import ReceptiveFields
 from glic_pyg.inspection.inspect import Inspection
-from glic_pyg.inspection.page.packing import MAP_STEPS, Streams, block_means, pack_panel, pack_values
+from glic_pyg.inspection.page.packing import (
+    LEVELS_PER_OCTAVE,
+    MAP_STEPS,
+    TOP_LEVEL,
+    Streams,
+    attention_levels,
+    block_means,
+    pack_panel,
+    pack_values,
+)
+from glic_pyg.inspection.stats import GraphStats, graph_stats
 
 
 def data(streams: Streams, number: int) -> bytes:
@@ -27,9 +37,15 @@ def values(streams: Streams, packed: dict[str, Any]) -> NDArray[np.float64]:
 
 
 @pytest.fixture(scope="module")
-def packed(inspection: Inspection) -> tuple[dict[str, Any], Streams]:
+def stats(inspection: Inspection) -> list[dict[str, GraphStats]]:
+    found = iter(graph_stats(inspection))
+    return [{kind: next(found) for kind in block.graphs} for block in inspection.blocks]
+
+
+@pytest.fixture(scope="module")
+def packed(inspection: Inspection, stats: list[dict[str, GraphStats]]) -> tuple[dict[str, Any], Streams]:
     streams = Streams("a")
-    return pack_panel(inspection, 16, streams), streams
+    return pack_panel(inspection, stats, 16, streams), streams
 
 
 def test_maps_are_those_of_the_image(packed: tuple[dict[str, Any], Streams], inspection: Inspection) -> None:
@@ -37,6 +53,9 @@ def test_maps_are_those_of_the_image(packed: tuple[dict[str, Any], Streams], ins
     block, source = panel["blocks"][0], inspection.blocks[0]
     assert np.array_equal(
         values(streams, block["graphs"]["mesh"]["degree"]), source.graphs["mesh"].degree[:33, :50]
+    )
+    assert np.array_equal(
+        values(streams, block["graphs"]["local"]["outDegree"]), source.graphs["local"].out_degree[:33, :50]
     )
     complexity = source.complexity[:33, :50]
     close = values(streams, block["complexity"])
@@ -57,11 +76,11 @@ def test_the_rate_is_that_of_a_file_padding_included(
 
 
 def test_the_psnr_is_none_where_nothing_is_lost(
-    packed: tuple[dict[str, Any], Streams], inspection: Inspection
+    packed: tuple[dict[str, Any], Streams], inspection: Inspection, stats: list[dict[str, GraphStats]]
 ) -> None:
     assert packed[0]["psnr"] == inspection.psnr
     exact = replace(inspection, decoded=inspection.image)
-    assert math.isinf(exact.psnr) and pack_panel(exact, 64, Streams("a"))["psnr"] is None
+    assert math.isinf(exact.psnr) and pack_panel(exact, stats, 64, Streams("a"))["psnr"] is None
 
 
 def test_the_image_is_there_at_full_size(
@@ -73,14 +92,22 @@ def test_the_image_is_there_at_full_size(
     assert np.abs(shown[:, :90].astype(int) - image[:, :90]).max() <= 3
 
 
-def test_fields_are_powers_of_ten(inspection: Inspection) -> None:
+def test_fields_are_powers_of_ten(inspection: Inspection, stats: list[dict[str, GraphStats]]) -> None:
     maps = np.full((1, *inspection.size), 1e-9)
     maps[0, :4, :4], maps[0, :4, 4:8] = 1, 0.01
     streams = Streams("a")
-    panel = pack_panel(inspection, 64, streams, ReceptiveFields(np.array([[0, 0]]), maps))
+    panel = pack_panel(inspection, stats, 64, streams, ReceptiveFields(np.array([[0, 0]]), maps))
     levels = np.frombuffer(zlib.decompress(data(streams, panel["fields"]["stream"])), np.uint8)
     assert panel["fields"]["side"] == 4 and panel["fields"]["decades"] == 4
     assert levels[:3].tolist() == [255, 128, 0]
+
+
+def test_levels_of_attention_are_precise_for_small_weights_too() -> None:
+    shares = np.geomspace(1 / 3900, 1, 500)
+    levels = attention_levels(shares)
+    back = 2.0 ** ((levels.astype(float) - TOP_LEVEL) / LEVELS_PER_OCTAVE)
+    assert levels.min() > 0 and (np.abs(back / shares - 1) <= 2 ** (1 / 16) - 1 + 1e-9).all()
+    assert attention_levels(np.array([0, 1e-4, 1.0])).tolist() == [0, 0, TOP_LEVEL]
 
 
 def test_means_of_squares_and_of_what_is_left_of_them() -> None:

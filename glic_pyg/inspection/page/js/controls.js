@@ -37,12 +37,13 @@ const stageTitle = ({ transform, stage, stride }) => `${TRANSFORMS[transform] ??
 export function wireControls(panels, choices) {
   const blocks = [...new Map(panels.flatMap(panel => panel.blocks).map(block => [block.name, block])).values()];
   const firstOf = stage => blocks.find(block => stageOf(block) === stage);
-  $("graph-choosers").hidden = !blocks.length;
+  $("graph-choosers").hidden = $("direction").hidden = !blocks.length;
   fill($("stage"), [...new Set(blocks.map(stageOf))].map(stage => [stage, stageTitle(firstOf(stage))]));
   $("stage").onchange = () => choose(choices, firstOf($("stage").value));
   $("block").onchange = () => choose(choices, blocks.find(block => block.name === $("block").value));
   $("layer").onchange = () => choices.change({ layer: $("layer").value }, "controls");
   $("head").onchange = () => choices.change({ head: $("head").value }, "controls");
+  segments($("direction"), "radio", [["reads", "reads from"], ["readers", "is read by"]], direction => choices.change({ direction }, "controls"));
   wireOverlays(panels, blocks, choices);
   segments($("image"), "radio", [["original", "Original"], ["decoded", "Decoded"]], image => choices.change({ image }, "controls"));
   const kinds = [...new Set(blocks.flatMap(block => Object.keys(block.graphs)))];
@@ -66,7 +67,7 @@ function wireOverlays(panels, blocks, choices) {
 }
 
 /** Show in the controls what is chosen. */
-function reflect(blocks, { block, layer, head, overlay, image, kinds }) {
+function reflect(blocks, { block, layer, head, overlay, direction, image, kinds }) {
   if (block) {
     $("stage").value = stageOf(block);
     fill($("block"), blocks.filter(other => stageOf(other) === stageOf(block)).map(({ name }) => [name, name]));
@@ -74,11 +75,12 @@ function reflect(blocks, { block, layer, head, overlay, image, kinds }) {
     const most = Math.max(...block.layers.map(({ heads }) => heads.length), 0);
     fill($("head"), [["all", "mean of all"], ...Array.from({ length: most }, (_, i) => [i, `${i + 1}`])]);
     Object.assign($("block"), { value: block.name });
-    Object.assign($("layer"), { value: layer });
-    Object.assign($("head"), { value: head });
+    const disabled = direction === "readers"; // whose attention is known as the mean of all alone
+    Object.assign($("layer"), { value: disabled ? "all" : layer, disabled });
+    Object.assign($("head"), { value: disabled ? "all" : head, disabled });
   }
   for (const input of document.querySelectorAll("#controls input"))
-    input.checked = input.value === overlay || input.value === image || kinds.has(input.value);
+    input.checked = input.value === overlay || input.value === direction || input.value === image || kinds.has(input.value);
 }
 
 function fill(select, options) {
@@ -97,22 +99,22 @@ function segments(fieldset, type, options, change) {
   }
 }
 
-// Keys: arrows on an image, letters anywhere but in a menu.
+// Keys: arrows and Home on an image, or where nothing has the focus; letters anywhere but in a menu.
 
 const STEPS = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
 const SELECTS = { s: "stage", b: "block", l: "layer", h: "head" };
-const SEGMENTS = { o: "overlay", i: "image" };
+const SEGMENTS = { o: "overlay", i: "image", r: "direction" };
 const FAR = 8;
 
-/** Move the node with the arrow keys while an image has the focus. */
-export function wireArrows(figure, choices, start) {
-  const { panel, view } = figure;
-  view.addEventListener("keydown", event => {
+/** Move the node with the arrow keys: of the image that has the focus, or of the first one where nothing has it. */
+export function wireArrows(figures, choices, start) {
+  document.addEventListener("keydown", event => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
-    const step = STEPS[event.key];
-    if (step) move(panel, choices, step.map(length => length * (event.shiftKey ? FAR : 1)));
-    else if (event.key === "Enter" || event.key === " ") choices.change({ held: !choices.held }, "keys");
+    const focused = figures.find(({ view }) => view === event.target), step = STEPS[event.key];
+    if (!focused && event.target !== document.body) return;
+    if (step) move((focused ?? figures[0]).panel, choices, step.map(length => length * (event.shiftKey ? FAR : 1)));
     else if (event.key === "Home") choices.change({ place: start }, "keys");
+    else if (focused && (event.key === "Enter" || event.key === " ")) choices.change({ held: !choices.held }, "keys");
     else return;
     event.preventDefault();
   });
@@ -142,7 +144,7 @@ export function wireLetters() {
 }
 
 function stepSelect(select, by) {
-  if (!select.length) return;
+  if (!select.length || select.disabled) return;
   select.selectedIndex = (select.selectedIndex + by + select.length) % select.length;
   select.dispatchEvent(new Event("change"));
 }

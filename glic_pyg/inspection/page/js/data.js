@@ -116,7 +116,8 @@ function sumOf(maps) {
   return sum;
 }
 
-// The neighbours of the kept nodes of one graph: a bit for every crossing of a node's rows and columns.
+// The nodes that the kept nodes of a graph read, or those that read them: a bit for every crossing of a node's
+// rows and columns.
 class Neighbours {
   constructor(block, { lines }, rowLines, columnLines, bits) {
     Object.assign(this, { block, lines, rowLines, columnLines, bits });
@@ -124,10 +125,10 @@ class Neighbours {
     this.starts = this.countEdges();
   }
 
-  static async load(block, graph, name) {
+  static async load(block, header, name) {
     const stream = (number, Type) => arrayOf(`${name}-${number}`, Type);
-    return new Neighbours(block, graph, await stream(graph.rowLines, Int16Array),
-      await stream(graph.columnLines, Int16Array), await stream(graph.bits, Uint8Array));
+    return new Neighbours(block, header, await stream(header.rowLines, Int16Array),
+      await stream(header.columnLines, Int16Array), await stream(header.bits, Uint8Array));
   }
 
   /** The number of every node's first edge, and of all edges. */
@@ -142,7 +143,12 @@ class Neighbours {
     return starts;
   }
 
-  /** Rows, columns and edge numbers of a kept node's neighbours; `onMap` is false for padding nodes. */
+  /** The numbers of a node's first edge and of the one after its last. */
+  edges(node) {
+    return [this.starts[node.index], this.starts[node.index + 1]];
+  }
+
+  /** Rows and columns of a kept node's neighbours in the order of the edges; `onMap` is false for padding nodes. */
   of(node) {
     const [, across] = this.lines, [height, width] = this.block.shape, found = [];
     for (let bit = 0; bit < this.lines[0] * across; bit++) {
@@ -150,7 +156,7 @@ class Neighbours {
       const row = this.rowLines[node.i * this.lines[0] + Math.floor(bit / across)];
       const column = this.columnLines[node.j * across + bit % across];
       const onMap = row >= 0 && column >= 0 && row < height && column < width;
-      found.push({ row, column, onMap, edge: this.starts[node.index] + found.length });
+      found.push({ row, column, onMap });
     }
     return found;
   }
@@ -158,8 +164,9 @@ class Neighbours {
 
 // What the page holds of one image and model. Data of a block are read when it is first shown.
 export class PanelData {
-  constructor(header, weightSteps) {
-    Object.assign(this, header, { weightSteps, loaded: new Map() });
+  constructor(header, { levelsPerOctave, topLevel }) {
+    Object.assign(this, header, { loaded: new Map() });
+    this.shares = Float64Array.from({ length: topLevel + 1 }, (_, level) => level && 2 ** ((level - topLevel) / levelsPerOctave));
   }
 
   /** The address of the "original" or the "decoded" image. */
@@ -184,20 +191,39 @@ export class PanelData {
     for (const [kind, graph] of Object.entries(block.graphs))
       graphs[kind] = {
         kind,
-        neighbours: await Neighbours.load(block, graph, this.streams),
+        reads: await Neighbours.load(block, graph.reads, this.streams),
+        readers: await Neighbours.load(block, graph.readers, this.streams),
         degree: await map(graph.degree),
+        outDegree: await map(graph.outDegree),
         target: await map(graph.target),
         isolated: new Set(graph.isolated),
       };
-    const degree = sumOf(Object.values(graphs).map(graph => graph.degree));
-    return { block, graphs, degree, complexity: await map(block.complexity) };
+    const total = name => sumOf(Object.values(graphs).map(graph => graph[name]));
+    return { block, graphs, degree: total("degree"), outDegree: total("outDegree"), complexity: await map(block.complexity) };
   }
 
-  /** Attention of the chosen layers and heads on a graph; empty where the chosen layer attends along another. */
-  attention(block, kind, layer, head) {
-    const layers = block.layers.filter(each => each.kind === kind && (layer === "all" || each.number === +layer));
+  /**
+   * A node's attention to each of its neighbours in a graph, the mean of the chosen layers and heads; none where the
+   * chosen layer attends along another graph.
+   */
+  async attention(block, graph, node, { layer, head }) {
+    const layers = block.layers.filter(each => each.kind === graph.kind && (layer === "all" || each.number === +layer));
     const streams = layers.flatMap(each => head === "all" ? each.heads : each.heads.slice(+head, +head + 1));
-    return Promise.all(streams.map(stream => arrayOf(`${this.streams}-${stream}`, Uint8Array)));
+    const heads = await Promise.all(streams.map(stream => this.levels(stream, graph.reads.edges(node))));
+    const sums = heads.map(weights => weights.reduce((sum, weight) => sum + weight, 0));
+    return heads.length ? heads[0].map((_, i) => heads.reduce((sum, weights, h) => sum + weights[i] / sums[h], 0) / heads.length) : null;
+  }
+
+  /** The attention to a node of each of its readers in a graph, the mean of all layers and heads. */
+  attentionOfReaders(block, graph, node) {
+    const { weights } = block.graphs[graph.kind].readers;
+    return weights === null ? null : this.levels(weights, graph.readers.edges(node));
+  }
+
+  /** The shares that some levels of a stream stand for. */
+  async levels(stream, [from, to]) {
+    const levels = await arrayOf(`${this.streams}-${stream}`, Uint8Array);
+    return Float64Array.from(levels.subarray(from, to), level => this.shares[level]);
   }
 
   get squares() {
@@ -218,7 +244,7 @@ export async function look(panel, choices) {
   const groups = await Promise.all(Object.values(data.graphs).map(graph => group(panel, block, graph, node, choices)));
   return {
     panel, place: centre, block, node, data, groups, side: block.stride,
-    complexity: data.complexity.at(node.row, node.column),
+    complexity: data.complexity.at(node.row, node.column), direction: choices.direction,
     ...squareAt(centre, block.stride), ...coding(centre, block.stride, bits, error),
   };
 }
@@ -230,19 +256,22 @@ function coding(place, side, bits, error) {
   return { bits: bits.atPlace(place), error: error.rootMeanSquare(left, top, side) };
 }
 
+/** The neighbours of a node in one graph: those that it reads, or with the direction "readers" those that read it. */
 async function group(panel, block, graph, node, choices) {
-  const arrays = await panel.attention(block, graph.kind, choices.layer, choices.head);
-  const scale = 1 / (arrays.length * panel.weightSteps), from = centreOf(node, block.stride);
-  const neighbours = graph.neighbours.of(node).map(({ edge, onMap, ...place }) => {
+  const reading = choices.direction === "reads", from = centreOf(node, block.stride);
+  const weights = await (reading ? panel.attention(block, graph, node, choices) : panel.attentionOfReaders(block, graph, node));
+  const [there, back] = [graph.reads.of(node), graph.readers.of(node)], key = ({ row, column }) => `${row} ${column}`;
+  const others = new Set((reading ? back : there).map(key));
+  const neighbours = (reading ? there : back).map(({ onMap, ...place }, i) => {
     const centre = centreOf(place, block.stride);
     return {
-      ...place, ...centre, onMap, distance: distance(from, centre),
+      ...place, ...centre, onMap, distance: distance(from, centre), mutual: others.has(key(place)),
       inImage: onMap && centre.x < panel.width && centre.y < panel.height,
-      weight: arrays.length ? arrays.reduce((sum, array) => sum + array[edge], 0) * scale : null,
+      weight: weights && weights[i],
     };
   });
   return {
-    kind: graph.kind, neighbours, weighted: arrays.length > 0, shown: choices.kinds.has(graph.kind),
-    target: graph.target.values[node.index], isolated: graph.isolated.has(node.index),
+    kind: graph.kind, neighbours, weighted: weights !== null, shown: choices.kinds.has(graph.kind),
+    target: graph.target.values[node.index], isolated: graph.isolated.has(node.index), stats: block.graphs[graph.kind].stats,
   };
 }

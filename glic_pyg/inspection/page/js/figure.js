@@ -195,6 +195,7 @@ function markup({ name, weights, quality, bpp, psnr, width, height }, number) {
       <figure class="lens"><svg aria-hidden="true"><image/><g></g></svg><figcaption></figcaption></figure>
       <div class="counts">
         <table class="numbers"></table>
+        <table class="numbers whole"></table>
         <details><summary>All neighbours</summary><div class="scroll" tabindex="0" role="group" aria-label="All neighbours">
           <table><thead><tr><th scope="col">Graph</th><th scope="col">Row</th><th scope="col">Column</th><th scope="col">Distance</th><th scope="col">Attention</th><td></td></tr></thead>
           <tbody></tbody></table></div></details>

@@ -6,13 +6,13 @@ import { spokenWords } from "./words.js";
 const SILENCE = 400; // milliseconds after the last change until it is spoken
 
 const data = JSON.parse(document.getElementById("data").textContent);
-const panels = data.panels.map(header => new PanelData(header, data.weightSteps));
+const panels = data.panels.map(header => new PanelData(header, data));
 const [first] = panels, start = { u: first.start[0] / first.width, v: first.start[1] / first.height };
 const blocks = panels.flatMap(panel => panel.blocks);
 const choices = new Choices({
   block: blocks.find(({ stride }) => stride === 8) ?? blocks[0], layer: "all", head: "all",
   kinds: new Set(blocks.flatMap(block => Object.keys(block.graphs))),
-  overlay: "none", image: "original", place: start, held: false,
+  overlay: "none", direction: "reads", image: "original", place: start, held: false,
 });
 
 const figures = panels.map((panel, i) => new Figure(panel, i + 1, choices));
@@ -20,10 +20,8 @@ document.getElementById("panels").dataset.count = panels.length;
 document.getElementById("panels").append(...figures.map(figure => figure.element));
 wireControls(panels, choices);
 wireLetters();
-for (const figure of figures) {
-  wireArrows(figure, choices, start);
-  wirePointer(figure);
-}
+wireArrows(figures, choices, start);
+figures.forEach(wirePointer);
 explainRounding();
 choices.listen(update);
 update("controls");
@@ -62,7 +60,8 @@ function speakSoon() {
 function explainRounding() {
   const pitches = [...new Set(panels.map(({ pitch }) => pitch))].join(" or ");
   document.getElementById("rounding").textContent = `So that the page stays small, neighbours are kept for one node in every ${pitches} × ${pitches} pixels`
-    + ` (for all nodes where these are larger); the nearest one is shown. Its neighbours are exact, their attention is rounded to`
-    + ` whole percents, so weights below half a percent read as zero. Complexity, bits, error and budgets are rounded to a`
+    + ` (for all nodes where these are larger); the nearest one is shown. Its neighbours and readers are exact, their`
+    + ` attention is rounded by at most 5% of itself (what is below 1/4096 of the strongest reads as zero); the attention of`
+    + ` readers is the mean of all layers and heads. Complexity, bits, error and budgets are rounded to a`
     + ` ${data.mapSteps}th of their range, degrees not at all. The images are WebP of quality 90; error was measured before.`;
 }

@@ -18,7 +18,8 @@ export const gradient = `linear-gradient(90deg, ${STOPS.map(stop => `rgb(${stop}
 export const OVERLAYS = {
   none: { title: "None" },
   complexity: { title: "Complexity", unit: "", of: "block", words: "shares out the budget: the higher, the more neighbours a node may have" },
-  degree: { title: "Degree", unit: "neighbours", of: "block", words: "neighbours that a node found, in all graphs of the block" },
+  degree: { title: "Degree", unit: "nodes", of: "block", words: "nodes that a node reads, in all graphs of the block" },
+  outDegree: { title: "Out-degree", unit: "nodes", of: "block", words: "nodes that read a node, in all graphs of the block" },
   bits: { title: "Bits", unit: "bits per pixel", of: "squares", words: "what 16 × 16 pixels take in the file, as the entropy model estimates it" },
   error: { title: "Error", unit: "levels of 255", of: "squares", words: "root mean square difference of image and decoded image over 4 × 4 pixels" },
   field: { title: "Receptive field", words: "of the latent in the dashed square: the lit pixels move it; faint squares are the others that can be pointed at" },

@@ -9,8 +9,8 @@ export function short(value) {
   return size >= 100 ? value.toFixed(0) : size >= 10 ? value.toFixed(1) : size >= 0.1 ? value.toFixed(2) : value.toPrecision(2);
 }
 
-/** A share; weights are stored in whole percents. */
-const percent = share => share < 0.005 ? "under 1%" : `${Math.round(100 * share)}%`;
+/** A share: 12%, 1.2%, 0.7%; weights are stored with an error of at most 5% of themselves. */
+const percent = share => share < 0.0005 ? "under 0.1%" : `${(100 * share).toFixed(share < 0.0195 ? 1 : 0)}%`;
 
 const count = (number, word) => `${number} ${word}${number === 1 ? "" : "s"}`;
 
@@ -37,23 +37,29 @@ function placeWords({ block, node, left, top, side }) {
   return block ? `Node ${node.row}, ${node.column}: ${square}` : square;
 }
 
-/** How many it reads from, and why so many. */
-function degreeWords({ groups, data, complexity }) {
+/** How many nodes it reads from, and why so many; or how many read it. */
+function degreeWords({ groups, data, complexity, direction, node }) {
   if (!groups.length) return "This model builds no graph.";
   const [first, ...others] = groups.map(({ kind, neighbours }) => [neighbours.length, kindWords(kind)]);
   const counts = [`${count(first[0], "node")} ${first[1]}`, ...others.map(other => other.join(" "))];
+  if (direction === "readers") {
+    const rank = Math.round(100 * data.outDegree.shareBelow(data.outDegree.at(node.row, node.column)));
+    return `It is read by ${listed(counts)}. Its out-degree is above that of ${rank}% of the nodes.`;
+  }
   const isolated = groups.filter(group => group.isolated).map(({ kind }) => kindWords(kind));
   const rank = Math.round(100 * data.complexity.shareBelow(complexity));
   return `It reads from ${listed(counts)}. Its complexity, ${short(complexity)}, is above that of ${rank}% of the nodes.`
     + (isolated.length ? ` No node ${listed(isolated)} is enough like it, so it reads all its candidates there.` : "");
 }
 
-/** Where the attention goes. */
-function attentionWords({ groups, place }) {
-  const parts = groups.filter(group => group.weighted && group.shown && group.neighbours.length > 1).map(({ kind, neighbours }) => {
+/** Where the attention goes, or where it comes from. */
+function attentionWords({ groups, place, direction: view }) {
+  const told = groups.filter(group => group.weighted && group.shown && group.neighbours.some(({ distance }) => distance > 0));
+  const parts = told.map(({ kind, neighbours }) => {
     const self = neighbours.find(neighbour => neighbour.distance === 0);
     const first = strongestOf(neighbours.filter(neighbour => neighbour !== self));
     const where = `the node ${Math.round(first.distance)} pixels ${direction(place, first)} (${percent(first.weight)})`;
+    if (view === "readers") return `${kindWords(kind)} ${where} gives it the largest share of its attention`;
     return `${kindWords(kind)} it gives ${self ? `${percent(self.weight)} of its attention to itself, then most ` : "most "}to ${where}`;
   });
   return capital(parts.join("; "));
@@ -87,7 +93,9 @@ export class Readout {
     const part = name => this.element.querySelector(name);
     part(".place").textContent = placeWords(look);
     part(".sentences").innerHTML = sentences(look).map(sentence => `<p>${sentence}</p>`).join("");
-    part(".numbers").innerHTML = look.groups.length ? tableOf(look) : "";
+    part(".numbers").innerHTML = look.groups.length ? tableOf(look.groups, look.direction === "readers" ? OF_READERS : OF_READS) : "";
+    part(".whole").innerHTML = look.groups.length ? `<caption>All nodes of the block</caption>${tableOf(look.groups, OF_ALL)}` : "";
+    this.list.querySelector("summary").textContent = look.direction === "readers" ? "All readers" : "All neighbours";
     this.list.hidden = !look.groups.length;
     this.listNeighbours();
   }
@@ -100,14 +108,22 @@ export class Readout {
   }
 }
 
-const LINES = [
-  ["Neighbours", ({ neighbours }) => neighbours.length],
-  ["Budget", ({ target }) => target.toFixed(1)],
-  ["Beyond the image", ({ neighbours }) => neighbours.filter(({ inImage }) => !inImage).length],
-  ["Strongest", ({ neighbours, weighted }) => weighted ? percent(strongestOf(neighbours).weight) : "–"],
-  ["Half of the attention", ({ neighbours, weighted }) =>
-    weighted ? count(countOfHalf(neighbours.map(({ weight }) => weight)), "node") : "–"],
-  ["Mean distance", ({ neighbours, weighted }) => weighted ? `${Math.round(meanDistance(neighbours))} px` : "–"],
+// The columns of the tables: title and value of a graph.
+const MUTUAL = ["Mutual", ({ neighbours }) => neighbours.filter(({ mutual, distance }) => mutual && distance > 0).length];
+const BEYOND = ["Beyond the image", ({ neighbours }) => neighbours.filter(({ inImage }) => !inImage).length];
+const STRONGEST = ["Strongest", ({ neighbours, weighted }) => weighted && neighbours.length ? percent(strongestOf(neighbours).weight) : "–"];
+const DISTANCE = ["Mean distance", ({ neighbours, weighted }) => weighted && neighbours.length ? `${Math.round(meanDistance(neighbours))} px` : "–"];
+const HALF = ["Half of the attention", ({ neighbours, weighted }) =>
+  weighted ? count(countOfHalf(neighbours.map(({ weight }) => weight)), "node") : "–"];
+const number = ({ neighbours }) => neighbours.length;
+const OF_READS = [["Neighbours", number], ["Budget", ({ target }) => target.toFixed(1)], MUTUAL, BEYOND, STRONGEST, HALF, DISTANCE];
+const OF_READERS = [["Readers", number], MUTUAL, BEYOND, STRONGEST, DISTANCE];
+const OF_ALL = [
+  ["Edges", ({ stats }) => stats.edges.toLocaleString("en")],
+  ["Mean degree", ({ stats }) => stats.degree.toFixed(1)],
+  ["Out-degree", ({ stats }) => stats.outDegree.join(" to ")],
+  ["Reciprocity", ({ stats }) => percent(stats.reciprocity)],
+  ["Components", ({ stats }) => stats.components],
 ];
 
 function meanDistance(neighbours) {
@@ -115,13 +131,13 @@ function meanDistance(neighbours) {
   return sum(neighbours.map(neighbour => neighbour.weight * neighbour.distance)) / sum(weights);
 }
 
-function tableOf({ groups }) {
-  const heads = LINES.map(([title]) => `<th scope="col">${title}</th>`).join("");
+function tableOf(groups, columns) {
+  const heads = columns.map(([title]) => `<th scope="col">${title}</th>`).join("");
   const lines = groups.map(group => `<tr><th scope="row"><span class="key ${group.kind}">${group.kind}</span></th>`
-    + `${LINES.map(([title, value]) => `<td data-title="${title}">${value(group)}</td>`).join("")}</tr>`).join("");
+    + `${columns.map(([title, value]) => `<td data-title="${title}">${value(group)}</td>`).join("")}</tr>`).join("");
   return `<thead><tr><td></td>${heads}</tr></thead><tbody>${lines}</tbody>`;
 }
 
-const rowOf = ({ kind, row, column, distance, onMap, inImage, weight }) =>
+const rowOf = ({ kind, row, column, distance, onMap, inImage, mutual, weight }) =>
   `<tr><td><span class="key ${kind}">${kind}</span></td><td>${row}</td><td>${column}</td><td>${Math.round(distance)} px</td>`
-  + `<td>${weight === null ? "–" : `<data value="${weight}">${percent(weight)}</data>`}</td><td>${inImage ? "" : onMap ? "padding" : "off the map"}</td></tr>`;
+  + `<td>${weight === null ? "–" : `<data value="${weight}">${percent(weight)}</data>`}</td><td>${[mutual && distance > 0 ? "mutual" : "", inImage ? "" : onMap ? "padding" : "off the map"].filter(Boolean).join(", ")}</td></tr>`;
