@@ -19,7 +19,7 @@ from omegaconf import OmegaConf
 from torch import Tensor
 
 import glic_pyg  # noqa: F401  (first: it makes compressai importable)
-from glic_pyg.data.catalogue import Catalogue, build_catalogue
+from glic_pyg.data.index import Catalogue, build_catalogue
 from glic_pyg.evaluation.markdown_table import markdown_table
 from glic_pyg.training.batch import Batch
 from glic_pyg.training.crop_plan import CropPlanner

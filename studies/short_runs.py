@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch.utils.data import Dataset
 
-from glic_pyg.data.catalogue import build_catalogue
+from glic_pyg.data.index import build_catalogue
 from glic_pyg.training.batch import Batch
 from glic_pyg.training.crop_plan import CropPlanner
 from glic_pyg.training.crops import CropBatches

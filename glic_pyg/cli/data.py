@@ -158,8 +158,8 @@ class _Bar:
 
 
 def _check(args: argparse.Namespace) -> int:
-    from glic_pyg.data.catalogue import build_catalogue
     from glic_pyg.data.fetch import changed_files
+    from glic_pyg.data.index import build_catalogue
 
     catalogue, console = build_catalogue(args.source), _console()
     faults = list(catalogue.unreadable)

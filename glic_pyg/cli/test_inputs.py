@@ -63,7 +63,7 @@ def pictures(images: str, data: Path) -> list[ImageFile]:
     Raises:
         GlicError: there is none of that name, or not one picture in it.
     """
-    from glic_pyg.data.catalogue import build_catalogue
+    from glic_pyg.data.index import build_catalogue
 
     fetched = data / images
     if images in _FETCHED and not Path(images).exists() and not fetched.exists():

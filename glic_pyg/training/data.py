@@ -11,9 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset
 
-from glic_pyg.data.catalogue import Catalogue, build_catalogue
 from glic_pyg.data.image_file import DataError
-from glic_pyg.data.index_cache import IndexCache, default_cache_folder
+from glic_pyg.data.index import Catalogue, IndexCache, build_catalogue, default_cache_folder
 from glic_pyg.data.sources import Source
 from glic_pyg.training.batch import Batch
 from glic_pyg.training.crop_plan import CropPlanner

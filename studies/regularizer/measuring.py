@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from glic_pyg.codec.image_codec import ImageCodec
-from glic_pyg.data.catalogue import build_catalogue
 from glic_pyg.data.image_file import ImageFile
+from glic_pyg.data.index import build_catalogue
 from glic_pyg.regularizer.regularizer import entropy_bound
 from glic_pyg.training.codec_module import CodecModule
 from glic_pyg.training.validation import measure_picture

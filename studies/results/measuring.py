@@ -17,7 +17,7 @@ import glic_pyg
 from glic_pyg.codec.errors import GlicError
 from glic_pyg.codec.image_codec import ImageCodec
 from glic_pyg.codec.picture_file import read_picture
-from glic_pyg.data.catalogue import build_catalogue
+from glic_pyg.data.index import build_catalogue
 from glic_pyg.evaluation.classical.all_codecs import CLASSICAL_CODECS
 from glic_pyg.evaluation.classical.contract import ClassicalCodec
 from glic_pyg.evaluation.comparison import Comparison, measure_ladder

@@ -9,22 +9,21 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from glic_pyg.data import catalogue as catalogue_module
-from glic_pyg.data.catalogue import Catalogue, build_catalogue
-from glic_pyg.data.index_cache import IndexCache
+from glic_pyg.data import index as index_module
+from glic_pyg.data.index import Catalogue, IndexCache, build_catalogue
 
 
 @pytest.fixture
 def measured(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Names of the files that had to be measured."""
     names: list[str] = []
-    real = catalogue_module._measure
+    real = index_module._measure
 
     def watched(path: Path) -> object:
         names.append(path.name)
         return real(path)
 
-    monkeypatch.setattr(catalogue_module, "_measure", watched)
+    monkeypatch.setattr(index_module, "_measure", watched)
     return names
 
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from glic_pyg.data.catalogue import Catalogue
 from glic_pyg.data.image_file import DataError, ImageFile
+from glic_pyg.data.index import Catalogue
 from glic_pyg.training.crop_plan import CropPlanner
 from glic_pyg.training.stages import Stages
 

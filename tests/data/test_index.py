@@ -10,8 +10,8 @@ import pytest
 from PIL import Image, PngImagePlugin
 
 from glic_pyg.codec.picture_file import read_picture
-from glic_pyg.data.catalogue import Catalogue, build_catalogue
 from glic_pyg.data.image_file import DataError, ImageFile, UnreadableImage
+from glic_pyg.data.index import Catalogue, build_catalogue
 from tests.codec.test_metadata import exif_block
 from tests.codec.test_pixels import png_with_16_bit_rgb
 from tests.data.conftest import SIZES
@@ -60,6 +60,16 @@ def test_a_shard_that_is_cut_short_gives_what_is_whole(pack: Callable) -> None:
     catalogue = build_catalogue(shard)
     assert len(catalogue) == len(whole) - 1
     assert "part-000.tar: not a whole, uncompressed tar file" in catalogue.summary()
+
+
+def test_a_shard_with_a_damaged_header_is_not_taken_for_shorter(pack: Callable) -> None:
+    shard = pack("shards", 1, [("z.txt", b"no image"), ("y.txt", b"nor this")]) / "part-000.tar"
+    content = bytearray(shard.read_bytes())
+    content[content.index(b"y.txt")] ^= 1
+    shard.write_bytes(content)
+    catalogue = build_catalogue(shard)
+    assert len(catalogue) == len(SIZES)
+    assert "not a whole, uncompressed tar file (a header in it is invalid)" in catalogue.summary()
 
 
 def test_damage_behind_the_header_shows_when_decoding(pictures: Path) -> None:
