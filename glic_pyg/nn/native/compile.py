@@ -53,7 +53,7 @@ def compile_all() -> list[Path]:
         if options and not on_x86:
             continue
         target = library_path(level)
-        partial = target.with_suffix(".part")
+        partial = target.with_name(f"{target.name}.{os.getpid()}.part")  # others may compile meanwhile
         command = [*compiler, *OPTIONS, *options, *map(str, SOURCES), "-o", str(partial), "-lm"]
         result = subprocess.run(command, capture_output=True, text=True)
         if result.returncode:
