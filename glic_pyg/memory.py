@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from glic_pyg.codec.errors import NotEnoughMemory
+from glic_pyg.errors import NotEnoughMemory
 
 try:
     import resource

@@ -24,6 +24,7 @@ ROOT_MODULES = {
     "__main__",
     "allocator",
     "compat",
+    "errors",
     "files",
     "memory",
     "metrics",

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from glic_pyg import memory
-from glic_pyg.codec.errors import NotEnoughMemory
+from glic_pyg.errors import NotEnoughMemory
 from glic_pyg.memory import check_memory, free_memory
 
 

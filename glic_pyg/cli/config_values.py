@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeAlias
 from hydra.utils import get_object
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
-from glic_pyg.codec.errors import GlicError
+from glic_pyg.errors import GlicError
 
 __all__ = ["check_arguments", "check_values"]
 

@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, TextIO
 
-from glic_pyg.codec.errors import GlicError
+from glic_pyg.errors import GlicError
 
 if TYPE_CHECKING:
     from rich.console import Console

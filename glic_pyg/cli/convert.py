@@ -21,7 +21,7 @@ def main(argv: Sequence[str]) -> int:
     args = parser.parse_args(argv)
 
     from glic_pyg.cli.paths import check_output
-    from glic_pyg.codec.errors import GlicError
+    from glic_pyg.errors import GlicError
     from glic_pyg.models.released import load_released
     from glic_pyg.models.weights import save_weights, weights_hash
 

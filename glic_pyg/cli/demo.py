@@ -13,7 +13,7 @@ from glic_pyg.cli.compare_table import print_comparisons
 from glic_pyg.cli.console import naming, say, shown
 from glic_pyg.cli.options import add_coding_options, choose_device, set_threads
 from glic_pyg.cli.paths import check_output
-from glic_pyg.codec.errors import GlicError
+from glic_pyg.errors import GlicError
 from glic_pyg.files import publish, staging_folder
 
 if TYPE_CHECKING:

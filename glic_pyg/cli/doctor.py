@@ -73,8 +73,8 @@ def _bfloat16() -> str:
 
 
 def _weights() -> Iterator[_Line]:
-    from glic_pyg.codec.errors import GlicError
     from glic_pyg.codec.library import check_shipped, shipped_names
+    from glic_pyg.errors import GlicError
 
     if not shipped_names():
         yield "weights", "none shipped; give --weights", True

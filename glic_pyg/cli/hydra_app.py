@@ -19,7 +19,7 @@ import glic_pyg
 from glic_pyg.cli.config_errors import explain
 from glic_pyg.cli.hydra_options import refuse_contradictions
 from glic_pyg.cli.processes import arguments_of_this_process
-from glic_pyg.codec.errors import GlicError
+from glic_pyg.errors import GlicError
 
 __all__ = ["config_dir", "run_hydra_app"]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from glic_pyg.cli.console import say, shown
 from glic_pyg.cli.options import add_coding_options, choose_device, set_threads
 from glic_pyg.cli.paths import check_output
-from glic_pyg.codec.errors import GlicError
+from glic_pyg.errors import GlicError
 
 __all__ = ["FIELD_COUNT", "main"]
 

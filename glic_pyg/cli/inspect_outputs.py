@@ -11,7 +11,7 @@ from glic_pyg.cli.console import shown
 from glic_pyg.cli.inspect_fields import fields_of_training, grid_of_fields, small_enough
 from glic_pyg.cli.inspect_subjects import Subject
 from glic_pyg.cli.paths import check_output
-from glic_pyg.codec.errors import GlicError
+from glic_pyg.errors import GlicError
 from glic_pyg.files import publish, staging_folder, write_file
 from glic_pyg.inspection.export_files import export_files, graphml_sizes
 from glic_pyg.inspection.figures import (

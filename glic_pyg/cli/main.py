@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import glic_pyg
 from glic_pyg.cli.console import print_traceback, run_program, say, sentence_of, shown
-from glic_pyg.codec.errors import GlicError
+from glic_pyg.errors import GlicError
 
 __all__ = ["COMMANDS", "Command", "main"]
 

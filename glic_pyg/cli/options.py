@@ -6,8 +6,8 @@ import argparse
 import os
 
 from glic_pyg.codec.container import DEFAULT_MAX_PIXELS
-from glic_pyg.codec.errors import GlicError
 from glic_pyg.codec.goal import DEFAULT_QUALITY, Goal, one_goal
+from glic_pyg.errors import GlicError
 
 __all__ = [
     "add_coding_options",

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from glic_pyg.cli.console import PIPE, say, shown
-from glic_pyg.codec.errors import GlicError
+from glic_pyg.errors import GlicError
 
 __all__ = ["check_ending", "check_output", "expand_folders", "is_stream", "open_input", "taken", "titles"]
 

@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from glic_pyg.cli.processes import is_first_process
 from glic_pyg.cli.run_folder import RunFolderError
-from glic_pyg.codec.errors import GlicError
+from glic_pyg.errors import GlicError
 
 __all__ = ["MAY_CHANGE", "SETTINGS", "find_checkpoint", "refuse_changes", "resolved"]
 

@@ -12,7 +12,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from glic_pyg.cli.processes import is_first_process
-from glic_pyg.codec.errors import GlicError
+from glic_pyg.errors import GlicError
 
 __all__ = ["RunFolderError", "alone_in", "keep_settings", "removed_if_refused"]
 

@@ -26,7 +26,7 @@ from glic_pyg.cli.test_output import (
     write_results,
     write_tables_and_figures,
 )
-from glic_pyg.codec.errors import GlicError
+from glic_pyg.errors import GlicError
 
 if TYPE_CHECKING:
     from glic_pyg.codec.image_codec import Precision

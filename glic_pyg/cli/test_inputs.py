@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 from glic_pyg.cli.console import say
 from glic_pyg.cli.trained_weights import find_weights, title_of
-from glic_pyg.codec.errors import GlicError
+from glic_pyg.errors import GlicError
 
 if TYPE_CHECKING:
     from torch import nn

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from glic_pyg.cli.console import FileBatch
-from glic_pyg.codec.errors import GlicError
+from glic_pyg.errors import GlicError
 from glic_pyg.files import write_file
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ from glic_pyg.cli.resume import find_checkpoint, refuse_changes, resolved
 from glic_pyg.cli.run_folder import alone_in, keep_settings, removed_if_refused
 from glic_pyg.cli.sweep_chain import NEIGHBOUR, neighbour_weights
 from glic_pyg.cli.sweep_job import in_sweep, run_sweep_job
-from glic_pyg.codec.errors import GlicError
+from glic_pyg.errors import GlicError
 from glic_pyg.training.run_record import write_run_record
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ def _job(cfg: DictConfig) -> dict[str, float]:
     end_with_parent()
     from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
-    from glic_pyg.training.errors import TrainingError
+    from glic_pyg.errors import TrainingError
     from glic_pyg.training.stop_signals import Stopped
 
     resume = f"name={shlex.quote(cfg.name)} ckpt_path=last"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from glic_pyg.codec.errors import WeightsNotFound
+from glic_pyg.errors import WeightsNotFound
 
 __all__ = ["find_weights", "title_of"]
 

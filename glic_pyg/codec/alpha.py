@@ -13,7 +13,7 @@ import lzma
 import numpy as np
 from numpy.typing import NDArray
 
-from glic_pyg.codec.errors import CorruptFile
+from glic_pyg.errors import CorruptFile
 
 __all__ = ["pack_alpha", "take_alpha"]
 

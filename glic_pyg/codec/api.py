@@ -48,7 +48,7 @@ def encode(
         max_pixels: refuse larger pictures.
 
     Raises:
-        glic_pyg.codec.errors.GlicError: one clear sentence about what is wrong.
+        glic_pyg.errors.GlicError: one clear sentence about what is wrong.
     """
     goal = one_goal(
         quality=quality, target_bytes=target_bytes, target_bpp=target_bpp, target_psnr=target_psnr
@@ -75,7 +75,7 @@ def decode(
         device, precision, max_pixels: as for :func:`encode`; they need not be the encoder's.
 
     Raises:
-        glic_pyg.codec.errors.GlicError: one clear sentence about what is wrong.
+        glic_pyg.errors.GlicError: one clear sentence about what is wrong.
     """
     codec = codec_for_decoding(data, weights, device=device, precision=precision, max_pixels=max_pixels)
     return codec.decode(data).image

@@ -14,9 +14,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from glic_pyg.codec.errors import CorruptFile, ImageTooLarge, NotAGlicFile, TruncatedFile, UnsupportedVersion
 from glic_pyg.codec.header import FIXED_RATE, VARIABLE_RATE, Header, pack_header, take_header
 from glic_pyg.codec.varint import pack_varint, take_varint
+from glic_pyg.errors import CorruptFile, ImageTooLarge, NotAGlicFile, TruncatedFile, UnsupportedVersion
 
 __all__ = [
     "DEFAULT_MAX_PIXELS",

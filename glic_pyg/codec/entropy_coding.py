@@ -13,8 +13,8 @@ import constriction
 import numpy as np
 from numpy.typing import NDArray
 
-from glic_pyg.codec.errors import CorruptFile
 from glic_pyg.codec.tables import Table
+from glic_pyg.errors import CorruptFile
 
 __all__ = ["SYMBOL_LIMIT", "SymbolReader", "SymbolWriter"]
 

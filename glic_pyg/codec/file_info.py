@@ -47,7 +47,7 @@ def open_info(source: bytes | str | Path | BinaryIO) -> FileInfo:
         source: the bytes of a file, its path, or a binary stream of it.
 
     Raises:
-        glic_pyg.codec.errors.GlicFileError: the file is damaged or none of ours.
+        glic_pyg.errors.GlicFileError: the file is damaged or none of ours.
     """
     data = source if isinstance(source, bytes) else read_glic(source, max_pixels=None)
     container = read_container(data, max_pixels=None)

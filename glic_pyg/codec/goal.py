@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from glic_pyg.codec.errors import GlicError
 from glic_pyg.codec.header import HIGHEST_QUALITY, QUALITY_STEPS
+from glic_pyg.errors import GlicError
 
 __all__ = ["DEFAULT_QUALITY", "Goal", "Kind", "file_quality", "one_goal"]
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any
 
-from glic_pyg.codec.errors import CorruptFile, TruncatedFile
 from glic_pyg.codec.varint import pack_varint, take_varint
+from glic_pyg.errors import CorruptFile, TruncatedFile
 
 __all__ = [
     "FIELDS",

@@ -13,7 +13,6 @@ from glic_pyg.codec.alpha import take_alpha
 from glic_pyg.codec.coded import Decoded, Encoded
 from glic_pyg.codec.coding_memory import check_coding_memory
 from glic_pyg.codec.container import DEFAULT_MAX_PIXELS, Container, Stream, check_pixels, read_container
-from glic_pyg.codec.errors import CorruptFile, FixedRate, WeightsMismatch
 from glic_pyg.codec.goal import DEFAULT_QUALITY, Goal
 from glic_pyg.codec.header import HASH_BYTES, Header, header_name
 from glic_pyg.codec.latent_coder import LatentCoder, Precision
@@ -22,6 +21,7 @@ from glic_pyg.codec.padding import padded_size
 from glic_pyg.codec.picture import Picture
 from glic_pyg.codec.picture_encoder import PictureEncoder
 from glic_pyg.codec.pixels import picture_from
+from glic_pyg.errors import CorruptFile, FixedRate, WeightsMismatch
 from glic_pyg.models.base import Codec
 
 __all__ = ["Decoded", "Encoded", "ImageCodec", "Precision"]

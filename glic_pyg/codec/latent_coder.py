@@ -12,10 +12,10 @@ from torch import Tensor
 
 from glic_pyg.codec.agreement import PriorTables
 from glic_pyg.codec.arithmetic import plain_arithmetic
-from glic_pyg.codec.errors import LatentMismatch, NonFiniteLatents
 from glic_pyg.codec.padding import colour_from_tensor, padded_size, tensor_from_colour
 from glic_pyg.codec.reading_channel import ReadingChannel
 from glic_pyg.codec.writing_channel import WritingChannel
+from glic_pyg.errors import LatentMismatch, NonFiniteLatents
 from glic_pyg.models.base import LATENT_STRIDE, Codec
 
 __all__ = ["LatentCoder", "Precision"]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
-from glic_pyg.codec.errors import WeightsMismatch, WeightsNotFound
+from glic_pyg.errors import WeightsMismatch, WeightsNotFound
 from glic_pyg.models.base import Codec
 from glic_pyg.models.released import load_released
 from glic_pyg.models.weights import load_weights, read_card, weights_hash

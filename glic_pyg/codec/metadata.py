@@ -7,7 +7,7 @@ import zlib
 from dataclasses import dataclass, replace
 from struct import Struct
 
-from glic_pyg.codec.errors import CorruptFile, UnsupportedImage
+from glic_pyg.errors import CorruptFile, UnsupportedImage
 
 __all__ = [
     "MAX_METADATA_BYTES",

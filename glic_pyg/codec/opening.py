@@ -15,7 +15,7 @@ from typing import IO, Any
 from PIL import Image, ImageFile
 
 from glic_pyg.codec.container import check_pixels
-from glic_pyg.codec.errors import GlicError, ImageTooLarge, UnsupportedImage
+from glic_pyg.errors import GlicError, ImageTooLarge, UnsupportedImage
 
 __all__ = ["bits_per_sample", "explanation", "open_image", "pillow_at_work"]
 

@@ -11,13 +11,13 @@ from torch import Tensor
 from glic_pyg.codec.alpha import pack_alpha
 from glic_pyg.codec.coded import Encoded
 from glic_pyg.codec.container import Stream, write_container
-from glic_pyg.codec.errors import OutOfReach
 from glic_pyg.codec.goal import Goal, file_quality
 from glic_pyg.codec.header import HIGHEST_QUALITY, Header
 from glic_pyg.codec.latent_coder import LatentCoder
 from glic_pyg.codec.metadata import deflate
 from glic_pyg.codec.picture import Picture
 from glic_pyg.codec.rate_search import Try, Window, search
+from glic_pyg.errors import OutOfReach
 from glic_pyg.metrics import pixel_psnr
 
 __all__ = ["PictureEncoder"]

@@ -13,12 +13,12 @@ from typing import IO, Any, BinaryIO, NamedTuple
 from PIL import Image, PngImagePlugin
 
 from glic_pyg.codec.container import DEFAULT_MAX_PIXELS
-from glic_pyg.codec.errors import UnsupportedImage
 from glic_pyg.codec.image_metadata import SIDEWAYS, read_metadata, tiff_facts
 from glic_pyg.codec.metadata import Metadata, profile_space
 from glic_pyg.codec.opening import explanation, open_image, pillow_at_work
 from glic_pyg.codec.picture import Picture
 from glic_pyg.codec.pixels import check_losses, picture_from_image
+from glic_pyg.errors import UnsupportedImage
 from glic_pyg.memory import check_memory
 
 __all__ = ["OUTPUT_FORMATS", "OutputFormat", "read_picture", "read_size", "write_picture"]

@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
-from glic_pyg.codec.errors import UnsupportedImage
 from glic_pyg.codec.header import SOURCE_MODES
 from glic_pyg.codec.image_metadata import dropped_facts, read_metadata, upright
 from glic_pyg.codec.metadata import Metadata, profile_space
 from glic_pyg.codec.opening import bits_per_sample, pillow_at_work
 from glic_pyg.codec.picture import Picture
+from glic_pyg.errors import UnsupportedImage
 
 __all__ = ["check_losses", "picture_from", "picture_from_array", "picture_from_image"]
 

@@ -8,10 +8,10 @@ from torch import Tensor
 
 from glic_pyg.codec.agreement import Channel, PriorTables, as_uint8, channel_numbers, medians
 from glic_pyg.codec.entropy_coding import SymbolReader
-from glic_pyg.codec.errors import CorruptFile
 from glic_pyg.codec.lattice import LATTICE, lattice_coordinates, level_coordinates, round_tracked
 from glic_pyg.codec.tables import SCALE_LEVELS, gaussian_tables
 from glic_pyg.codec.ties import TieKind, take_ties
+from glic_pyg.errors import CorruptFile
 
 __all__ = ["ReadingChannel"]
 

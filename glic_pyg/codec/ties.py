@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from glic_pyg.codec.errors import CorruptFile
 from glic_pyg.codec.varint import pack_varint, pack_varints, take_varint, take_varints
+from glic_pyg.errors import CorruptFile
 
 __all__ = ["TieKind", "Ties", "pack_ties", "take_ties"]
 

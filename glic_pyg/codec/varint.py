@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from glic_pyg.codec.errors import CorruptFile, TruncatedFile
+from glic_pyg.errors import CorruptFile, TruncatedFile
 
 __all__ = ["pack_varint", "pack_varints", "take_varint", "take_varints"]
 

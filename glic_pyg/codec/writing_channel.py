@@ -9,7 +9,6 @@ from torch import Tensor
 
 from glic_pyg.codec.agreement import Channel, PriorTables, as_uint8, channel_numbers, medians
 from glic_pyg.codec.entropy_coding import SYMBOL_LIMIT, SymbolWriter
-from glic_pyg.codec.errors import NonFiniteLatents
 from glic_pyg.codec.estimate import factorized_bits, gaussian_bits
 from glic_pyg.codec.lattice import (
     LATTICE,
@@ -21,6 +20,7 @@ from glic_pyg.codec.lattice import (
 )
 from glic_pyg.codec.tables import LOG_SCALE_STEP, gaussian_tables
 from glic_pyg.codec.ties import TieKind, Ties, pack_ties
+from glic_pyg.errors import NonFiniteLatents
 
 __all__ = ["WritingChannel"]
 

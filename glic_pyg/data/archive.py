@@ -14,7 +14,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
-from glic_pyg.data.image_file import DataError
+from glic_pyg.errors import DataError
 
 __all__ = ["unpack"]
 

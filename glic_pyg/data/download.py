@@ -19,7 +19,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import glic_pyg
-from glic_pyg.data.image_file import DataError
+from glic_pyg.errors import DataError
 
 __all__ = ["MAX_BYTES", "Download", "Stopped"]
 

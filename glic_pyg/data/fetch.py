@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 from glic_pyg.data.archive import unpack
 from glic_pyg.data.download import MAX_BYTES, Download, Stopped
 from glic_pyg.data.fetch_list import Remote, is_name_below
-from glic_pyg.data.image_file import DataError
+from glic_pyg.errors import DataError
 from glic_pyg.files import publish, write_file
 
 __all__ = ["RECORD_NAME", "FetchRecord", "Fetched", "Fetcher", "Outcome", "changed_files"]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
-from glic_pyg.data.image_file import DataError
+from glic_pyg.errors import DataError
 
 __all__ = ["FetchList", "Remote", "is_name_below", "open_list", "shipped_lists"]
 

@@ -12,25 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ContainerIO
 
-from glic_pyg.codec.errors import GlicError
 from glic_pyg.codec.picture import Picture
 from glic_pyg.codec.picture_file import read_picture, read_size
+from glic_pyg.errors import GlicError, UnreadableImage
 
-__all__ = ["MAX_PIXELS", "SUFFIXES", "DataError", "ImageFile", "UnreadableImage"]
+__all__ = ["MAX_PIXELS", "SUFFIXES", "ImageFile"]
 
 SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 """What counts as a picture in folders and shards."""
 
 MAX_PIXELS = 1 << 28
 """Larger pictures are taken for damaged or hostile ones: 268 megapixels are 805 MB when decoded."""
-
-
-class DataError(GlicError):
-    """A data set cannot be used as it is; the message is one sentence for the user."""
-
-
-class UnreadableImage(GlicError, ValueError):
-    """A single picture could not be decoded; the message names it and says why."""
 
 
 @dataclass(frozen=True)

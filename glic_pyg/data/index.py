@@ -20,8 +20,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from glic_pyg.data.image_file import SUFFIXES, DataError, ImageFile, UnreadableImage
+from glic_pyg.data.image_file import SUFFIXES, ImageFile
 from glic_pyg.data.sources import Source, find_files, is_shard, left_out
+from glic_pyg.errors import DataError, UnreadableImage
 from glic_pyg.files import write_file
 
 __all__ = ["Catalogue", "FileIndex", "IndexCache", "build_catalogue", "default_cache_folder"]

@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from glob import glob
 from pathlib import Path
 
-from glic_pyg.data.image_file import SUFFIXES, DataError
+from glic_pyg.data.image_file import SUFFIXES
+from glic_pyg.errors import DataError
 
 __all__ = ["Source", "find_files", "is_shard", "left_out"]
 

@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from glic_pyg.codec.errors import GlicError
+from glic_pyg.errors import GlicError
 from glic_pyg.metrics import ms_ssim_db
 
 __all__ = ["METRICS", "Curve", "CurveError", "Metric"]

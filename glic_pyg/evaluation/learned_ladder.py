@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from glic_pyg.codec.errors import GlicError
 from glic_pyg.codec.goal import Goal
+from glic_pyg.errors import GlicError
 from glic_pyg.evaluation.comparison import CodecUnderTest, learned_rung
 from glic_pyg.evaluation.measure import Rung
 

@@ -142,8 +142,7 @@ def set_scales(model: GLIC, latents: Tensor, first_group: int = 0) -> None:
         *_, last = (layer for layer in codec.entropy_parameters if isinstance(layer, PointwiseBlock))
         behind = codec.entropy_parameters[-1]
         factor = behind.factor[: len(part)] if isinstance(behind, Rescale) else 1
-        bias: Tensor = last.mix.bias
-        bias[: len(part)] = part / factor
+        cast(Tensor, last.mix.bias)[: len(part)] = part / factor
 
 
 @torch.no_grad()

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from glic_pyg.training.errors import TrainingError
+from glic_pyg.errors import TrainingError
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ from typing import IO, Any
 import torch
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
+from glic_pyg.errors import TrainingError
 from glic_pyg.files import atomic_write
-from glic_pyg.training.errors import TrainingError
 
 __all__ = [
     "KEYS",

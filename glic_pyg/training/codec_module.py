@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from glic_pyg import allocator
+from glic_pyg.errors import TrainingError
 from glic_pyg.graph.similarity import NonFiniteMap
 from glic_pyg.models.base import Codec, as_codec
 from glic_pyg.regularizer.regularizer import Regularizer
@@ -19,7 +20,6 @@ from glic_pyg.training.alternation import Alternation
 from glic_pyg.training.batch import Batch
 from glic_pyg.training.codec_step import CodecStep
 from glic_pyg.training.ema import WeightAverage
-from glic_pyg.training.errors import TrainingError
 from glic_pyg.training.float32_entropy import entropy_in_float32
 from glic_pyg.training.loss import RateDistortionLoss
 from glic_pyg.training.parameter_groups import parameter_groups

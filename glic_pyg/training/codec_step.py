@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from glic_pyg.training.errors import TrainingError
+from glic_pyg.errors import TrainingError
 from glic_pyg.training.quality_draw import draw_qualities
 from glic_pyg.training.quantile_solver import solve_quantiles
 from glic_pyg.training.step_figures import StepFigures

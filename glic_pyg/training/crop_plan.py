@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from glic_pyg.data.image_file import DataError
 from glic_pyg.data.index import Catalogue
+from glic_pyg.errors import DataError
 from glic_pyg.training.stages import Stage, Stages
 from glic_pyg.training.step_seed import step_seed
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from glic_pyg.data.image_file import DataError
+from glic_pyg.errors import DataError
 from glic_pyg.training.batch import Batch
 from glic_pyg.training.crop_plan import CropPlanner
 from glic_pyg.training.image_store import ImageStore

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset
 
-from glic_pyg.data.image_file import DataError
 from glic_pyg.data.index import Catalogue, IndexCache, build_catalogue, default_cache_folder
 from glic_pyg.data.sources import Source
+from glic_pyg.errors import DataError
 from glic_pyg.training.batch import Batch
 from glic_pyg.training.crop_plan import CropPlanner
 from glic_pyg.training.crops import CropBatches, StepLoader, StepSampler

@@ -5,8 +5,8 @@ from compressai.ops.bound_ops import LowerBoundFunction
 from torch import Tensor
 from torch.nn import functional as F
 
+from glic_pyg.errors import TrainingError
 from glic_pyg.metrics import MS_SSIM_MIN_SIDE
-from glic_pyg.training.errors import TrainingError
 
 SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 WINDOW_TAPS, WINDOW_SIGMA = 11, 1.5

@@ -9,8 +9,8 @@ import lightning
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.trainer.states import TrainerFn
 
+from glic_pyg.errors import TrainingError
 from glic_pyg.training.codec_module import CodecModule
-from glic_pyg.training.errors import TrainingError
 from glic_pyg.training.shards import whole_weights
 
 log = logging.getLogger(__name__)

@@ -8,7 +8,7 @@ import lightning
 import torch
 from torch import Tensor
 
-from glic_pyg.training.errors import TrainingError
+from glic_pyg.errors import TrainingError
 
 __all__ = ["first_crops", "refuse_several_processes"]
 

@@ -11,8 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from glic_pyg.data.image_file import DataError, UnreadableImage
 from glic_pyg.data.index import Catalogue
+from glic_pyg.errors import DataError, UnreadableImage
 from glic_pyg.memory import check_memory
 from glic_pyg.training.batch import Batch
 from glic_pyg.training.crop_plan import CropPlan

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from glic_pyg.training.errors import TrainingError
+from glic_pyg.errors import TrainingError
 
 BLOCKS = (
     "GFALayer",

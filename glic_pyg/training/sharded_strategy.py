@@ -16,7 +16,7 @@ from torch.distributed.tensor import DTensor
 from torch.optim import Optimizer
 from torch.utils._pytree import tree_map
 
-from glic_pyg.training.errors import TrainingError
+from glic_pyg.errors import TrainingError
 from glic_pyg.training.model_execution import BLOCKS, outermost
 from glic_pyg.training.shards import spread_like, whole
 

@@ -11,8 +11,8 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from glic_pyg.errors import TrainingError
 from glic_pyg.training.checkpoint_file import read_checkpoint
-from glic_pyg.training.errors import TrainingError
 from glic_pyg.training.first_crops import first_crops, refuse_several_processes
 from glic_pyg.training.shards import spread_like
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import lightning
 
+from glic_pyg.errors import TrainingError
 from glic_pyg.models.init import grow
 from glic_pyg.models.weights import load_weights
-from glic_pyg.training.errors import TrainingError
 from glic_pyg.training.first_crops import first_crops, refuse_several_processes
 from glic_pyg.training.start import Start
 

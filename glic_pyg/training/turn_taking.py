@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
-from glic_pyg.training.errors import TrainingError
+from glic_pyg.errors import TrainingError
 from glic_pyg.training.optimizer_turn import OptimizerTurn, Part
 from glic_pyg.training.parameter_groups import Parameters
 from glic_pyg.training.step_check import StepCheck

@@ -16,9 +16,9 @@ import torch
 
 from glic_pyg.cli.options import choose_device
 from glic_pyg.codec.api import codec_for_encoding
-from glic_pyg.codec.errors import GlicError
 from glic_pyg.codec.goal import Goal
 from glic_pyg.codec.image_codec import ImageCodec
+from glic_pyg.errors import GlicError
 from glic_pyg.evaluation.classical.pillow import PillowCodec
 from glic_pyg.evaluation.comparison import Comparison
 from glic_pyg.evaluation.curve import METRICS

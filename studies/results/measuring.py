@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 import glic_pyg
-from glic_pyg.codec.errors import GlicError
 from glic_pyg.codec.image_codec import ImageCodec
 from glic_pyg.codec.picture_file import read_picture
 from glic_pyg.data.index import build_catalogue
+from glic_pyg.errors import GlicError
 from glic_pyg.evaluation.classical.all_codecs import CLASSICAL_CODECS
 from glic_pyg.evaluation.classical.contract import ClassicalCodec
 from glic_pyg.evaluation.comparison import Comparison, measure_ladder

@@ -15,8 +15,8 @@ from PIL import Image
 from glic_pyg.cli.main import main
 from glic_pyg.cli.test_output import OUTPUTS
 from glic_pyg.cli.trained_weights import find_weights, title_of
-from glic_pyg.codec.errors import GlicError
 from glic_pyg.codec.image_codec import ImageCodec
+from glic_pyg.errors import GlicError
 from glic_pyg.evaluation.classical.pillow import JPEG, JPEG_XL, WEBP
 from glic_pyg.evaluation.curve import CurveError
 from glic_pyg.evaluation.measured_curves import read_curves

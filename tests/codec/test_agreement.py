@@ -9,12 +9,12 @@ from torch import Tensor
 
 from benchmarks.decoder_settings import SETTINGS, threads, two_threads, without_onednn
 from glic_pyg.codec.agreement import PriorTables
-from glic_pyg.codec.errors import LatentMismatch
 from glic_pyg.codec.goal import Goal
 from glic_pyg.codec.image_codec import ImageCodec
 from glic_pyg.codec.lattice import LATTICE, MARGIN, lattice_coordinates, level_coordinates
 from glic_pyg.codec.tables import LOG_SCALE_STEP
 from glic_pyg.codec.writing_channel import WritingChannel
+from glic_pyg.errors import LatentMismatch
 from glic_pyg.models.weights import weights_hash
 from tests.tiny_backbone import TinyBackbone
 

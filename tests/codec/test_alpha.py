@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from glic_pyg.codec.alpha import pack_alpha, take_alpha
-from glic_pyg.codec.errors import CorruptFile
+from glic_pyg.errors import CorruptFile
 
 rows, columns = np.mgrid[0:60, 0:75]
 PLANES = {

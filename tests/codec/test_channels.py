@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 
 from glic_pyg.codec.agreement import PriorTables
-from glic_pyg.codec.errors import CorruptFile, NonFiniteLatents
 from glic_pyg.codec.lattice import LATTICE, level_coordinates, round_tracked
 from glic_pyg.codec.reading_channel import ReadingChannel
 from glic_pyg.codec.tables import LEAST_SCALE, LOG_SCALE_STEP, SCALE_LEVELS
 from glic_pyg.codec.writing_channel import WritingChannel
+from glic_pyg.errors import CorruptFile, NonFiniteLatents
 
 
 def test_rounding_knows_its_ties() -> None:

@@ -16,9 +16,9 @@ from glic_pyg.cli.main import main
 from glic_pyg.codec.api import codec_for_encoding, decode, encode
 from glic_pyg.codec.coding_memory import coding_memory
 from glic_pyg.codec.container import read_container, write_container
-from glic_pyg.codec.errors import NotEnoughMemory
 from glic_pyg.codec.image_codec import ImageCodec
 from glic_pyg.codec.picture_file import read_picture
+from glic_pyg.errors import NotEnoughMemory
 
 
 @pytest.fixture

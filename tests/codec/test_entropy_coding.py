@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from glic_pyg.codec.entropy_coding import SYMBOL_LIMIT, SymbolReader, SymbolWriter
-from glic_pyg.codec.errors import CorruptFile
 from glic_pyg.codec.tables import LEAST_SCALE, LOG_SCALE_STEP, SCALE_LEVELS, gaussian_parts, gaussian_tables
+from glic_pyg.errors import CorruptFile
 
 
 def draw(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:

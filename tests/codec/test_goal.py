@@ -2,8 +2,8 @@ from math import inf, nan
 
 import pytest
 
-from glic_pyg.codec.errors import GlicError
 from glic_pyg.codec.goal import Goal, file_quality, one_goal
+from glic_pyg.errors import GlicError
 
 
 def test_one_of_four() -> None:

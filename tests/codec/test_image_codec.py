@@ -9,9 +9,9 @@ from PIL import Image
 
 import glic_pyg
 from glic_pyg.codec import api
-from glic_pyg.codec.errors import ImageTooLarge, NonFiniteLatents, WeightsMismatch, WeightsNotFound
 from glic_pyg.codec.image_codec import ImageCodec
 from glic_pyg.codec.library import Weights
+from glic_pyg.errors import ImageTooLarge, NonFiniteLatents, WeightsMismatch, WeightsNotFound
 from glic_pyg.models.weights import weights_hash
 from tests.codec.test_metadata import exif_block
 from tests.tiny_backbone import TinyBackbone

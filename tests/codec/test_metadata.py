@@ -7,9 +7,9 @@ import pytest
 from PIL import Image
 
 from glic_pyg.codec.container import Stream, read_container, write_container
-from glic_pyg.codec.errors import CorruptFile, UnsupportedImage
 from glic_pyg.codec.header import Header
 from glic_pyg.codec.metadata import Metadata, deflate, exif_orientation, inflate, reset_orientation
+from glic_pyg.errors import CorruptFile, UnsupportedImage
 
 
 def exif_block(orientation: int, endian: str = "<") -> bytes:

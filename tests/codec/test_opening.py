@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from glic_pyg.codec.errors import ImageTooLarge, UnsupportedImage
 from glic_pyg.codec.opening import bits_per_sample, open_image, pillow_at_work
 from glic_pyg.codec.picture_file import read_picture, read_size
+from glic_pyg.errors import ImageTooLarge, UnsupportedImage
 from tests.codec.test_pixels import saved
 
 PHOTO = Image.radial_gradient("L").resize((60, 50)).convert("RGB")

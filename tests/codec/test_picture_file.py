@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from glic_pyg.codec.errors import UnsupportedImage
 from glic_pyg.codec.metadata import Metadata
 from glic_pyg.codec.picture import Picture
 from glic_pyg.codec.picture_file import OUTPUT_FORMATS, read_picture, write_picture
+from glic_pyg.errors import UnsupportedImage
 from tests.codec.test_metadata import exif_block
 from tests.codec.test_pixels import profile_for
 

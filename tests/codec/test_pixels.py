@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms, PngImagePlugin
 
-from glic_pyg.codec.errors import ImageTooLarge, UnsupportedImage
 from glic_pyg.codec.metadata import MAX_METADATA_BYTES, Metadata
 from glic_pyg.codec.picture_file import read_picture
 from glic_pyg.codec.pixels import picture_from_array, picture_from_image
+from glic_pyg.errors import ImageTooLarge, UnsupportedImage
 from tests.codec.test_metadata import INTEGER_TYPES, exif_block, short_exif
 
 

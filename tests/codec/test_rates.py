@@ -13,10 +13,10 @@ from PIL import Image
 import glic_pyg
 from glic_pyg.codec import api
 from glic_pyg.codec.container import read_container, write_container
-from glic_pyg.codec.errors import CorruptFile, FixedRate, GlicError
 from glic_pyg.codec.goal import DEFAULT_QUALITY, Goal
 from glic_pyg.codec.image_codec import ImageCodec
 from glic_pyg.codec.library import Weights
+from glic_pyg.errors import CorruptFile, FixedRate, GlicError
 from glic_pyg.metrics import pixel_psnr
 from glic_pyg.models.weights import weights_hash
 from tests.tiny_cosines import tiny_cosines

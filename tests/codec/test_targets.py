@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from glic_pyg.codec.errors import OutOfReach
 from glic_pyg.codec.goal import Goal
 from glic_pyg.codec.image_codec import ImageCodec
+from glic_pyg.errors import OutOfReach
 from tests.codec.test_rates import LADDER, psnr_of
 
 

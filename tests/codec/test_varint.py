@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from glic_pyg.codec.errors import CorruptFile, TruncatedFile
 from glic_pyg.codec.varint import pack_varint, pack_varints, take_varint, take_varints
+from glic_pyg.errors import CorruptFile, TruncatedFile
 
 
 @pytest.mark.parametrize("value", [0, 1, 127, 128, 300, 1 << 32, (1 << 63) - 1])

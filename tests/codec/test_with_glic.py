@@ -13,10 +13,10 @@ import glic_pyg
 from benchmarks.decoder_settings import all_together, threads
 from glic_pyg.codec.agreement import PriorTables
 from glic_pyg.codec.api import codec_for_encoding
-from glic_pyg.codec.errors import WeightsMismatch, WeightsNotFound
 from glic_pyg.codec.goal import Goal
 from glic_pyg.codec.library import load_from_path
 from glic_pyg.codec.writing_channel import WritingChannel
+from glic_pyg.errors import WeightsMismatch, WeightsNotFound
 from glic_pyg.models.glic import GLIC
 from glic_pyg.models.weights import save_weights, weights_hash
 from tests.models.conftest import TINY

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from glic_pyg.data.archive import unpack
-from glic_pyg.data.image_file import DataError
+from glic_pyg.errors import DataError
 
 MEMBERS = {"valid/a.png": b"A" * 700, "valid/b.png": b"B" * 512, "more/c.png": b"", "read.me": b"-" * 3000}
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from glic_pyg.data.download import Download, Stopped, _Redirects
-from glic_pyg.data.image_file import DataError
+from glic_pyg.errors import DataError
 from tests.data.web import Web
 
 CONTENT = bytes(range(256)) * 40

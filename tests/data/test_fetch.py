@@ -16,7 +16,7 @@ import pytest
 from glic_pyg.data.download import Download
 from glic_pyg.data.fetch import RECORD_NAME, Fetcher, Outcome, changed_files
 from glic_pyg.data.fetch_list import Remote
-from glic_pyg.data.image_file import DataError
+from glic_pyg.errors import DataError
 from tests.data.web import Web
 
 CONTENT = b"picture " * 100

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from glic_pyg.data.fetch_list import Remote, open_list, shipped_lists
-from glic_pyg.data.image_file import DataError
+from glic_pyg.errors import DataError
 
 SHA = "0123456789abcdef" * 4
 

@@ -10,8 +10,9 @@ import pytest
 from PIL import Image, PngImagePlugin
 
 from glic_pyg.codec.picture_file import read_picture
-from glic_pyg.data.image_file import DataError, ImageFile, UnreadableImage
+from glic_pyg.data.image_file import ImageFile
 from glic_pyg.data.index import Catalogue, build_catalogue
+from glic_pyg.errors import DataError, UnreadableImage
 from tests.codec.test_metadata import exif_block
 from tests.codec.test_pixels import png_with_16_bit_rgb
 from tests.data.conftest import SIZES

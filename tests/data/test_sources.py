@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from glic_pyg.data.image_file import DataError
 from glic_pyg.data.sources import find_files, left_out
+from glic_pyg.errors import DataError
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from glic_pyg.codec.errors import GlicError
 from glic_pyg.codec.goal import Goal
+from glic_pyg.errors import GlicError
 from glic_pyg.evaluation.learned_ladder import QUALITIES, learned_ladders
 
 Pixels = NDArray[np.uint8]

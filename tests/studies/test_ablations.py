@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from glic_pyg.cli.hydra_app import config_dir
-from glic_pyg.codec.errors import GlicError
+from glic_pyg.errors import GlicError
 from studies.ablations import training
 from studies.ablations.command import main
 from studies.ablations.report import ablation_figure, full_compute, section

@@ -12,7 +12,7 @@ import torch
 import yaml
 from PIL import Image
 
-from glic_pyg.codec.errors import GlicError
+from glic_pyg.errors import GlicError
 from glic_pyg.models.compressai import Hyperprior
 from glic_pyg.training.quantile_solver import solve_quantiles
 from studies.regularizer import measuring

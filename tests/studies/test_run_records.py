@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from glic_pyg.codec.errors import GlicError
+from glic_pyg.errors import GlicError
 from studies.records import RunRecords
 
 SETTINGS = {"steps": 7, "widths": (8, 16)}

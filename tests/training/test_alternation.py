@@ -6,10 +6,10 @@ import lightning
 import pytest
 import torch
 
+from glic_pyg.errors import TrainingError
 from glic_pyg.models.weights import weights_of
 from glic_pyg.training.alternation import Alternation
 from glic_pyg.training.codec_step import CodecStep
-from glic_pyg.training.errors import TrainingError
 from glic_pyg.training.export_weights import ExportWeights
 from tests.training.conftest import states_equal
 

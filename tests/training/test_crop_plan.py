@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from glic_pyg.data.image_file import DataError, ImageFile
+from glic_pyg.data.image_file import ImageFile
 from glic_pyg.data.index import Catalogue
+from glic_pyg.errors import DataError
 from glic_pyg.training.crop_plan import CropPlanner
 from glic_pyg.training.stages import Stages
 

@@ -12,7 +12,7 @@ import torch
 from lightning.pytorch.utilities import move_data_to_device
 from torch.utils.data import default_collate, default_convert
 
-from glic_pyg.data.image_file import DataError
+from glic_pyg.errors import DataError
 from glic_pyg.training.batch import Batch
 from glic_pyg.training.data import ImageDataModule
 from glic_pyg.training.stages import Stages

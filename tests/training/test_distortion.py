@@ -5,8 +5,8 @@ import torch
 from pytorch_msssim import ms_ssim
 from torch import Tensor
 
+from glic_pyg.errors import TrainingError
 from glic_pyg.training.distortion import squared_error, structural_dissimilarity
-from glic_pyg.training.errors import TrainingError
 from glic_pyg.training.loss import RateDistortionLoss
 
 

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import torch
 
+from glic_pyg.errors import TrainingError
 from glic_pyg.files import write_file
 from glic_pyg.models.compressai import Hyperprior
 from glic_pyg.models.weights import save_weights
-from glic_pyg.training.errors import TrainingError
 from glic_pyg.training.export_weights import ExportWeights
 from glic_pyg.training.validation import measure_picture
 from tests.training.conftest import states_equal

@@ -9,9 +9,8 @@ import torch
 from PIL import Image
 
 from glic_pyg import memory
-from glic_pyg.codec.errors import NotEnoughMemory
-from glic_pyg.data.image_file import DataError
 from glic_pyg.data.index import Catalogue, build_catalogue
+from glic_pyg.errors import DataError, NotEnoughMemory
 from glic_pyg.training.crop_plan import CropPlanner
 from glic_pyg.training.image_store import DiskStore, MemoryStore
 from glic_pyg.training.stages import Stages

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
+from glic_pyg.errors import TrainingError
 from glic_pyg.models.glic import GLIC
-from glic_pyg.training.errors import TrainingError
 from glic_pyg.training.model_execution import BLOCKS, CheckpointActivations, CompileModel
 from tests.contracts.backbones import BACKBONES, untrained
 from tests.models.conftest import TINY

@@ -9,7 +9,7 @@ import lightning
 import pytest
 import torch
 
-from glic_pyg.training.errors import TrainingError
+from glic_pyg.errors import TrainingError
 from glic_pyg.training.rollback import RollBack
 from tests.training.conftest import states_equal
 

@@ -9,10 +9,10 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from glic_pyg.errors import TrainingError
 from glic_pyg.models.weights import weights_of
 from glic_pyg.training.batch import Batch
 from glic_pyg.training.codec_module import CodecModule
-from glic_pyg.training.errors import TrainingError
 from glic_pyg.training.start import StartFromFile, StartFromPictures
 from tests.training.conftest import states_equal
 

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import torch
 
+from glic_pyg.errors import TrainingError
 from glic_pyg.models.glic import GLIC
 from glic_pyg.models.weights import load_weights, save_weights
 from glic_pyg.training.batch import Batch
-from glic_pyg.training.errors import TrainingError
 from glic_pyg.training.start_grown import StartGrown
 from tests.models.conftest import TINY
 

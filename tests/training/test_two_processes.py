@@ -18,7 +18,7 @@ from unittest.mock import patch
 import pytest
 import torch
 
-from glic_pyg.training.errors import TrainingError
+from glic_pyg.errors import TrainingError
 from tests.training.tiny_codec import TinyCodec
 from tests.training.two_processes import everything
 

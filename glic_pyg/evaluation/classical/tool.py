@@ -8,7 +8,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 
-from glic_pyg.codec.errors import GlicError
+from glic_pyg.errors import GlicError
 from glic_pyg.evaluation.peak_memory import note_tool
 
 __all__ = ["ToolFailed", "run_tool"]

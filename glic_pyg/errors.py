@@ -1,12 +1,13 @@
-"""What can go wrong with a file, a picture or its weights: one type each, one sentence each.
+"""Errors that a user can cause: one type for each, one clear sentence in each.
 
-Every message names what is wrong and what to do about it, because the command prints it as it is.
+Every message names what is wrong and what to do about it, because the commands print it unchanged.
 """
 
 from __future__ import annotations
 
 __all__ = [
     "CorruptFile",
+    "DataError",
     "FixedRate",
     "GlicError",
     "GlicFileError",
@@ -16,7 +17,9 @@ __all__ = [
     "NotAGlicFile",
     "NotEnoughMemory",
     "OutOfReach",
+    "TrainingError",
     "TruncatedFile",
+    "UnreadableImage",
     "UnsupportedImage",
     "UnsupportedVersion",
     "WeightsMismatch",
@@ -49,7 +52,7 @@ class CorruptFile(GlicFileError):
 
 
 class LatentMismatch(GlicFileError):
-    """The decoded latents are not the encoder's: better no picture than a wrong one."""
+    """The decoded latents are not the encoder's: better no image than a wrong one."""
 
 
 class WeightsMismatch(GlicFileError):
@@ -57,7 +60,7 @@ class WeightsMismatch(GlicFileError):
 
 
 class ImageTooLarge(GlicError):
-    """The picture has more pixels than the caller allows."""
+    """The image has more pixels than the caller allows."""
 
 
 class NotEnoughMemory(GlicError):
@@ -65,7 +68,7 @@ class NotEnoughMemory(GlicError):
 
 
 class UnsupportedImage(GlicError):
-    """The picture is of a kind that would lose something silently (16 bit, animated, float)."""
+    """The image is of a kind that would lose something silently (16 bit, animated, float)."""
 
 
 class NonFiniteLatents(GlicError):
@@ -82,3 +85,15 @@ class OutOfReach(GlicError):
 
 class WeightsNotFound(GlicError):
     """No weights of that name are installed and no path was given."""
+
+
+class DataError(GlicError):
+    """A data set cannot be used."""
+
+
+class UnreadableImage(GlicError, ValueError):
+    """An image of a data set cannot be decoded."""
+
+
+class TrainingError(GlicError, ValueError):
+    """A run cannot be trained as it is configured."""
