@@ -30,6 +30,7 @@ ROOT_MODULES = {
     "metrics",
     "numerics",
     "plotting",
+    "types",
 }
 LONGEST_FILE = 400
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if path.relative_to(PACKAGE).parts[0] != "conf")

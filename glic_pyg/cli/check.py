@@ -11,7 +11,7 @@ from glic_pyg.cli.jobs import Result
 if TYPE_CHECKING:
     from glic_pyg.codec.image_codec import ImageCodec
     from glic_pyg.codec.picture import Picture
-    from glic_pyg.evaluation.webp_check import WebpCheck
+    from glic_pyg.evaluation.rate_matching import WebpCheck
 
 __all__ = ["checked", "decibels"]
 
@@ -28,10 +28,10 @@ def checked(result: Result, picture: Picture, codec: ImageCodec) -> Result:
         codec: what made it.
     """
     from glic_pyg.codec.container import Stream
-    from glic_pyg.evaluation.webp_check import LARGEST_SIDE, webp_check
+    from glic_pyg.evaluation.rate_matching import WEBP_MAX_SIDE, webp_check
 
-    if max(picture.size) > LARGEST_SIDE:
-        note = f"Not checked: WebP holds no picture of more than {LARGEST_SIDE} pixels a side."
+    if max(picture.size) > WEBP_MAX_SIDE:
+        note = f"Not checked: WebP holds no picture of more than {WEBP_MAX_SIDE} pixels a side."
         return replace(result, notes=(*result.notes, note))
     decoded = codec.decode(result.data)
     aside = sum(len(data) for kind, data in decoded.container.streams.items() if kind != Stream.LATENTS)

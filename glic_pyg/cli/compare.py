@@ -106,7 +106,7 @@ def _draw(measured: Sequence[Measured], max_pixels: int, target: Path, force: bo
     """Draw the means of the images that were measured and have an error."""
     from glic_pyg.codec.picture_file import read_picture
     from glic_pyg.evaluation import rate_distortion as rd
-    from glic_pyg.evaluation.classical.pillow import JPEG, WEBP
+    from glic_pyg.evaluation.baselines.pillow import JPEG, WEBP
     from glic_pyg.evaluation.summary import comparable, means
 
     drawn = comparable([comparison for _, comparison in measured])

@@ -165,7 +165,7 @@ def _captioned(
 
 def _graph_figure(photo: NDArray[np.uint8], graphs: BlockGraphs, comparison: Comparison) -> bytes:
     from glic_pyg.evaluation import rate_distortion as rd
-    from glic_pyg.evaluation.classical.pillow import JPEG, WEBP
+    from glic_pyg.evaluation.baselines.pillow import JPEG, WEBP
     from glic_pyg.inspection.figures import overview_figure
 
     curves = {codec.title: rd.classical_curve([photo], codec) for codec in (JPEG, WEBP)}

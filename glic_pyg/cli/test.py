@@ -102,7 +102,7 @@ def measure(
     files = pictures(images, data)
     ours = learned_codecs(weights, device=device, precision=precision, max_pixels=max_pixels)
     steps = learned_ladders(ours, qualities)
-    others = [classical_rung(codec, setting) for codec in rivals for setting in codec.ladder]
+    others = [classical_rung(codec, setting) for codec in rivals for setting in codec.sweep]
     measured = _measure_all([*steps, *others], files, max_pixels)
     if not measured:
         raise GlicError(f"{len(files)} of {len(files)} images failed.")

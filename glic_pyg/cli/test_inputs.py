@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from glic_pyg.codec.goal import Goal
     from glic_pyg.codec.image_codec import Decoded, Encoded, ImageCodec, Precision
     from glic_pyg.data.image_file import ImageFile
-    from glic_pyg.evaluation.classical.contract import ClassicalCodec, Pixels
+    from glic_pyg.evaluation.baselines.base import Baseline
+    from glic_pyg.types import Pixels
 
 __all__ = ["TitledCodec", "classical_codecs", "learned_codecs", "pictures"]
 
@@ -90,7 +91,7 @@ def learned_codecs(
     return found
 
 
-def classical_codecs(wanted: str | Sequence[str]) -> list[ClassicalCodec]:
+def classical_codecs(wanted: str | Sequence[str]) -> list[Baseline]:
     """The codecs to compare with; those that are not installed are named and left out.
 
     Args:
@@ -99,15 +100,15 @@ def classical_codecs(wanted: str | Sequence[str]) -> list[ClassicalCodec]:
     Raises:
         GlicError: there is no codec of a name.
     """
-    from glic_pyg.evaluation.classical.all_codecs import CLASSICAL_CODECS
+    from glic_pyg.evaluation.baselines import BASELINES
 
-    groups = {"none": (), "quick": _QUICK, "all": tuple(CLASSICAL_CODECS)}
+    groups = {"none": (), "quick": _QUICK, "all": tuple(BASELINES)}
     names = groups.get(wanted, (wanted,)) if isinstance(wanted, str) else wanted
-    if unknown := [name for name in names if name not in CLASSICAL_CODECS]:
-        known = ", ".join((*groups, *CLASSICAL_CODECS))
+    if unknown := [name for name in names if name not in BASELINES]:
+        known = ", ".join((*groups, *BASELINES))
         raise GlicError(f"There is no codec {unknown[0]}; there are {known}.")
     found = []
-    for codec in (CLASSICAL_CODECS[name] for name in names):
+    for codec in (BASELINES[name] for name in names):
         if needed := codec.missing():
             say(f"glic test: {codec.title} is left out; it needs {needed}")
         else:

@@ -18,11 +18,11 @@ from glic_pyg.files import write_file
 if TYPE_CHECKING:
     from glic_pyg.cli.test_inputs import TitledCodec
     from glic_pyg.codec.picture import Picture
-    from glic_pyg.evaluation.classical.contract import ClassicalCodec
+    from glic_pyg.evaluation.baselines.base import Baseline
     from glic_pyg.evaluation.comparison import Comparison
     from glic_pyg.evaluation.provenance import Provenance
 
-    Sheet = tuple[Callable[[], Picture], TitledCodec, Sequence[ClassicalCodec]]
+    Sheet = tuple[Callable[[], Picture], TitledCodec, Sequence[Baseline]]
 
 __all__ = [
     "OUTPUTS",
@@ -153,11 +153,11 @@ def write_tables_and_figures(
     return batch.failed, len(makers)
 
 
-def _crop_sheet(read: Callable[[], Picture], codec: TitledCodec, rivals: Sequence[ClassicalCodec]) -> bytes:
+def _crop_sheet(read: Callable[[], Picture], codec: TitledCodec, rivals: Sequence[Baseline]) -> bytes:
     """A detail of one picture: original, ours, and every other codec at the bytes nearest to ours."""
-    from glic_pyg.evaluation.classical.same_bytes import nearest
     from glic_pyg.evaluation.markdown_table import number_cell
     from glic_pyg.evaluation.quality import quality_of
+    from glic_pyg.evaluation.rate_matching import nearest
     from glic_pyg.inspection.figures import crop_figure, detailed_corner
 
     original = read().colour

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glic_pyg.codec.goal import Goal
-from glic_pyg.evaluation.classical.pillow import JPEG, WEBP
-from glic_pyg.evaluation.classical.same_bytes import at_least, nearest
+from glic_pyg.evaluation.baselines.pillow import JPEG, WEBP
 from glic_pyg.evaluation.measure import Measured, Rung, classical_rung, measure_file
 from glic_pyg.evaluation.measurements import Measurements
+from glic_pyg.evaluation.rate_matching import at_least, nearest
 
 __all__ = ["CodecUnderTest", "Comparison", "compare_image", "learned_rung", "measure_ladder"]
 

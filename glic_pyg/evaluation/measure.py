@@ -11,7 +11,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from glic_pyg.evaluation.classical.contract import ClassicalCodec
+from glic_pyg.evaluation.baselines.base import Baseline
 from glic_pyg.evaluation.peak_memory import PeakMemory
 from glic_pyg.evaluation.quality import Quality, quality_of
 from glic_pyg.metrics import bpp
@@ -68,7 +68,7 @@ class Measured:
     peak_memory: int | None = None
 
 
-def classical_rung(codec: ClassicalCodec, setting: int) -> Rung:
+def classical_rung(codec: Baseline, setting: int) -> Rung:
     """A classical codec at one of its settings."""
     return Rung(
         codec.name,
@@ -76,7 +76,7 @@ def classical_rung(codec: ClassicalCodec, setting: int) -> Rung:
         codec.suffix,
         lambda pixels: codec.encode(pixels, setting),
         codec.decode,
-        f"{codec.version()}; {codec.called(setting)}",
+        f"{codec.version()}; {codec.invocation(setting)}",
     )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from glic_pyg.evaluation.classical.all_codecs import CLASSICAL_CODECS
+from glic_pyg.evaluation.baselines import BASELINES
 from glic_pyg.evaluation.curve import Curve, CurveError
 
 __all__ = ["IMAGES", "curves_of", "read_curves"]
@@ -89,7 +89,7 @@ def _number(value: object) -> float | None:
 
 
 def _curve(codec: str, points: Sequence[tuple[float | None, ...]], source: str) -> Curve:
-    title = CLASSICAL_CODECS[codec].title if codec in CLASSICAL_CODECS else codec
+    title = BASELINES[codec].title if codec in BASELINES else codec
     known = sorted(
         (bpp, psnr, math.nan if ms_ssim is None else min(ms_ssim, 1.0))
         for bpp, psnr, ms_ssim in points

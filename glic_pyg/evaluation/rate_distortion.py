@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from glic_pyg.evaluation.classical.contract import ClassicalCodec
+from glic_pyg.evaluation.baselines.base import Baseline
 from glic_pyg.metrics import bpp, finite_mean, pixel_psnr
 from glic_pyg.plotting import encode_figure, styled_figure
 
@@ -32,7 +32,7 @@ class RatePoint(NamedTuple):
 
 
 def classical_curve(
-    pictures: Sequence[Pixels], codec: ClassicalCodec, settings: Sequence[int] = ()
+    pictures: Sequence[Pixels], codec: Baseline, settings: Sequence[int] = ()
 ) -> list[RatePoint]:
     """Mean rate and PSNR of a classical codec at each setting.
 
@@ -42,7 +42,7 @@ def classical_curve(
         settings: in ascending order of rate; its ladder by default.
     """
     curve = []
-    for setting in settings or codec.ladder:
+    for setting in settings or codec.sweep:
         points = [_point(picture, codec, setting) for picture in pictures]
         psnr, _ = finite_mean(p.psnr for p in points)
         curve.append(RatePoint(fmean(p.bpp for p in points), math.inf if psnr is None else psnr))
@@ -95,7 +95,7 @@ def rate_figure(
         return encode_figure(figure, kind)
 
 
-def _point(original: Pixels, codec: ClassicalCodec, setting: int) -> RatePoint:
+def _point(original: Pixels, codec: Baseline, setting: int) -> RatePoint:
     height, width = original.shape[:2]
     data = codec.encode(original, setting)
     decoded = codec.decode(data, original.shape)

@@ -19,7 +19,7 @@ from glic_pyg.codec.api import codec_for_encoding
 from glic_pyg.codec.goal import Goal
 from glic_pyg.codec.image_codec import ImageCodec
 from glic_pyg.errors import GlicError
-from glic_pyg.evaluation.classical.pillow import PillowCodec
+from glic_pyg.evaluation.baselines.pillow import PillowCodec
 from glic_pyg.evaluation.comparison import Comparison
 from glic_pyg.evaluation.curve import METRICS
 from glic_pyg.evaluation.curves_figure import curves_figure, with_metric

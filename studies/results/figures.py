@@ -7,9 +7,9 @@ from statistics import fmean, median_low
 
 from glic_pyg.codec.goal import Goal
 from glic_pyg.codec.image_codec import ImageCodec
-from glic_pyg.evaluation.classical.contract import ClassicalCodec
-from glic_pyg.evaluation.classical.same_bytes import nearest
+from glic_pyg.evaluation.baselines.base import Baseline
 from glic_pyg.evaluation.quality import quality_of
+from glic_pyg.evaluation.rate_matching import nearest
 from glic_pyg.evaluation.standing import Standing
 from glic_pyg.inspection.figures import crop_figure, detailed_corner
 from glic_pyg.plotting import encode_figure, styled_figure
@@ -55,9 +55,7 @@ def gain_bars(found: Mapping[str, Sequence[Standing]], ours: str, kind: str) -> 
         return encode_figure(figure, kind)
 
 
-def crop_sheet(
-    original: Pixels, codec: ImageCodec, goal: Goal | None, rivals: Sequence[ClassicalCodec]
-) -> bytes:
+def crop_sheet(original: Pixels, codec: ImageCodec, goal: Goal | None, rivals: Sequence[Baseline]) -> bytes:
     """A detail of one picture: original, ours, and every other codec at the bytes nearest to ours.
 
     Args:

@@ -18,8 +18,8 @@ from glic_pyg.codec.image_codec import ImageCodec
 from glic_pyg.codec.picture_file import read_picture
 from glic_pyg.data.index import build_catalogue
 from glic_pyg.errors import GlicError
-from glic_pyg.evaluation.classical.all_codecs import CLASSICAL_CODECS
-from glic_pyg.evaluation.classical.contract import ClassicalCodec
+from glic_pyg.evaluation.baselines import BASELINES
+from glic_pyg.evaluation.baselines.base import Baseline
 from glic_pyg.evaluation.comparison import Comparison, measure_ladder
 from glic_pyg.evaluation.learned_ladder import learned_ladders
 from glic_pyg.evaluation.measure import Rung, classical_rung
@@ -100,7 +100,7 @@ class Measured:
     sets: Sequence[TestSet]
     comparisons: dict[str, list[Comparison]]
     steps: int
-    classical: Sequence[ClassicalCodec]
+    classical: Sequence[Baseline]
     missing: Sequence[str]
     origins: Sequence[Origin]
 
@@ -125,14 +125,14 @@ def measured_sets(
         GlicError: there is no codec of a name.
     """
     names = codecs.split(",")
-    if unknown := [name for name in names if name not in CLASSICAL_CODECS]:
-        raise GlicError(f"There is no codec {unknown[0]}; there are {', '.join(CLASSICAL_CODECS)}.")
-    wanted = [CLASSICAL_CODECS[name] for name in names]
+    if unknown := [name for name in names if name not in BASELINES]:
+        raise GlicError(f"There is no codec {unknown[0]}; there are {', '.join(BASELINES)}.")
+    wanted = [BASELINES[name] for name in names]
     classical = [codec for codec in wanted if codec.missing() is None]
     left_out = [codec for codec in wanted if codec not in classical]
     missing = [f"{codec.title} is left out: it needs {codec.missing()}." for codec in left_out]
     ours = learned_ladders(learned, qualities, [_identity(codec) for codec in learned])
-    rungs = ours + [classical_rung(codec, setting) for codec in classical for setting in codec.ladder]
+    rungs = ours + [classical_rung(codec, setting) for codec in classical for setting in codec.sweep]
     measurements = Measurements(kept)
     comparisons = {pictures.name: _measure(rungs, pictures, measurements) for pictures in sets}
     steps = sum(rung.codec == ours[0].codec for rung in ours) if ours else 0

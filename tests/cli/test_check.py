@@ -9,8 +9,8 @@ from PIL import Image
 
 from glic_pyg.cli import check
 from glic_pyg.cli.main import main
-from glic_pyg.evaluation import webp_check
-from glic_pyg.evaluation.webp_check import WebpCheck
+from glic_pyg.evaluation import rate_matching
+from glic_pyg.evaluation.rate_matching import WebpCheck
 
 Capture = pytest.CaptureFixture[str]
 pytestmark = pytest.mark.usefixtures("tiny_weights", "folder")
@@ -40,7 +40,7 @@ def test_the_file_is_the_same_and_no_warning_where_ours_is_better(
         seen.append((original.ndim, size))
         return WebpCheck(31.0, size, 30.5, size)
 
-    monkeypatch.setattr(webp_check, "webp_check", better)
+    monkeypatch.setattr(rate_matching, "webp_check", better)
     main(["encode", "a.png", "plain.glic"])
     assert main(["encode", "a.png", "a.glic", "--check"]) == 0
     assert Path("a.glic").read_bytes() == Path("plain.glic").read_bytes()
@@ -52,7 +52,9 @@ def test_the_file_is_the_same_and_no_warning_where_ours_is_better(
 def test_alpha_and_metadata_are_left_out_on_both_sides(monkeypatch: pytest.MonkeyPatch) -> None:
     sizes: list[int] = []
     monkeypatch.setattr(
-        webp_check, "webp_check", lambda x, y, size: sizes.append(size) or WebpCheck(31.0, size, 30.0, size)
+        rate_matching,
+        "webp_check",
+        lambda x, y, size: sizes.append(size) or WebpCheck(31.0, size, 30.0, size),
     )
     with Image.open("a.png") as image:
         alpha = Image.fromarray(np.random.default_rng(0).integers(0, 256, image.size[::-1], dtype=np.uint8))
@@ -82,6 +84,6 @@ def test_every_outcome_has_its_words(found: WebpCheck, line: str, warning: str) 
 def test_a_picture_that_webp_cannot_hold_is_encoded_all_the_same(
     capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(webp_check, "LARGEST_SIDE", 50)
+    monkeypatch.setattr(rate_matching, "WEBP_MAX_SIDE", 50)
     assert main(["encode", "a.png", "a.glic", "--check"]) == 0
     assert "note: Not checked: WebP holds no picture of more than 50 pixels" in capsys.readouterr().err

@@ -17,7 +17,7 @@ from glic_pyg.cli.test_output import OUTPUTS
 from glic_pyg.cli.trained_weights import find_weights, title_of
 from glic_pyg.codec.image_codec import ImageCodec
 from glic_pyg.errors import GlicError
-from glic_pyg.evaluation.classical.pillow import JPEG, JPEG_XL, WEBP
+from glic_pyg.evaluation.baselines.pillow import JPEG, JPEG_XL, WEBP
 from glic_pyg.evaluation.curve import CurveError
 from glic_pyg.evaluation.measured_curves import read_curves
 from glic_pyg.models.compressai import Hyperprior
@@ -41,7 +41,7 @@ def test_everything_is_measured_and_written(capsys: Capture) -> None:
     assert len(document["weights"]["tiny"]) == 64 and "pillow" in document["versions"]
     means = document["mean"]
     assert [(mean["codec"], mean["setting"]) for mean in means] == [
-        ("tiny", "its one rate"), *(("jpeg", f"quality {quality}") for quality in JPEG.ladder),
+        ("tiny", "its one rate"), *(("jpeg", f"quality {quality}") for quality in JPEG.sweep),
     ]  # fmt: skip
     assert all(mean["encode_seconds"] > 0 and mean["ms_ssim"] is None for mean in means)
     with open("runs/out/results.csv") as file:
@@ -50,7 +50,7 @@ def test_everything_is_measured_and_written(capsys: Capture) -> None:
     assert "## b, 56×40" in tables
     assert "## tiny against the others\n\n| against |" in tables
     curve = read_curves(Path("runs/out/results.json"))[1]
-    assert curve.name == "JPEG (measured)" and len(curve.bpp) == len(JPEG.ladder)
+    assert curve.name == "JPEG (measured)" and len(curve.bpp) == len(JPEG.sweep)
     assert sum(curve.psnr) == pytest.approx(sum(mean["psnr"] for mean in means[1:]))
 
 
@@ -146,7 +146,7 @@ def test_a_flat_image_in_the_set(capsys: Capture) -> None:
     row = next(row for row in document["curves"] if row["codec"] == "jpeg")
     assert row["images"] == 2 and row["bpp"] == pytest.approx(sum(row["bpp"] for row in others) / 2)
     curves = read_curves(Path("runs/out/results.json"))
-    assert [len(curve.bpp) for curve in curves] == [1, len(JPEG.ladder), len(WEBP.ladder)]
+    assert [len(curve.bpp) for curve in curves] == [1, len(JPEG.sweep), len(WEBP.sweep)]
     assert curves[1].bpp[0] == row["bpp"] and "2 of 3 images" in curves[1].source
     assert main(["rd", "--results", "runs/out/results.json", "--anchor", "WebP (measured)", "-o", "rd"]) == 0
     assert "JPEG (measured)" in capsys.readouterr().out
@@ -156,7 +156,7 @@ def test_nothing_but_flat_images(capsys: Capture) -> None:
     Image.new("RGB", (40, 40), (128, 128, 128)).save("flat.png")
     assert main(["test", "images=flat.png", "codecs=[jpeg,webp]", "name=out"]) == 0
     means = json.loads(Path("runs/out/results.json").read_text())["mean"]
-    assert [mean["psnr"] for mean in means if mean["codec"] == "jpeg"] == [None] * len(JPEG.ladder)
+    assert [mean["psnr"] for mean in means if mean["codec"] == "jpeg"] == [None] * len(JPEG.sweep)
     assert "∞" in Path("runs/out/tables.md").read_text()
     capsys.readouterr()
     assert main(["rd", "--results", "runs/out/results.json", "--anchor", "WebP (measured)", "-o", "rd"]) < 2

@@ -13,9 +13,9 @@ from glic_pyg.codec.file_info import open_info
 from glic_pyg.codec.library import check_shipped, default_name, load_shipped, shipped_names
 from glic_pyg.codec.tables import factorized_parts
 from glic_pyg.errors import WeightsNotFound
-from glic_pyg.evaluation.classical.pillow import JPEG
-from glic_pyg.evaluation.classical.same_bytes import at_least
+from glic_pyg.evaluation.baselines.pillow import JPEG
 from glic_pyg.evaluation.quality import quality_of
+from glic_pyg.evaluation.rate_matching import at_least
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "glic_pyg" / "weights"

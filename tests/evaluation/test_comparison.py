@@ -6,11 +6,11 @@ import pytest
 from numpy.typing import NDArray
 
 from glic_pyg.codec.goal import Goal
-from glic_pyg.evaluation.classical.pillow import JPEG, WEBP
-from glic_pyg.evaluation.classical.same_bytes import at_least
+from glic_pyg.evaluation.baselines.pillow import JPEG, WEBP
 from glic_pyg.evaluation.comparison import compare_image, learned_rung, measure_ladder
 from glic_pyg.evaluation.measure import classical_rung
 from glic_pyg.evaluation.quality import quality_of
+from glic_pyg.evaluation.rate_matching import at_least
 from glic_pyg.metrics import pixel_psnr
 
 Pixels = NDArray[np.uint8]

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from glic_pyg.evaluation.classical.pillow import JPEG
+from glic_pyg.evaluation.baselines.pillow import JPEG
 from glic_pyg.evaluation.measure import Rung, classical_rung, measure_file
 from glic_pyg.evaluation.measurements import Measurements
 

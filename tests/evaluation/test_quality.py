@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from glic_pyg.evaluation.classical.pillow import JPEG
+from glic_pyg.evaluation.baselines.pillow import JPEG
 from glic_pyg.evaluation.quality import quality_of
 
 Pixels = NDArray[np.uint8]

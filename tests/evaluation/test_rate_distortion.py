@@ -5,7 +5,7 @@ import pytest
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from glic_pyg.evaluation.classical.pillow import JPEG, WEBP, PillowCodec
+from glic_pyg.evaluation.baselines.pillow import JPEG, WEBP, PillowCodec
 from glic_pyg.evaluation.rate_distortion import RatePoint, classical_curve, draw_curves, rate_figure
 
 Pixels = NDArray[np.uint8]

@@ -1,4 +1,4 @@
-"""JPEG, WebP, JPEG 2000, AVIF and JPEG XL, as Pillow and its plugin write them."""
+"""JPEG, WebP, JPEG 2000, AVIF and JPEG XL, as written by Pillow and its plugin for JPEG XL."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ import PIL
 from PIL import Image, features
 
 from glic_pyg.codec.opening import open_image, pillow_at_work
-from glic_pyg.evaluation.classical.contract import Pixels
+from glic_pyg.types import Pixels
 
 __all__ = ["AVIF", "JPEG", "JPEG_2000", "JPEG_XL", "WEBP", "WEBP_LOSSLESS", "PillowCodec"]
 
 
 @dataclass(frozen=True)
 class PillowCodec:
-    """A format of Pillow; see :class:`~glic_pyg.evaluation.classical.contract.ClassicalCodec`.
+    """A format of Pillow; see :class:`~glic_pyg.evaluation.baselines.base.Baseline`.
 
     Attributes:
         kind: Pillow's name of the format.
-        options: keyword arguments for saving at a setting.
-        needs: feature of Pillow, or module of a plugin, without which it cannot be written.
-        install: what brings it.
+        options: keyword arguments of ``Image.save`` at a setting.
+        needs: feature of Pillow, or module of a plugin, that writes the format.
+        install: what to install to get it.
     """
 
     name: str
@@ -34,14 +34,14 @@ class PillowCodec:
     suffix: str
     word: str
     settings: Sequence[int]
-    ladder: Sequence[int]
+    sweep: Sequence[int]
     kind: str
     options: Callable[[int], dict[str, object]]
     needs: str
     install: str
 
     def missing(self) -> str | None:
-        """What to install, if the format is not there."""
+        """What to install, if the format is not supported here."""
         if self.needs in features.get_supported() or importlib.util.find_spec(self.needs):
             return None
         return self.install
@@ -54,8 +54,8 @@ class PillowCodec:
         library = "libjpeg_turbo" if self.needs == "jpg" else self.needs
         return f"Pillow {PIL.__version__}, {library} {features.version(library)}"
 
-    def called(self, setting: int) -> str:
-        """The keyword arguments."""
+    def invocation(self, setting: int) -> str:
+        """The format and its keyword arguments."""
         return f"{self.kind} {self.options(setting)}"
 
     def encode(self, pixels: Pixels, setting: int) -> bytes:
@@ -77,7 +77,7 @@ class PillowCodec:
             return np.array(image.convert("L" if len(shape) == 2 else "RGB"))
 
     def _register(self) -> None:
-        """Import the plugin, if the format is one's: that teaches it to Pillow."""
+        """Import the plugin of the format, if it has one: that registers it with Pillow."""
         if self._is_plugin():
             importlib.import_module(self.needs)
 
@@ -97,14 +97,14 @@ WEBP = PillowCodec(
     "WEBP", lambda quality: {"quality": quality, "method": 6},
     "webp", "a Pillow with libwebp",
 )  # fmt: skip
-"""Lossy, at the slowest and best ``method``; 4:2:0, as the format demands."""
+"""Lossy, at the slowest and best ``method``; 4:2:0, the only sampling that the format has."""
 
 WEBP_LOSSLESS = PillowCodec(
     "webp-lossless", "WebP without loss", ".webp", "effort", range(0, 101), (50,),
     "WEBP", lambda effort: {"lossless": True, "quality": effort, "method": 2},
     "webp", "a Pillow with libwebp",
 )  # fmt: skip
-"""Every pixel as it was; it makes no curve and stands in no ladder."""
+"""Lossless, so it has no rate-distortion curve and is none of the :data:`BASELINES`."""
 
 _WAVELET: dict[str, object] = {"irreversible": True, "mct": 1, "no_jp2": True}
 
@@ -116,7 +116,7 @@ JPEG_2000 = PillowCodec(
 )  # fmt: skip
 """The 9/7 wavelet on decorrelated colours (Pillow leaves both off), one layer, a bare codestream.
 
-The setting is 24 bits a pixel over the bits spent.
+The setting is the compression ratio: 24 bits per pixel over the bits spent.
 """
 
 AVIF = PillowCodec(

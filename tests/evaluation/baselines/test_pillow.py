@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, JpegImagePlugin
 
-from glic_pyg.evaluation.classical.pillow import AVIF, JPEG, JPEG_2000, JPEG_XL, WEBP, PillowCodec
+from glic_pyg.evaluation.baselines.pillow import AVIF, JPEG, JPEG_2000, JPEG_XL, WEBP, PillowCodec
 
 Pixels = NDArray[np.uint8]
 CODECS = [JPEG, WEBP, JPEG_2000, AVIF, JPEG_XL]
@@ -24,7 +24,7 @@ def test_jpeg_keeps_all_colour_samples(picture: Pixels) -> None:
 
 @pytest.mark.parametrize("codec", CODECS, ids=lambda codec: codec.name)
 def test_there_and_back(codec: PillowCodec, picture: Pixels) -> None:
-    setting = here(codec).ladder[-1]
+    setting = here(codec).sweep[-1]
     for original in (picture, picture[:, :, 1]):
         back = codec.decode(codec.encode(original, setting), original.shape)
         assert back.shape == original.shape and back.dtype == np.uint8
@@ -33,9 +33,9 @@ def test_there_and_back(codec: PillowCodec, picture: Pixels) -> None:
 
 @pytest.mark.parametrize("codec", CODECS, ids=lambda codec: codec.name)
 def test_settings_and_ladder_ascend_in_rate(codec: PillowCodec, large_picture: Pixels) -> None:
-    places = [list(here(codec).settings).index(setting) for setting in codec.ladder]
+    places = [list(here(codec).settings).index(setting) for setting in codec.sweep]
     assert places == sorted(places)
-    sizes = [len(codec.encode(large_picture, setting)) for setting in codec.ladder[::4]]
+    sizes = [len(codec.encode(large_picture, setting)) for setting in codec.sweep[::4]]
     assert sizes == sorted(sizes) and sizes[0] < sizes[-1]
 
 
