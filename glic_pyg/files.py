@@ -21,11 +21,25 @@ from pathlib import Path
 if sys.platform != "win32":
     import fcntl
 
-__all__ = ["atomic_write", "publish", "staging_folder", "write_file"]
+__all__ = ["atomic_write", "publish", "read_text", "staging_folder", "write_file"]
 
 _STAGING_NAME = re.compile(r"\.glic-[0-9a-f]{16}\.part")
 _NO_HARD_LINKS = (errno.EPERM, errno.EACCES, errno.EMLINK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
+_LARGEST_TEXT = 1 << 28
 _cleaned: set[str] = set()
+
+
+def read_text(path: str | Path) -> str:
+    """Read a text file that the user named and that may be anything: UTF-8, with or without a mark in front.
+
+    Raises:
+        ValueError: it is larger than 256 MiB, which is found out before it is read, or not UTF-8.
+    """
+    with open(path, "rb") as file:
+        large = os.fstat(file.fileno()).st_size > _LARGEST_TEXT
+        if large or len(data := file.read(_LARGEST_TEXT + 1)) > _LARGEST_TEXT:
+            raise ValueError(f"{path} is too large for a text file")
+    return data.decode("utf-8-sig")
 
 
 def write_file(path: str | Path, content: bytes | str, *, overwrite: bool = True) -> None:

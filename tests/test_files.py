@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from glic_pyg import files
-from glic_pyg.files import atomic_write, publish, staging_folder, write_file
+from glic_pyg.files import atomic_write, publish, read_text, staging_folder, write_file
 
 
 @pytest.fixture
@@ -209,3 +209,15 @@ def test_several_files_from_one_staging_folder(tmp_path: Path) -> None:
             (folder / name).write_text("new")
             publish(folder / name, tmp_path / name, overwrite=False)
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"a": "new", "b": "old"}
+
+
+def test_texts_of_the_user(tmp_path: Path) -> None:
+    (tmp_path / "marked.txt").write_bytes("\ufeffé\n".encode())
+    assert read_text(tmp_path / "marked.txt") == "é\n"
+    (tmp_path / "binary").write_bytes(b"\xff\xfe")
+    with pytest.raises(ValueError):
+        read_text(tmp_path / "binary")
+    with (tmp_path / "huge").open("wb") as file:
+        file.truncate(1 << 40)
+    with pytest.raises(ValueError, match="too large"):
+        read_text(tmp_path / "huge")

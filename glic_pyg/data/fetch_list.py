@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 from glic_pyg.errors import DataError
+from glic_pyg.files import read_text
 
 __all__ = ["FetchList", "Remote", "is_name_below", "open_list", "shipped_lists"]
 
@@ -19,7 +20,6 @@ _SETS = Path(__file__).parent / "sets"
 _COLUMNS = ("url", "sha256", "name", "bytes", "members")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _SIZE = re.compile(r"[0-9]{1,18}")
-_LARGEST_LIST = 1 << 28
 
 
 @dataclass(frozen=True)
@@ -88,12 +88,10 @@ def is_name_below(name: object) -> bool:
 
 
 def _read(path: Path) -> FetchList:
-    if path.stat().st_size > _LARGEST_LIST:
-        raise DataError(f"{path} is not a list of files: it is too large.")
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except UnicodeDecodeError:
-        raise DataError(f"{path} is not a list of files: it is not text in UTF-8.") from None
+        lines = read_text(path).splitlines()
+    except ValueError:
+        raise DataError(f"{path} is not a list of files: it is no text in UTF-8, or far too large.") from None
     about = tuple(line.lstrip("# ").rstrip() for line in lines if line.startswith("#"))
     files = tuple(_rows(path, lines))
     twice = [name for name, count in Counter(file.name for file in files).items() if count > 1]

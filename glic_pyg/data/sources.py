@@ -11,6 +11,7 @@ from pathlib import Path
 
 from glic_pyg.data.image_file import SUFFIXES
 from glic_pyg.errors import DataError
+from glic_pyg.files import read_text
 
 __all__ = ["Source", "find_files", "is_shard", "left_out"]
 
@@ -102,8 +103,8 @@ def _leads_back(target: Path, here: Path, root: Path) -> bool:
 
 def _in_list(path: Path, others: Counter[str]) -> Iterator[tuple[str, Path]]:
     try:
-        lines = path.read_text(encoding="utf-8-sig").split("\n")  # editors of Windows begin it with a mark
-    except UnicodeDecodeError:
+        lines = read_text(path).split("\n")
+    except ValueError:
         raise DataError(f"{path} is no picture, no .tar shard and no list of files in UTF-8.") from None
     for line in (line.strip() for line in lines):
         entry = path.parent / line

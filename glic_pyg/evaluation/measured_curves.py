@@ -10,6 +10,7 @@ from pathlib import Path
 
 from glic_pyg.evaluation.baselines import BASELINES
 from glic_pyg.evaluation.curve import Curve, CurveError
+from glic_pyg.files import read_text
 
 __all__ = ["IMAGES", "curves_of", "read_curves"]
 
@@ -45,7 +46,7 @@ def read_curves(path: Path, data_set: str | None = None) -> list[Curve]:
         CurveError: it is no results file, or one of fewer or more images than the data set has.
     """
     try:
-        document = json.loads(path.read_text(encoding="utf-8-sig"))
+        document = json.loads(read_text(path))
         images = of = len(document["images"])
         means = document.get("curves") or document["mean"]
         if "curves" in document:

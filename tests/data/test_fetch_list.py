@@ -79,7 +79,7 @@ def test_lists_that_make_no_sense(tmp_path: Path, text: str, sentence: str) -> N
 def test_what_is_far_too_large_for_a_list_is_not_read(tmp_path: Path) -> None:
     with (tmp_path / "video.mp4").open("wb") as file:
         file.truncate(1 << 40)
-    with pytest.raises(DataError, match="not a list of files: it is too large"):
+    with pytest.raises(DataError, match=r"not a list of files: .* far too large"):
         open_list(str(tmp_path / "video.mp4"))
 
 
@@ -89,5 +89,5 @@ def test_no_such_list(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="give a file, or one of clic"):
         open_list(str(tmp_path / "x.csv"))
     (tmp_path / "picture.png").write_bytes(b"\x89PNG\xff")
-    with pytest.raises(DataError, match="not text in UTF-8"):
+    with pytest.raises(DataError, match="no text in UTF-8"):
         open_list(str(tmp_path / "picture.png"))
