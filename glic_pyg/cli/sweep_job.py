@@ -142,7 +142,7 @@ def _stops_passed_on(process: subprocess.Popen[bytes]) -> Iterator[list[int]]:
 def _outcome(code: int, stopped: bool, folder: Path, overrides: Sequence[str], seconds: float) -> JobRecord:
     if code == 0 and is_first_process():
         return JobRecord(overrides, "finished", "", read_metrics(folder), seconds)
-    if stopped or code == 128 + signal.SIGTERM:
+    if stopped or code in (128 + signal.SIGTERM, 128 + signal.SIGINT, 128 + signal.SIGHUP):
         return JobRecord(overrides, "stopped", "told to stop", {}, seconds)
     return JobRecord(overrides, "failed", _reason(code, folder / CONSOLE), {}, seconds)
 

@@ -154,7 +154,9 @@ def _job(cfg: DictConfig) -> dict[str, float]:
     try:
         return train(cfg)
     except Stopped as stop:
-        log.warning("stopped after step %d; to go on: the same command with %s", stop.step, resume)
+        saved = (Path(cfg.paths.output) / "last.ckpt").exists()
+        how = f"to go on: the same command with {resume}" if saved else "nothing was saved yet"
+        log.warning("stopped after step %d; %s", stop.step, how)
         raise SystemExit(128 + stop.number) from stop
     except (TrainingError, FloatingPointError, MisconfigurationException) as error:
         raise GlicError(" ".join(str(error).split())) from error

@@ -15,6 +15,7 @@ import torch
 from glic_pyg.cli.run_folder import alone_in
 from glic_pyg.cli.train import main
 from tests.cli.tiny_run import ENVIRONMENT, GLIC, run_command, tiny_options
+from tests.training.conftest import states_equal
 
 
 @pytest.fixture
@@ -61,6 +62,43 @@ def test_one_training_in_a_folder(options: list[str], tmp_path: Path) -> None:
     ):
         main(["name=a", *options])
     assert main(["name=a", *options]) == 0
+
+
+def stopped_by(numbers: list[int], options: list[str], step: int) -> int:
+    """The exit code of a run that gets signals inside a step."""
+    send = f"{{_target_:tests.cli.tiny_run.SendSignals,numbers:{list(map(int, numbers))},step:{step}}}"
+    with pytest.raises(SystemExit) as end:
+        main(["name=a", *options, f"+callbacks.send={send}"])
+    return end.value.code
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP, signal.SIGTERM])
+def test_a_run_that_is_told_to_stop_finishes_its_step_and_says_how_to_go_on(
+    options: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str], number: signal.Signals
+) -> None:
+    before = signal.getsignal(number)
+    assert stopped_by([number], options, step=2) == 128 + number
+    assert signal.getsignal(number) == before
+    said = capsys.readouterr().out
+    assert "stopped after step 3; to go on: the same command with name=a ckpt_path=last" in said
+    checkpoint = tmp_path / "runs/a/last.ckpt"
+    assert torch.load(checkpoint, weights_only=True)["global_step"] == 3
+    if number == signal.SIGINT:
+        main(["name=a", *options, "ckpt_path=last"])
+        main(["name=b", *options])
+        one, other = (torch.load(tmp_path / f"runs/{name}/last.ckpt", weights_only=True) for name in "ab")
+        assert states_equal(one["state_dict"], other["state_dict"])
+
+
+def test_a_second_ctrl_c_stops_at_once(
+    options: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        assert stopped_by([signal.SIGINT, signal.SIGINT], options, step=1) == 128 + signal.SIGINT
+    finally:
+        signal.signal(signal.SIGINT, before)  # Lightning leaves it ignored
+    assert "stopped after step 1; nothing was saved yet" in capsys.readouterr().out
 
 
 @pytest.mark.slow

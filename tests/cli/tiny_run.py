@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
+from lightning import Callback, Trainer
 from PIL import Image
 
 ROOT = Path(__file__).parents[2]
@@ -46,6 +49,19 @@ def tiny_options(folder: Path) -> list[str]:
         "callbacks.pictures.maps=null",  # the tiny codec has no latents to look into
         "callbacks.export.save={_target_:hydra.utils.get_method,path:tests.cli.tiny_run.save_plain}",
     ]
+
+
+class SendSignals(Callback):
+    """Sends this process signals inside a step."""
+
+    def __init__(self, numbers: Sequence[int], step: int) -> None:
+        self.numbers = numbers
+        self.step = step
+
+    def on_train_batch_start(self, trainer: Trainer, *args: Any) -> None:
+        if trainer.global_step == self.step:
+            for number in self.numbers:
+                signal.raise_signal(number)
 
 
 def save_plain(path: Path, model: torch.nn.Module, card: dict[str, Any]) -> None:
