@@ -33,6 +33,9 @@ def main(argv: Sequence[str]) -> int:
     except ValueError as error:
         raise GlicError(str(error)) from error
     digest = weights_hash(model)
-    save_weights(args.weights, model, {"source": Path(args.checkpoint).name, "weights_hash": digest})
+    try:
+        save_weights(args.weights, model, {"source": Path(args.checkpoint).name, "weights_hash": digest})
+    except OSError as error:
+        raise GlicError(f"{args.weights} could not be written ({error.strerror}).") from error
     print(f"{args.weights}: {sum(p.numel() for p in model.parameters()):,} parameters, hash {digest[:16]}")
     return 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 import shlex
 import signal
@@ -128,12 +127,14 @@ def _trainer(cfg: DictConfig, *more: lightning.Callback) -> lightning.Trainer:
     """The trainer with all configured callbacks and loggers; without a terminal the bar is left out."""
     from lightning.pytorch.callbacks import ProgressBar
 
+    from glic_pyg.training.full_disk import outlive_full_disk
+
     callbacks = [instantiate(part) for part in cfg.callbacks.values() if part]
     if not sys.stdout.isatty():
         callbacks = [callback for callback in callbacks if not isinstance(callback, ProgressBar)]
     callbacks += more
     bar = any(isinstance(callback, ProgressBar) for callback in callbacks)
-    loggers = [instantiate(part) for part in cfg.logger.values()]
+    loggers = [outlive_full_disk(instantiate(part)) for part in cfg.logger.values()]
     trainer: lightning.Trainer = instantiate(
         cfg.trainer, callbacks=callbacks, logger=loggers, enable_progress_bar=bar
     )
@@ -148,9 +149,12 @@ def _job(cfg: DictConfig) -> dict[str, float]:
     from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
     from glic_pyg.errors import TrainingError
+    from glic_pyg.training.full_disk import is_full_disk, quiet_threads
     from glic_pyg.training.stop_signals import Stopped
 
     resume = f"name={shlex.quote(cfg.name)} ckpt_path=last"
+    quiet_threads()
+    logging.raiseExceptions = False  # no traceback when the disk is too full for the log
     try:
         return train(cfg)
     except Stopped as stop:
@@ -160,8 +164,8 @@ def _job(cfg: DictConfig) -> dict[str, float]:
         raise SystemExit(128 + stop.number) from stop
     except (TrainingError, FloatingPointError, MisconfigurationException) as error:
         raise GlicError(" ".join(str(error).split())) from error
-    except OSError as error:
-        if error.errno != errno.ENOSPC:
+    except Exception as error:
+        if not is_full_disk(error):
             raise
         raise GlicError(f"the disk is full: free some of it and go on with {resume}") from error
 

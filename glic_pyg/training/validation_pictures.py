@@ -10,6 +10,7 @@ import lightning
 import torch
 from torch import Tensor
 
+from glic_pyg.training.full_disk import written_if_possible
 from glic_pyg.training.padding import pad_to_multiple
 from glic_pyg.training.picture_loggers import log_picture
 
@@ -63,7 +64,8 @@ class ValidationPictures(lightning.Callback):
         name = PurePath(batch.names[0]).stem if batch.names else str(batch_idx)
         for kind, picture in pictures.items():
             for logger in trainer.loggers:
-                log_picture(logger, f"{name}/{kind}", picture, trainer.global_step)
+                with written_if_possible(logger):
+                    log_picture(logger, f"{name}/{kind}", picture, trainer.global_step)
 
     def _maps_due(self, step: int) -> bool:
         """Whether the validation at this step logs maps, of all its pictures."""
