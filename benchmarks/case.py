@@ -23,10 +23,10 @@ from PIL import Image
 import glic_pyg  # noqa: F401  (first: it makes compressai importable)
 from benchmarks.floor import Paced, Pacer, median_run
 from benchmarks.flops import Flops, glic_flops
-from benchmarks.peak_memory import added_memory
 from benchmarks.stopwatch import Stopwatch, TimedCodec
 from glic_pyg.codec.image_codec import ImageCodec, Precision
 from glic_pyg.codec.padding import padded_size
+from glic_pyg.evaluation.peak_memory import added_memory
 from glic_pyg.models.base import Codec
 from glic_pyg.models.glic import GLIC
 from glic_pyg.models.weights import load_weights, weights_hash

@@ -23,8 +23,8 @@ from torch.utils.data import DataLoader
 
 from benchmarks.floor import Paced, Pacer, median_run
 from benchmarks.flops import glic_flops
-from benchmarks.peak_memory import added_memory
 from benchmarks.table import print_table
+from glic_pyg.evaluation.peak_memory import added_memory
 from glic_pyg.evaluation.provenance import provenance, this_machine
 
 __all__ = ["main", "silent_fit"]

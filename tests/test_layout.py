@@ -134,7 +134,7 @@ def test_one_idea_a_file(path: Path) -> None:
         ("graph/x.py", "import glic_pyg.models.glic", True),
         ("codec/x.py", "from glic_pyg import regularizer", True),
         ("models/x.py", "def f():\n    from glic_pyg.codec.container import read", True),
-        ("training/x.py", "from glic_pyg.evaluation.quality import Quality", True),
+        ("training/x.py", "from glic_pyg.evaluation.measure import Quality", True),
         ("training/x.py", "from glic_pyg.models.glic import GLIC", False),
         ("graph/x.py", "from . import cells", False),
         ("graph/x.py", "import torch.nn", False),

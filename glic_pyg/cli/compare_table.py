@@ -10,7 +10,7 @@ from rich.table import Table
 
 if TYPE_CHECKING:
     from glic_pyg.evaluation.comparison import Comparison
-    from glic_pyg.evaluation.measure import Measured
+    from glic_pyg.evaluation.measure import Measurement
     from glic_pyg.evaluation.provenance import Provenance
 
 __all__ = ["print_comparisons"]
@@ -41,7 +41,7 @@ def print_comparisons(comparisons: Sequence[Comparison], how: Provenance, *, mar
     print(how)
 
 
-def _rows(image: str, codecs: Sequence[Measured]) -> list[Row]:
+def _rows(image: str, codecs: Sequence[Measurement]) -> list[Row]:
     from glic_pyg.evaluation.markdown_table import number_cell
 
     ours = codecs[0].quality.psnr

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from glic_pyg.codec.image_codec import Precision
     from glic_pyg.data.image_file import ImageFile
     from glic_pyg.evaluation.comparison import Comparison
-    from glic_pyg.evaluation.measure import Rung
+    from glic_pyg.evaluation.measure import OperatingPoint
 
 __all__ = ["main", "measure"]
 
@@ -91,8 +91,8 @@ def measure(
     Raises:
         GlicError: something is not there, or an image or a figure failed; the others are made all the same.
     """
-    from glic_pyg.evaluation.learned_ladder import learned_ladders
-    from glic_pyg.evaluation.measure import classical_rung
+    from glic_pyg.evaluation.comparison import learned_sweeps
+    from glic_pyg.evaluation.measure import baseline_point
     from glic_pyg.evaluation.provenance import provenance
 
     check_output_folder(output)
@@ -101,8 +101,8 @@ def measure(
     rivals = classical_codecs(codecs)
     files = pictures(images, data)
     ours = learned_codecs(weights, device=device, precision=precision, max_pixels=max_pixels)
-    steps = learned_ladders(ours, qualities)
-    others = [classical_rung(codec, setting) for codec in rivals for setting in codec.sweep]
+    steps = learned_sweeps(ours, qualities)
+    others = [baseline_point(codec, setting) for codec in rivals for setting in codec.sweep]
     measured = _measure_all([*steps, *others], files, max_pixels)
     if not measured:
         raise GlicError(f"{len(files)} of {len(files)} images failed.")
@@ -124,10 +124,10 @@ def measure(
 
 
 def _measure_all(
-    rungs: Sequence[Rung], images: Sequence[ImageFile], max_pixels: int
+    points: Sequence[OperatingPoint], images: Sequence[ImageFile], max_pixels: int
 ) -> list[tuple[ImageFile, Comparison]]:
     """Measure one image after the other; one that fails is named and the others go on."""
-    from glic_pyg.evaluation.comparison import measure_ladder
+    from glic_pyg.evaluation.comparison import measure_sweep
 
     found = []
     names = titles([Path(image.member or image.path) for image in images])
@@ -137,5 +137,5 @@ def _measure_all(
                 picture = image.read(max_pixels=max_pixels)
                 for note in picture.pixel_notes:
                     batch.say(f"glic test: {name}: {note}")
-                found.append((image, measure_ladder(rungs, name, picture.colour, Path(folder))))
+                found.append((image, measure_sweep(points, name, picture.colour, Path(folder))))
     return found

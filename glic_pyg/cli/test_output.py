@@ -97,7 +97,7 @@ def write_results(folder: Path, comparisons: Sequence[Comparison], how: Provenan
 
     Args:
         folder: where they go.
-        comparisons: what was measured, the rungs of the learned codec first.
+        comparisons: what was measured, the points of the learned codec first.
         how: command, machine, weights and date.
     """
     from glic_pyg.evaluation.summary import as_csv, as_json
@@ -156,7 +156,7 @@ def write_tables_and_figures(
 def _crop_sheet(read: Callable[[], Picture], codec: TitledCodec, rivals: Sequence[Baseline]) -> bytes:
     """A detail of one picture: original, ours, and every other codec at the bytes nearest to ours."""
     from glic_pyg.evaluation.markdown_table import number_cell
-    from glic_pyg.evaluation.quality import quality_of
+    from glic_pyg.evaluation.measure import quality_of
     from glic_pyg.evaluation.rate_matching import nearest
     from glic_pyg.inspection.figures import crop_figure, detailed_corner
 

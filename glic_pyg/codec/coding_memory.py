@@ -1,6 +1,6 @@
 """What coding an image needs of memory, held against what is free before the work starts.
 
-Measured with ``benchmarks.peak_memory`` on images of 0.8 to 3 megapixels, all sizes of all architectures, one
+Measured with ``added_memory`` of glic_pyg.evaluation on images of 0.8 to 3 megapixels, all architectures, one
 CPU: the peak that encoding or decoding adds to a process that has loaded the model. Nearly all of it is maps
 of the first stage of g_a or the last of g_s, at half the resolution; the rest is the image and, in float64,
 its latents. The estimates are 50 to 100 % of what was measured: what they refuse does not fit.

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from glic_pyg.evaluation.comparison import Comparison
 from glic_pyg.evaluation.markdown_table import NOTHING, markdown_table, mean_cell, number_cell
-from glic_pyg.evaluation.measure import Measured
+from glic_pyg.evaluation.measure import Measurement
 from glic_pyg.evaluation.provenance import Provenance
 from glic_pyg.evaluation.standing import standings
 from glic_pyg.evaluation.standing_tables import rate_table, standing_table
@@ -57,7 +57,7 @@ def as_markdown(comparisons: Sequence[Comparison], how: Provenance) -> str:
     return "\n".join([*parts, f"\n{PEAK}\n\n```\n{how}\n```\n"])
 
 
-def _row(measured: Measured | Mean, psnr: str, ms_ssim: str, ms_ssim_db: str) -> Row:
+def _row(measured: Measurement | Mean, psnr: str, ms_ssim: str, ms_ssim_db: str) -> Row:
     memory = measured.peak_memory
     return (
         measured.codec,

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from glic_pyg.evaluation.baselines.base import Baseline
 from glic_pyg.evaluation.baselines.pillow import WEBP, WEBP_LOSSLESS
 from glic_pyg.evaluation.curve import Curve
-from glic_pyg.evaluation.quality import quality_of
+from glic_pyg.evaluation.measure import quality_of
 from glic_pyg.types import Pixels
 
 __all__ = ["WEBP_MAX_SIDE", "MatchedFile", "WebpCheck", "around", "at_least", "nearest", "webp_check"]

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from statistics import fmean
 
 from glic_pyg.evaluation.comparison import Comparison
-from glic_pyg.evaluation.measure import Measured
+from glic_pyg.evaluation.measure import Measurement
 from glic_pyg.evaluation.provenance import Provenance
 from glic_pyg.metrics import finite_mean
 
@@ -134,7 +134,7 @@ def as_csv(comparisons: Sequence[Comparison]) -> str:
     return out.getvalue()
 
 
-def _mean(measured: Sequence[Measured]) -> Mean:
+def _mean(measured: Sequence[Measurement]) -> Mean:
     psnr, psnr_images = finite_mean(m.quality.psnr for m in measured)
     ms_ssim, ms_ssim_images = finite_mean(m.quality.ms_ssim for m in measured)
     decibels, decibels_images = finite_mean(m.quality.ms_ssim_db for m in measured)
@@ -158,7 +158,7 @@ def _mean(measured: Sequence[Measured]) -> Mean:
     )
 
 
-def _row(measured: Measured) -> dict[str, object]:
+def _row(measured: Measurement) -> dict[str, object]:
     """One measurement as flat names and values."""
     row: dict[str, object] = asdict(measured)
     del row["quality"]

@@ -20,12 +20,11 @@ from glic_pyg.codec.goal import Goal
 from glic_pyg.codec.image_codec import ImageCodec
 from glic_pyg.errors import GlicError
 from glic_pyg.evaluation.baselines.pillow import PillowCodec
-from glic_pyg.evaluation.comparison import Comparison
+from glic_pyg.evaluation.comparison import QUALITIES, Comparison
 from glic_pyg.evaluation.curve import METRICS
 from glic_pyg.evaluation.curves_figure import curves_figure, with_metric
 from glic_pyg.evaluation.curves_page import curves_page
 from glic_pyg.evaluation.ladder_tables import as_markdown
-from glic_pyg.evaluation.learned_ladder import QUALITIES
 from glic_pyg.evaluation.measured_curves import IMAGES
 from glic_pyg.evaluation.provenance import Provenance, provenance
 from glic_pyg.evaluation.published import published_curves
@@ -35,7 +34,7 @@ from glic_pyg.files import write_file
 from glic_pyg.models.weights import weights_hash
 from studies.records import replace_section
 from studies.results.figures import crop_sheet, gain_bars, median_picture, worst_picture
-from studies.results.measuring import Measured, find_sets, measured_sets
+from studies.results.measuring import MeasuredSets, find_sets, measured_sets
 from studies.results.page import Context, kodak_section, ood_section
 
 __all__ = ["Places", "main", "write_kodak", "write_ood"]
@@ -89,10 +88,10 @@ def _run(args: argparse.Namespace, command: Sequence[str]) -> None:
     kodak, ood = find_sets(args.kodak, args.ood, args.ood_side or None)
     device = choose_device(args.device)
     learned = [] if args.classical_only else _learned(args, device)
-    on_kodak: Measured | None = None
+    on_kodak: MeasuredSets | None = None
     if kodak:
         on_kodak = measured_sets([kodak], learned, args.qualities, args.codecs, args.kept)
-    elsewhere: Measured | None = None
+    elsewhere: MeasuredSets | None = None
     if ood:
         elsewhere = measured_sets(ood, learned, args.ood_qualities, OUT_OF_DOMAIN, args.kept)
     if not learned:
@@ -146,7 +145,7 @@ class Places(NamedTuple):
         write_file(page, replace_section(before, f"results: {name}", text))
 
 
-def write_kodak(measured: Measured, codec: ImageCodec, how: Provenance, places: Places) -> None:
+def write_kodak(measured: MeasuredSets, codec: ImageCodec, how: Provenance, places: Places) -> None:
     """Section, curves by both metrics, crops, numbers."""
     [[name, comparisons]] = measured.comparisons.items()
     published = dict(published_curves(name)) if len(comparisons) == IMAGES[name] else {}
@@ -167,7 +166,7 @@ def write_kodak(measured: Measured, codec: ImageCodec, how: Provenance, places: 
 
 
 def write_ood(
-    measured: Measured, kodak: Measured | None, codec: ImageCodec, how: Provenance, places: Places
+    measured: MeasuredSets, kodak: MeasuredSets | None, codec: ImageCodec, how: Provenance, places: Places
 ) -> None:
     """Section, bars, crops, numbers.
 
@@ -197,7 +196,7 @@ def _over_webp(comparisons: Sequence[Comparison]) -> Standing:
     return next((standing for standing in found if standing.other == "WebP"), found[-1])
 
 
-def _crops(measured: Measured, name: str, image: str, codec: ImageCodec) -> bytes:
+def _crops(measured: MeasuredSets, name: str, image: str, codec: ImageCodec) -> bytes:
     """The crop sheet of one picture, at our middle step."""
     pictures = next(pictures for pictures in measured.sets if pictures.name == name)
     file = next(file for file in pictures.files if file.stem == image)
@@ -207,13 +206,13 @@ def _crops(measured: Measured, name: str, image: str, codec: ImageCodec) -> byte
     return crop_sheet(pictures.pixels(file), codec, goal, quick)
 
 
-def _middle(measured: Measured) -> tuple[int, str]:
+def _middle(measured: MeasuredSets) -> tuple[int, str]:
     """Number and name of our step in the middle."""
     first = next(iter(measured.comparisons.values()))[0]
     return measured.steps // 2, first.codecs[measured.steps // 2].setting
 
 
-def _context(measured: Measured, how: Provenance) -> Context:
+def _context(measured: MeasuredSets, how: Provenance) -> Context:
     first = next(iter(measured.comparisons.values()))[0]
     middle, step = _middle(measured)
     versions = {codec.title: codec.version() for codec in measured.classical}

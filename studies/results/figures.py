@@ -8,7 +8,7 @@ from statistics import fmean, median_low
 from glic_pyg.codec.goal import Goal
 from glic_pyg.codec.image_codec import ImageCodec
 from glic_pyg.evaluation.baselines.base import Baseline
-from glic_pyg.evaluation.quality import quality_of
+from glic_pyg.evaluation.measure import quality_of
 from glic_pyg.evaluation.rate_matching import nearest
 from glic_pyg.evaluation.standing import Standing
 from glic_pyg.inspection.figures import crop_figure, detailed_corner

@@ -11,7 +11,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
-from numpy.typing import NDArray
 
 import glic_pyg
 from glic_pyg.codec.image_codec import ImageCodec
@@ -20,16 +19,13 @@ from glic_pyg.data.index import build_catalogue
 from glic_pyg.errors import GlicError
 from glic_pyg.evaluation.baselines import BASELINES
 from glic_pyg.evaluation.baselines.base import Baseline
-from glic_pyg.evaluation.comparison import Comparison, measure_ladder
-from glic_pyg.evaluation.learned_ladder import learned_ladders
-from glic_pyg.evaluation.measure import Rung, classical_rung
-from glic_pyg.evaluation.measurements import Measurements, Origin
+from glic_pyg.evaluation.comparison import Comparison, learned_sweeps, measure_sweep
+from glic_pyg.evaluation.measure import OperatingPoint, baseline_point
 from glic_pyg.models.weights import weights_hash
+from glic_pyg.types import Pixels
+from studies.results.measurement_cache import MeasurementCache, Origin
 
-__all__ = ["Measured", "TestSet", "code_fingerprint", "find_sets", "measured_sets"]
-
-
-Pixels = NDArray[np.uint8]
+__all__ = ["MeasuredSets", "TestSet", "code_fingerprint", "find_sets", "measured_sets"]
 
 
 @dataclass(frozen=True)
@@ -81,11 +77,8 @@ def _pictures(folder: Path) -> tuple[Path, ...]:
     return tuple(found)
 
 
-_ROOMS = ("graph", "nn", "models", "codec")
-
-
 @dataclass(frozen=True)
-class Measured:
+class MeasuredSets:
     """Sets that were measured with the same codecs, ours first.
 
     Attributes:
@@ -111,7 +104,7 @@ def measured_sets(
     qualities: Sequence[float],
     codecs: str,
     kept: Path,
-) -> Measured:
+) -> MeasuredSets:
     """Measure what is not kept yet.
 
     Args:
@@ -131,20 +124,20 @@ def measured_sets(
     classical = [codec for codec in wanted if codec.missing() is None]
     left_out = [codec for codec in wanted if codec not in classical]
     missing = [f"{codec.title} is left out: it needs {codec.missing()}." for codec in left_out]
-    ours = learned_ladders(learned, qualities, [_identity(codec) for codec in learned])
-    rungs = ours + [classical_rung(codec, setting) for codec in classical for setting in codec.sweep]
-    measurements = Measurements(kept)
-    comparisons = {pictures.name: _measure(rungs, pictures, measurements) for pictures in sets}
-    steps = sum(rung.codec == ours[0].codec for rung in ours) if ours else 0
-    return Measured(sets, comparisons, steps, classical, missing, sorted(measurements.origins))
+    ours = learned_sweeps(learned, qualities, [_identity(codec) for codec in learned])
+    points = ours + [baseline_point(codec, setting) for codec in classical for setting in codec.sweep]
+    measurements = MeasurementCache(kept)
+    comparisons = {pictures.name: _measure(points, pictures, measurements) for pictures in sets}
+    steps = sum(point.codec == ours[0].codec for point in ours) if ours else 0
+    return MeasuredSets(sets, comparisons, steps, classical, missing, sorted(measurements.origins))
 
 
 def code_fingerprint() -> str:
-    """SHA-256, hex, of all code between pixels and a file of ours: with other code ours is measured anew."""
+    """SHA-256, hex, of all code that makes our files: our codec is measured again when it changes."""
     package, said = Path(glic_pyg.__file__).parent, hashlib.sha256()
-    for room in _ROOMS:
-        for path in sorted((package / room).rglob("*")):
-            if path.suffix in (".py", ".c"):
+    for pattern in ("*", *(f"{folder}/**/*" for folder in ("graph", "nn", "models", "codec"))):
+        for path in sorted(package.glob(pattern)):
+            if path.suffix in (".py", ".c", ".h"):
                 said.update(str(path.relative_to(package)).encode() + path.read_bytes())
     return said.hexdigest()
 
@@ -154,13 +147,13 @@ def _identity(codec: ImageCodec) -> str:
     return f"weights {weights}; float32 on {codec.device}; code {code_fingerprint()}"
 
 
-def _measure(rungs: Sequence[Rung], pictures: TestSet, kept: Measurements) -> list[Comparison]:
+def _measure(points: Sequence[OperatingPoint], pictures: TestSet, kept: MeasurementCache) -> list[Comparison]:
     """One picture after the other, with a line for each that took time."""
     found = []
     with TemporaryDirectory() as folder:
         for number, file in enumerate(pictures.files, start=1):
             start = time.perf_counter()
-            found.append(measure_ladder(rungs, file.stem, pictures.pixels(file), Path(folder), kept))
+            found.append(measure_sweep(points, file.stem, pictures.pixels(file), Path(folder), kept.measure))
             if (seconds := time.perf_counter() - start) > 1:
                 where = f"{pictures.name} {number}/{len(pictures.files)}"
                 print(f"{where}  {file.stem}: {seconds:.0f} s", file=sys.stderr, flush=True)

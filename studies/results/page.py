@@ -9,10 +9,10 @@ from glic_pyg.evaluation.bjontegaard_delta import bd_psnr, bd_rate
 from glic_pyg.evaluation.comparison import Comparison
 from glic_pyg.evaluation.curve import Curve
 from glic_pyg.evaluation.markdown_table import NOTHING, markdown_table
-from glic_pyg.evaluation.measurements import Origin
 from glic_pyg.evaluation.provenance import Provenance
 from glic_pyg.evaluation.standing import delta_or_none, mean_curves, standings
 from glic_pyg.evaluation.standing_tables import percent, picture_table, rate_table, standing_table
+from studies.results.measurement_cache import Origin
 
 __all__ = ["ANCHOR", "Context", "anchor_table", "kodak_section", "ood_section"]
 

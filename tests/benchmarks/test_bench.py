@@ -13,7 +13,6 @@ from benchmarks import bench
 from benchmarks.bench import main
 from benchmarks.case import measure, model_of
 from benchmarks.floor import Pacer, median_run
-from benchmarks.peak_memory import added_memory
 from benchmarks.report import HEADER, row
 from benchmarks.stopwatch import Stopwatch, TimedCodec
 from glic_pyg.codec.image_codec import ImageCodec
@@ -44,12 +43,6 @@ def test_the_median_run_and_the_floor_around_it() -> None:
     assert [run.rate for run in runs] == [2.0, 4.0, 3.0, 1.0]
     assert median_run(runs) is runs[3], "multiples 8, 4, 27, 7"
     assert median_run(runs[:3]) is runs[0]
-
-
-def test_memory_that_is_freed_again_is_seen() -> None:
-    size = 200 * 2**20
-    assert added_memory(lambda: np.ones(size // 8)) == pytest.approx(size, rel=0.1)
-    assert added_memory(lambda: np.ones(10)) < 0.1 * size
 
 
 def test_parts_are_timed_in_an_ordinary_run() -> None:

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks.peak_memory import added_memory
 from glic_pyg import memory
 from glic_pyg.cli.main import main
 from glic_pyg.codec.api import codec_for_encoding, decode, encode
@@ -19,6 +18,7 @@ from glic_pyg.codec.container import read_container, write_container
 from glic_pyg.codec.image_codec import ImageCodec
 from glic_pyg.codec.picture_file import read_picture
 from glic_pyg.errors import NotEnoughMemory
+from glic_pyg.evaluation.peak_memory import added_memory
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from glic_pyg.codec.library import check_shipped, default_name, load_shipped, sh
 from glic_pyg.codec.tables import factorized_parts
 from glic_pyg.errors import WeightsNotFound
 from glic_pyg.evaluation.baselines.pillow import JPEG
-from glic_pyg.evaluation.quality import quality_of
+from glic_pyg.evaluation.measure import quality_of
 from glic_pyg.evaluation.rate_matching import at_least
 
 ROOT = Path(__file__).parents[2]

@@ -6,10 +6,16 @@ import pytest
 from numpy.typing import NDArray
 
 from glic_pyg.codec.goal import Goal
+from glic_pyg.errors import GlicError
 from glic_pyg.evaluation.baselines.pillow import JPEG, WEBP
-from glic_pyg.evaluation.comparison import compare_image, learned_rung, measure_ladder
-from glic_pyg.evaluation.measure import classical_rung
-from glic_pyg.evaluation.quality import quality_of
+from glic_pyg.evaluation.comparison import (
+    QUALITIES,
+    compare_image,
+    learned_point,
+    learned_sweeps,
+    measure_sweep,
+)
+from glic_pyg.evaluation.measure import baseline_point, quality_of
 from glic_pyg.evaluation.rate_matching import at_least
 from glic_pyg.metrics import pixel_psnr
 
@@ -20,11 +26,11 @@ SHAPE = (48, 64, 3)
 @dataclass
 class File:
     data: bytes
-    estimated_bits: float | None
+    estimated_bits: float | None = None
 
 
 @dataclass
-class Picture:
+class Decoded:
     array: Pixels
 
 
@@ -37,8 +43,8 @@ class JpegInDisguise:
         data = JPEG.encode(source, 40 if goal is None else int(goal.value))
         return File(data, 8.0 * len(data) if estimate else None)
 
-    def decode(self, data: bytes) -> Picture:
-        return Picture(JPEG.decode(data, SHAPE))
+    def decode(self, data: bytes) -> Decoded:
+        return Decoded(JPEG.decode(data, SHAPE))
 
 
 def test_ours_is_measured_from_the_file(picture: Pixels, tmp_path: Path) -> None:
@@ -78,9 +84,9 @@ def test_what_lies_in_the_file_is_decoded(
     assert compare_image(JpegInDisguise(), "soft", picture, tmp_path).ours.quality.psnr < 15
 
 
-def test_a_ladder_has_a_file_for_every_rung(picture: Pixels, tmp_path: Path) -> None:
-    rungs = [learned_rung(JpegInDisguise()), *(classical_rung(WEBP, quality) for quality in (5, 80))]
-    got = measure_ladder(rungs, "soft", picture, tmp_path)
+def test_a_sweep_has_a_file_for_every_point(picture: Pixels, tmp_path: Path) -> None:
+    points = [learned_point(JpegInDisguise()), *(baseline_point(WEBP, quality) for quality in (5, 80))]
+    got = measure_sweep(points, "soft", picture, tmp_path)
     assert [(m.codec, m.setting) for m in got.codecs] == [
         ("glic", "disguise"), ("webp", "quality 5"), ("webp", "quality 80"),
     ]  # fmt: skip
@@ -89,3 +95,48 @@ def test_a_ladder_has_a_file_for_every_rung(picture: Pixels, tmp_path: Path) -> 
     assert got.codecs[1].size < got.codecs[2].size
     assert got.codecs[1].quality.psnr < got.codecs[2].quality.psnr
     assert got.codecs[2].quality == quality_of(WEBP.decode(WEBP.encode(picture, 80), SHAPE), picture)
+
+
+class Asked:
+    """A codec whose file says what was asked."""
+
+    def __init__(self, name: str, variable_rate: bool) -> None:
+        self.name, self.variable_rate = name, variable_rate
+
+    def encode(self, source: Pixels, *, goal: Goal | None = None, estimate: bool = False) -> File:
+        return File(f"{self.name} {goal}".encode())
+
+    def decode(self, data: bytes) -> None:
+        raise AssertionError("nothing is decoded here")
+
+
+def test_variable_rate_is_a_curve_of_its_own(picture: Pixels) -> None:
+    points = learned_sweeps([Asked("glic_xs", True), Asked("glic_s", True)], [0, 37.5])
+    assert [(point.codec, point.setting) for point in points] == [
+        ("glic_xs", "quality 0"), ("glic_xs", "quality 37.5"),
+        ("glic_s", "quality 0"), ("glic_s", "quality 37.5"),
+    ]  # fmt: skip
+    assert points[3].encode(picture) == f"glic_s {Goal('quality', 37.5)}".encode()
+    assert {point.identity for point in points} == {None}
+    assert len(learned_sweeps([Asked("glic_xs", True)])) == len(QUALITIES)
+
+
+def test_fixed_rates_of_one_model_make_one_curve(picture: Pixels) -> None:
+    names = ["glic-0.0035", "glic-1e-4", "glic_s-0.05", "mine", "glic_xs-variable"]
+    points = learned_sweeps([Asked(name, False) for name in names], identities=list("abcde"))
+    assert [(point.codec, point.setting) for point in points] == [
+        ("glic-λ", "λ 0.0035"), ("glic-λ", "λ 1e-4"), ("glic_s-λ", "λ 0.05"),
+        ("mine", "its one rate"), ("glic_xs-variable", "its one rate"),
+    ]  # fmt: skip
+    assert points[0].encode(picture) == b"glic-0.0035 None"
+    assert [point.identity for point in points] == list("abcde")
+
+
+def test_a_fixed_rate_is_not_put_on_the_curve_of_a_variable_one() -> None:
+    points = learned_sweeps([Asked("glic_xs", True), Asked("glic_xs-0.0025", False)], [50])
+    assert [point.codec for point in points] == ["glic_xs", "glic_xs-λ"]
+
+
+def test_two_of_one_name_cannot_be_told_apart() -> None:
+    with pytest.raises(GlicError, match="Two weights are called last; rename one"):
+        learned_sweeps([Asked("last", False), Asked("last", False)])

@@ -1,9 +1,10 @@
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
-from glic_pyg.evaluation.peak_memory import PeakMemory, note_tool
+from glic_pyg.evaluation.peak_memory import PeakMemory, added_memory, note_tool
 
 ALONE = """
 import numpy as np
@@ -32,3 +33,9 @@ def test_tools_are_charged_themselves() -> None:
             note_tool(size)
     assert peak.bytes == 7000
     note_tool(1)  # nobody measures: nothing happens
+
+
+def test_memory_that_is_freed_again_is_seen() -> None:
+    size = 200 * 2**20
+    assert added_memory(lambda: np.ones(size // 8)) == pytest.approx(size, rel=0.1)
+    assert added_memory(lambda: np.ones(10)) < 0.1 * size

@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from glic_pyg.evaluation.baselines.pillow import JPEG, JPEG_2000, WEBP, WEBP_LOSSLESS
-from glic_pyg.evaluation.quality import quality_of
+from glic_pyg.evaluation.measure import quality_of
 from glic_pyg.evaluation.rate_matching import WEBP_MAX_SIDE, at_least, nearest, webp_check
 
 Pixels = NDArray[np.uint8]

@@ -5,26 +5,25 @@ from dataclasses import replace
 import pytest
 
 from glic_pyg.evaluation.comparison import Comparison
-from glic_pyg.evaluation.measure import Measured
-from glic_pyg.evaluation.quality import Quality
+from glic_pyg.evaluation.measure import Measurement, Quality
 from glic_pyg.evaluation.standing import mean_curves, picture_curves, standings
 
 RATES = (0.1, 0.2, 0.4, 0.8)
 
 
-def points(codec: str, factor: float, offset: float, rates: Sequence[float] = RATES) -> list[Measured]:
+def points(codec: str, factor: float, offset: float, rates: Sequence[float] = RATES) -> list[Measurement]:
     """A codec that spends ``factor`` times as much for as many decibels, which have an offset."""
     return [
-        Measured(codec, f"quality {r}", 1, factor * r, Quality(40 + 5 * math.log2(r) + offset, None), 1, 1)
+        Measurement(codec, f"quality {r}", 1, factor * r, Quality(40 + 5 * math.log2(r) + offset, None), 1, 1)
         for r in rates
     ]
 
 
-def named(measured: list[Measured], codec: str) -> list[Measured]:
+def named(measured: list[Measurement], codec: str) -> list[Measurement]:
     return [replace(m, codec=codec) for m in measured]
 
 
-def picture(name: str, *codecs: list[Measured]) -> Comparison:
+def picture(name: str, *codecs: list[Measurement]) -> Comparison:
     return Comparison(name, 10, 10, None, tuple(m for codec in codecs for m in codec))
 
 

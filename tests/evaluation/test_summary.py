@@ -6,15 +6,14 @@ import math
 import pytest
 
 from glic_pyg.evaluation.comparison import Comparison
-from glic_pyg.evaluation.measure import Measured
+from glic_pyg.evaluation.measure import Measurement, Quality
 from glic_pyg.evaluation.provenance import provenance
-from glic_pyg.evaluation.quality import Quality
 from glic_pyg.evaluation.summary import as_csv, as_json, broken_estimates, estimate_holds, means
 
 
 def comparison(image: str, size: int, psnr: float, ms_ssim: float | None, bits: float | None) -> Comparison:
-    ours = Measured("glic", "tiny", size, size / 1000, Quality(psnr, ms_ssim), 1.0, 2.0)
-    jpeg = Measured("jpeg", "quality 7", size + 50, size / 1000, Quality(psnr - 3, ms_ssim), 0.1, 0.2)
+    ours = Measurement("glic", "tiny", size, size / 1000, Quality(psnr, ms_ssim), 1.0, 2.0)
+    jpeg = Measurement("jpeg", "quality 7", size + 50, size / 1000, Quality(psnr - 3, ms_ssim), 0.1, 0.2)
     return Comparison(image, 100, 80, bits, (ours, jpeg))
 
 

@@ -6,18 +6,18 @@ import pytest
 from numpy.typing import NDArray
 
 from glic_pyg.evaluation.baselines.pillow import JPEG
-from glic_pyg.evaluation.measure import Rung, classical_rung, measure_file
-from glic_pyg.evaluation.measurements import Measurements
+from glic_pyg.evaluation.measure import OperatingPoint, baseline_point, measure_file
+from studies.results.measurement_cache import MeasurementCache
 
 Pixels = NDArray[np.uint8]
 
 
 class Counted:
-    """A rung that counts how often it encodes."""
+    """A point that counts how often it encodes."""
 
     def __init__(self) -> None:
         self.times = 0
-        self.rung = replace(classical_rung(JPEG, 30), encode=self.encode)
+        self.point = replace(baseline_point(JPEG, 30), encode=self.encode)
 
     def encode(self, pixels: Pixels) -> bytes:
         self.times += 1
@@ -29,17 +29,17 @@ def counted() -> Counted:
     return Counted()
 
 
-def other(rung: Rung, **changes: str | None) -> Rung:
-    return replace(rung, **changes)  # type: ignore[arg-type]
+def other(point: OperatingPoint, **changes: str | None) -> OperatingPoint:
+    return replace(point, **changes)  # type: ignore[arg-type]
 
 
 def test_what_is_known_is_not_measured_again(counted: Counted, picture: Pixels, tmp_path: Path) -> None:
     kept = tmp_path / "runs" / "kept.jsonl"
-    first = Measurements(kept).measured(counted.rung, picture, tmp_path / "a.jpg")
-    again = Measurements(kept)
-    assert again.measured(counted.rung, picture, tmp_path / "b.jpg") == first
+    first = MeasurementCache(kept).measure(counted.point, picture, tmp_path / "a.jpg")
+    again = MeasurementCache(kept)
+    assert again.measure(counted.point, picture, tmp_path / "b.jpg") == first
     assert counted.times == 1 and not (tmp_path / "b.jpg").exists()
-    assert first.quality == measure_file(counted.rung, picture, tmp_path / "c.jpg").quality
+    assert first.quality == measure_file(counted.point, picture, tmp_path / "c.jpg").quality
     assert len(again.origins) == 1 and "cores" in next(iter(again.origins)).machine
 
 
@@ -47,24 +47,24 @@ def test_what_is_known_is_not_measured_again(counted: Counted, picture: Pixels, 
 def test_another_codec_setting_or_version_is(
     what: str, counted: Counted, picture: Pixels, tmp_path: Path
 ) -> None:
-    kept = Measurements(tmp_path / "kept.jsonl")
-    kept.measured(counted.rung, picture, tmp_path / "a.jpg")
-    kept.measured(other(counted.rung, **{what: "another"}), picture, tmp_path / "a.jpg")
+    kept = MeasurementCache(tmp_path / "kept.jsonl")
+    kept.measure(counted.point, picture, tmp_path / "a.jpg")
+    kept.measure(other(counted.point, **{what: "another"}), picture, tmp_path / "a.jpg")
     assert counted.times == 2
 
 
 def test_another_picture_is(counted: Counted, picture: Pixels, tmp_path: Path) -> None:
-    kept, changed = Measurements(tmp_path / "kept.jsonl"), picture.copy()
+    kept, changed = MeasurementCache(tmp_path / "kept.jsonl"), picture.copy()
     changed[0, 0, 0] ^= 1
     for pixels in (picture, changed, picture.transpose(1, 0, 2), picture):
-        kept.measured(counted.rung, np.ascontiguousarray(pixels), tmp_path / "a.jpg")
+        kept.measure(counted.point, np.ascontiguousarray(pixels), tmp_path / "a.jpg")
     assert counted.times == 3
 
 
 def test_what_cannot_be_told_apart_is_not_trusted(counted: Counted, picture: Pixels, tmp_path: Path) -> None:
-    kept = Measurements(tmp_path / "kept.jsonl")
+    kept = MeasurementCache(tmp_path / "kept.jsonl")
     for _ in range(2):
-        kept.measured(other(counted.rung, identity=None), picture, tmp_path / "a.jpg")
+        kept.measure(other(counted.point, identity=None), picture, tmp_path / "a.jpg")
     assert counted.times == 2
 
 
@@ -72,18 +72,18 @@ def test_a_line_that_was_cut_off_costs_one_measurement(
     counted: Counted, picture: Pixels, tmp_path: Path
 ) -> None:
     path = tmp_path / "kept.jsonl"
-    rungs = [counted.rung, other(counted.rung, setting="another")]
-    for rung in rungs:
-        Measurements(path).measured(rung, picture, tmp_path / "a.jpg")
+    points = [counted.point, other(counted.point, setting="another")]
+    for point in points:
+        MeasurementCache(path).measure(point, picture, tmp_path / "a.jpg")
     path.write_text(path.read_text()[:-40])  # the machine went down while the second was written
     for _ in range(2):
-        for rung in rungs:
-            Measurements(path).measured(rung, picture, tmp_path / "a.jpg")
+        for point in points:
+            MeasurementCache(path).measure(point, picture, tmp_path / "a.jpg")
     assert counted.times == 3
 
 
 def test_versions_and_options_are_part_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    identity = classical_rung(JPEG, 30).identity
+    identity = baseline_point(JPEG, 30).identity
     assert identity is not None and "Pillow" in identity and "'subsampling': 0" in identity
     monkeypatch.setattr("PIL.__version__", "99")
-    assert classical_rung(JPEG, 30).identity != identity
+    assert baseline_point(JPEG, 30).identity != identity

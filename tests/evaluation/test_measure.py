@@ -3,7 +3,7 @@ import pytest
 from numpy.typing import NDArray
 
 from glic_pyg.evaluation.baselines.pillow import JPEG
-from glic_pyg.evaluation.quality import quality_of
+from glic_pyg.evaluation.measure import quality_of
 
 Pixels = NDArray[np.uint8]
 
