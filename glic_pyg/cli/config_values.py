@@ -31,8 +31,8 @@ _OF_TRAINING: dict[str, Hint] = {
     "paths.runs": str,
 }
 """Settings of a training that are no arguments themselves."""
-_LEAST = {"steps": 1, "seed": 0, "threads": 1, "max_pixels": 1, "trainer.val_check_interval": 1}
-_MOST = {"seed": 2**32 - 1, "threads": 4096}
+_LEAST = {"steps": 1, "seed": 0, "max_pixels": 1, "trainer.val_check_interval": 1}
+_MOST = {"seed": 2**32 - 1}
 _WORDS: dict[Hint, tuple[str, str]] = {
     bool: ("true or false", "true or false"),
     int: ("a whole number", "whole numbers"),
@@ -91,7 +91,7 @@ def _arguments(node: Any, path: str = "") -> Iterator[tuple[str, Hint, Any]]:
     if not isinstance(node, DictConfig):
         return
     hints = dict(_hints_of_target(node.get("_target_")))
-    for name in node:
+    for name in map(str, node):
         key = f"{path}{name}"
         if OmegaConf.is_interpolation(node, name) or OmegaConf.is_missing(node, name):
             continue

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
+from glic_pyg.cli.config_values import check_arguments
 from glic_pyg.cli.console import FileBatch
 from glic_pyg.cli.hydra_app import run_hydra_app
 from glic_pyg.cli.job_record import write_metrics
 from glic_pyg.cli.options import choose_device, set_threads
 from glic_pyg.cli.paths import titles
 from glic_pyg.cli.processes import end_with_parent
+from glic_pyg.cli.run_folder import keep_settings, removed_if_refused
 from glic_pyg.cli.sweep_job import in_sweep, run_sweep_job
 from glic_pyg.cli.test_inputs import classical_codecs, learned_codecs, pictures
 from glic_pyg.cli.test_output import (
@@ -26,6 +28,7 @@ from glic_pyg.cli.test_output import (
     write_results,
     write_tables_and_figures,
 )
+from glic_pyg.codec.header import HIGHEST_QUALITY
 from glic_pyg.errors import GlicError
 
 if TYPE_CHECKING:
@@ -54,10 +57,29 @@ def _job(cfg: DictConfig) -> dict[str, float]:
     if in_sweep():
         return run_sweep_job("test")
     end_with_parent()
+    from glic_pyg.codec.image_codec import Precision
+
     settings: Any = OmegaConf.to_container(cfg, resolve=True)
     paths, _ = settings.pop("paths"), settings.pop("name")
-    command = ["glic", "test", *HydraConfig.get().overrides.task]
-    return measure(**settings, data=Path(paths["data"]), output=Path(paths["output"]), command=command)
+    output = Path(paths["output"])
+    with removed_if_refused(output, Path(paths["runs"])) as begun:
+
+        def begin() -> None:
+            begun()
+            keep_settings(cfg, output)
+
+        check_arguments(settings, measure, Precision=Precision)
+        _check_lists(settings)
+        command = ["glic", "test", *HydraConfig.get().overrides.task]
+        return measure(**settings, data=Path(paths["data"]), output=output, command=command, begin=begin)
+
+
+def _check_lists(settings: Mapping[str, Any]) -> None:
+    """Refuse empty lists, and qualities that there are not."""
+    if empty := [key for key in ("images", "weights", "qualities") if settings[key] in ("", [])]:
+        raise GlicError(f"{empty[0]} must name at least one; leave it out for the default.")
+    if outside := [quality for quality in settings["qualities"] if not 0 <= quality <= HIGHEST_QUALITY]:
+        raise GlicError(f"qualities must be numbers from 0 to {HIGHEST_QUALITY:g}, not {outside[0]:g}.")
 
 
 def measure(
@@ -72,6 +94,7 @@ def measure(
     data: Path,
     output: Path,
     command: Sequence[str],
+    begin: Callable[[], None] = lambda: None,
 ) -> dict[str, float]:
     """Encode every picture with every codec, decode it, write and print what came out, then draw it.
 
@@ -84,6 +107,7 @@ def measure(
         data: folder of the data sets.
         output: folder that gets everything.
         command: for the record.
+        begin: is called when everything that is asked for has been found.
 
     Returns:
         Our own means by name.
@@ -103,6 +127,7 @@ def measure(
     ours = learned_codecs(weights, device=device, precision=precision, max_pixels=max_pixels)
     steps = learned_sweeps(ours, qualities)
     others = [baseline_point(codec, setting) for codec in rivals for setting in codec.sweep]
+    begin()
     measured = _measure_all([*steps, *others], files, max_pixels)
     if not measured:
         raise GlicError(f"{len(files)} of {len(files)} images failed.")

@@ -1,11 +1,14 @@
 """``glic convert``: a released checkpoint becomes a weights file, or one sentence."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 
 from glic_pyg.cli.main import main
+from glic_pyg.models import released as released_checkpoints
+from glic_pyg.models.compressai import Hyperprior
 from glic_pyg.models.glic import GLIC
 from glic_pyg.models.released import released_name
 from glic_pyg.models.weights import load_weights
@@ -39,6 +42,22 @@ def test_writes_weights_that_load(
     )
     assert main(["convert", str(checkpoint), str(target)]) == 1
     assert "--force" in capsys.readouterr().err
+
+
+def test_a_full_disk_is_one_sentence(
+    tmp_path: Path,
+    full_disk: Callable[[Path], None],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(released_checkpoints, "load_released", lambda path: Hyperprior(8, 8))
+    source, target = tmp_path / "glic.pth.tar", tmp_path / "glic.safetensors"
+    source.touch()
+    full_disk(target)
+    assert main(["convert", str(source), str(target)]) == 1
+    said = capsys.readouterr().err
+    assert said == f"glic convert: {target} could not be written (No space left on device).\n"
+    assert list(tmp_path.iterdir()) == [source]
 
 
 def test_partial_checkpoint_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
