@@ -17,16 +17,30 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 if sys.platform != "win32":
     import fcntl
 
-__all__ = ["atomic_write", "publish", "read_text", "staging_folder", "write_file"]
+__all__ = ["atomic_write", "publish", "read_text", "read_up_to", "staging_folder", "write_file"]
 
 _STAGING_NAME = re.compile(r"\.glic-[0-9a-f]{16}\.part")
 _NO_HARD_LINKS = (errno.EPERM, errno.EACCES, errno.EMLINK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
+_CHUNK = 1 << 20
 _LARGEST_TEXT = 1 << 28
 _cleaned: set[str] = set()
+
+
+def read_up_to(stream: BinaryIO, count: int) -> bytes:
+    """Read ``count`` bytes of a stream, seekable or not; fewer only where it ends.
+
+    Memory is taken for what comes, not for what might.
+    """
+    parts = []
+    while count > 0 and (part := stream.read(min(count, _CHUNK))):
+        parts.append(part)
+        count -= len(part)
+    return b"".join(parts)
 
 
 def read_text(path: str | Path) -> str:
@@ -37,7 +51,7 @@ def read_text(path: str | Path) -> str:
     """
     with open(path, "rb") as file:
         large = os.fstat(file.fileno()).st_size > _LARGEST_TEXT
-        if large or len(data := file.read(_LARGEST_TEXT + 1)) > _LARGEST_TEXT:
+        if large or len(data := read_up_to(file, _LARGEST_TEXT + 1)) > _LARGEST_TEXT:
             raise ValueError(f"{path} is too large for a text file")
     return data.decode("utf-8-sig")
 

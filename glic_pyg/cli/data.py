@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from glic_pyg.cli.options import positive
+from glic_pyg.errors import DataError
 
 if TYPE_CHECKING:
     from glic_pyg.data.fetch import Outcome
@@ -166,7 +167,10 @@ def _check(args: argparse.Namespace) -> int:
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         faults += [line for line in bar.track(catalogue.undecodable(), total=len(catalogue)) if line]
     if Path(args.source).is_dir():
-        faults += changed_files(Path(args.source))
+        try:
+            faults += changed_files(Path(args.source))
+        except DataError as error:
+            faults.append(str(error))
     small = [
         f"{file.name}: {width}x{height} pixels, smaller than {args.crop}"
         for file, (height, width) in zip(catalogue.files, catalogue.sizes.tolist(), strict=True)

@@ -17,6 +17,7 @@ from typing import BinaryIO, NamedTuple
 from glic_pyg.codec.header import FIXED_RATE, VARIABLE_RATE, Header, pack_header, take_header
 from glic_pyg.codec.varint import pack_varint, take_varint
 from glic_pyg.errors import CorruptFile, ImageTooLarge, NotAGlicFile, TruncatedFile, UnsupportedVersion
+from glic_pyg.files import read_up_to
 
 __all__ = [
     "DEFAULT_MAX_PIXELS",
@@ -38,7 +39,6 @@ _MAX_HEAD = 1024  # 594 bytes: the longest name, numbers of 9 bytes and 32 strea
 _MAX_METADATA = (1 << 24) + (1 << 16)  # 16 MiB that DEFLATE cannot make smaller
 _MOST_BYTES_PER_PIXEL = 32  # of latents: 900 channels of which every value is an escape and two near-ties
 _LARGEST_PADDING = 255
-_CHUNK = 1 << 20
 _IGNORABLE = 0x80
 _FOREIGN = (
     (b"\x89PNG", "a PNG image; glic encode makes a .glic file of it"),
@@ -113,9 +113,9 @@ def read_glic(source: str | Path | BinaryIO, *, max_pixels: int | None = DEFAULT
     if isinstance(source, str | Path):
         with open(source, "rb") as file:
             return read_glic(file, max_pixels=max_pixels)
-    data = _read(source, _MAX_HEAD)
+    data = read_up_to(source, _MAX_HEAD)
     size = _take_head(data, max_pixels).size
-    return data + _read(source, size + 1 - len(data))  # one byte more tells that there is one
+    return data + read_up_to(source, size + 1 - len(data))  # one byte more tells that there is one
 
 
 def read_container(data: bytes, *, max_pixels: int | None = DEFAULT_MAX_PIXELS) -> Container:
@@ -186,15 +186,6 @@ def _largest_payload(kind: int, header: Header) -> int:
         pixels = header.width * header.height
         return pixels + pixels // 50 + 1024
     return _MAX_METADATA
-
-
-def _read(stream: BinaryIO, count: int) -> bytes:
-    """Up to ``count`` bytes; fewer only where the stream ends."""
-    parts = []
-    while count > 0 and (part := stream.read(min(count, _CHUNK))):
-        parts.append(part)
-        count -= len(part)
-    return b"".join(parts)
 
 
 def _crc(data: bytes) -> bytes:

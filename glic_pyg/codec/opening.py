@@ -6,6 +6,7 @@ limit on pixels is the caller's, and what Pillow warns of is collected for the t
 
 from __future__ import annotations
 
+import io
 import threading
 import warnings
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from PIL import Image, ImageFile
 from glic_pyg.codec.container import check_pixels
 from glic_pyg.errors import GlicError, ImageTooLarge, UnsupportedImage
 
-__all__ = ["bits_per_sample", "explanation", "open_image", "pillow_at_work"]
+__all__ = ["bits_per_sample", "explanation", "may_be_image", "open_image", "pillow_at_work"]
 
 _lock = threading.Lock()
 _listening: dict[int, list[str]] = {}
@@ -62,6 +63,17 @@ def open_image(file: IO[bytes], max_pixels: int | None) -> ImageFile.ImageFile:
             check_pixels(image.width, image.height, max_pixels)
             return image
     raise UnsupportedImage(failure or "This is not a picture that Pillow can read.")
+
+
+def may_be_image(head: bytes) -> bool:
+    """Whether a file that begins like this may be an image, without reading the rest of it."""
+    if any(Image.OPEN[name][1] is not None and _may_be(name, head[:16]) for name in _known_kinds()):
+        return True
+    try:
+        open_image(io.BytesIO(head), None).close()
+    except (GlicError, Image.DecompressionBombError):
+        return False
+    return True
 
 
 def _known_kinds() -> Iterator[str]:

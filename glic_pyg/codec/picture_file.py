@@ -15,10 +15,11 @@ from PIL import Image, PngImagePlugin
 from glic_pyg.codec.container import DEFAULT_MAX_PIXELS
 from glic_pyg.codec.image_metadata import SIDEWAYS, read_metadata, tiff_facts
 from glic_pyg.codec.metadata import Metadata, profile_space
-from glic_pyg.codec.opening import explanation, open_image, pillow_at_work
+from glic_pyg.codec.opening import explanation, may_be_image, open_image, pillow_at_work
 from glic_pyg.codec.picture import Picture
 from glic_pyg.codec.pixels import check_losses, picture_from_image
 from glic_pyg.errors import UnsupportedImage
+from glic_pyg.files import read_up_to
 from glic_pyg.memory import check_memory
 
 __all__ = ["OUTPUT_FORMATS", "OutputFormat", "read_picture", "read_size", "write_picture"]
@@ -26,6 +27,8 @@ __all__ = ["OUTPUT_FORMATS", "OutputFormat", "read_picture", "read_size", "write
 _XMP_TAG = 700
 _LATE_TEXTS = (b"XML:com.adobe.xmp\0", b"Raw profile type exif\0")
 _BYTES_PER_PIXEL = 8  # at least: Pillow's four of RGB, and a copy
+_LITTLE = 1 << 24  # not worth asking how much is free
+_PIPED_HEAD = 1 << 16
 _PIPED_BYTES_PER_PIXEL, _PIPED_BYTES = 16, 1 << 26  # beyond, what a pipe sends is no image of so many pixels
 
 
@@ -136,7 +139,8 @@ def read_picture(
     notes: list[str] = []
     with _seekable(source, max_pixels) as file, pillow_at_work(notes), open_image(file, max_pixels) as image:
         needed = _BYTES_PER_PIXEL * image.width * image.height
-        check_memory(needed, f"An image of {image.width}x{image.height} pixels", "make it smaller first")
+        if needed > _LITTLE:
+            check_memory(needed, f"An image of {image.width}x{image.height} pixels", "make it smaller first")
         picture = picture_from_image(image, reduce_16bit=reduce_16bit, first_frame=first_frame)
     return replace(picture, notes=tuple(dict.fromkeys([*notes, *picture.notes])))
 
@@ -166,10 +170,10 @@ def read_size(file: IO[bytes], *, max_pixels: int = DEFAULT_MAX_PIXELS) -> tuple
 
 @contextmanager
 def _seekable(source: bytes | str | Path | BinaryIO, max_pixels: int) -> Iterator[IO[bytes]]:
-    """The source as Pillow wants it; of a pipe, no more than an image can have is read.
+    """The source as Pillow wants it; of a pipe, its head is looked at before the rest is read.
 
     Raises:
-        UnsupportedImage: a pipe sends more.
+        UnsupportedImage: a pipe sends no image, or more than an image can have.
     """
     if isinstance(source, str | Path):
         with open(source, "rb") as file:
@@ -180,7 +184,9 @@ def _seekable(source: bytes | str | Path | BinaryIO, max_pixels: int) -> Iterato
         yield source
     else:
         limit = _PIPED_BYTES + _PIPED_BYTES_PER_PIXEL * max_pixels
-        data = source.read(limit + 1)
+        data = read_up_to(source, _PIPED_HEAD)
+        if not data or may_be_image(data):  # else it is refused for its head
+            data += read_up_to(source, limit + 1 - len(data))
         if len(data) > limit:
             raise UnsupportedImage(f"More than {limit} bytes came, which is no image of {max_pixels} pixels.")
         yield io.BytesIO(data)

@@ -95,6 +95,20 @@ def test_check_names_what_cannot_be_read(
     assert lines[4].endswith("3 faults, 1 too small.")
 
 
+def test_a_damaged_record_is_one_fault_among_the_others(
+    listed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "set"
+    main(["data", "get", str(listed), "-o", str(folder)])
+    (folder / "0.png").write_bytes(b"nothing")
+    (folder / ".glic-data.json").write_text("[]")
+    capsys.readouterr()
+    assert main(["data", "check", str(folder)]) == 1
+    first, second, last = capsys.readouterr().out.splitlines()
+    assert "0.png: " in first and ".glic-data.json is damaged; remove it" in second
+    assert "2 faults" in last
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
+from glic_pyg.codec import picture_file
 from glic_pyg.codec.metadata import Metadata
 from glic_pyg.codec.picture import Picture
 from glic_pyg.codec.picture_file import OUTPUT_FORMATS, read_picture, write_picture
@@ -118,3 +119,41 @@ def test_the_command_offers_what_can_be_written() -> None:
     from glic_pyg.cli.decode import FORMATS
 
     assert tuple(OUTPUT_FORMATS) == FORMATS
+
+
+class Pipe(io.BytesIO):
+    """Counts what is read and cannot go back."""
+
+    taken = 0
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        data = super().read(size)
+        self.taken += len(data)
+        return data
+
+    def seekable(self) -> bool:
+        return False
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF", "TGA", "WEBP"])
+def test_an_image_from_a_pipe(kind: str, pixels: np.ndarray) -> None:
+    """Also one whose header stands at its end, and one that does not show by its first bytes."""
+    out = io.BytesIO()
+    Image.fromarray(pixels).save(out, kind)
+    assert np.array_equal(read_picture(Pipe(out.getvalue())).colour, read_picture(out.getvalue()).colour)
+
+
+@pytest.mark.parametrize("start", [b"\x1aE\xdf\xa3", b"\0", b"GLIC\x01"])
+def test_of_a_pipe_that_sends_no_image_only_the_head_is_read(start: bytes) -> None:
+    pipe = Pipe(start + bytes(10_000_000))
+    with pytest.raises(UnsupportedImage, match="not a picture"):
+        read_picture(pipe)
+    assert pipe.taken <= 1 << 16
+
+
+def test_a_pipe_that_sends_more_than_any_image_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(picture_file, "_PIPED_BYTES", 1 << 17)
+    pipe = Pipe(b"\x89PNG\r\n\x1a\n" + bytes(10_000_000))
+    with pytest.raises(UnsupportedImage, match="no image of 100 pixels"):
+        read_picture(pipe, max_pixels=100)
+    assert pipe.taken < 1 << 18
