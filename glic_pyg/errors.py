@@ -6,6 +6,7 @@ Every message names what is wrong and what to do about it, because the commands 
 from __future__ import annotations
 
 __all__ = [
+    "BadArgument",
     "CorruptFile",
     "DataError",
     "FixedRate",
@@ -29,6 +30,10 @@ __all__ = [
 
 class GlicError(Exception):
     """Base of every error that a user of the codec can cause; its text is one clear sentence."""
+
+
+class BadArgument(GlicError, ValueError):
+    """An argument of the Python API makes no sense: a device, a precision, a quality, a path."""
 
 
 class GlicFileError(GlicError):

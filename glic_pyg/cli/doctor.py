@@ -65,22 +65,20 @@ def _arithmetic() -> Iterator[_Line]:
 
 
 def _bfloat16() -> str:
-    import torch
+    from glic_pyg.nn.precision import bfloat16_units
 
-    probes = {"AMX": "_is_amx_tile_supported", "AVX-512 BF16": "_is_avx512_bf16_supported"}
-    found = [name for name, probe in probes.items() if getattr(torch.cpu, probe, lambda: False)()]
-    return " and ".join(found) or "no (bf16 works, but is not faster)"
+    return " and ".join(bfloat16_units()) or "no (bf16 works, but is not faster)"
 
 
 def _weights() -> Iterator[_Line]:
-    from glic_pyg.codec.library import check_shipped, shipped_names
+    from glic_pyg.codec.library import load_shipped, shipped_names
     from glic_pyg.errors import GlicError
 
     if not shipped_names():
         yield "weights", "none shipped; give --weights", True
     for name in shipped_names():
         try:
-            yield "weights", f"{name} ({check_shipped(name)[:16]})", True
+            yield "weights", f"{name} ({load_shipped(name).hash[:16]})", True
         except GlicError as error:
             yield "weights", f"{name}: {error}", False
 

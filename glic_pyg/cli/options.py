@@ -91,13 +91,11 @@ def choose_device(name: str) -> str:
     """
     import torch
 
+    from glic_pyg.codec.arithmetic import usable_device
+
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        torch.zeros(1, device=name).item()  # which a device without memory, meta, refuses
-    except (RuntimeError, AssertionError):
-        raise GlicError(f"This torch cannot use the device '{name}'; try --device cpu.") from None
-    return name
+    return str(usable_device(name))
 
 
 def set_threads(count: int | None) -> None:

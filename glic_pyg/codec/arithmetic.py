@@ -1,39 +1,118 @@
-"""The arithmetic a file is coded in, whatever the surrounding program has switched on."""
+"""The arithmetic a file is coded in, whatever the surrounding program has switched on.
+
+Everything here holds for the calling thread alone: no setting of the process is changed, so other threads may
+encode, decode or train at the same time.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
-__all__ = ["plain_arithmetic"]
+from glic_pyg.errors import BadArgument
+
+__all__ = ["plain_arithmetic", "usable_device"]
+
+
+def usable_device(name: str | torch.device) -> torch.device:
+    """A device on which torch can compute here, in float64 as well.
+
+    Raises:
+        BadArgument: there is none of that name.
+    """
+    try:
+        device = torch.device(name)
+        torch.empty(0, dtype=torch.float64, device=device)
+    except Exception:  # RuntimeError, AssertionError, TypeError, ...: every kind of device has its own
+        device = torch.device("meta")
+    if device.type == "meta":  # tensors without values
+        raise BadArgument(f"This torch cannot use the device '{name}'; try --device cpu (device='cpu').")
+    return device
 
 
 @contextmanager
 def plain_arithmetic(device: torch.device) -> Iterator[None]:
-    """Full float32, no autocast, no autograd; the settings found are put back afterwards.
+    """Float32 without autocast and autograd; new tensors are on the CPU unless they name a device.
 
     The latents agree without this, being computed in float64; it keeps the pixels close from machine to
-    machine.
+    machine. What a program allows for all of its float32 products
+    (``torch.set_float32_matmul_precision``) is obeyed: only the process as a whole has that setting.
     """
-    switches = [*_precision_switches(), (torch.backends.cudnn, "benchmark", False)]
-    before = [getattr(owner, name) for owner, name, _ in switches]
-    for owner, name, plain in switches:
-        setattr(owner, name, plain)
-    try:
-        with torch.inference_mode(), torch.autocast(device.type, enabled=False):
-            yield
-    finally:
-        for (owner, name, _), value in zip(switches, before, strict=True):
-            setattr(owner, name, value)
+    with ExitStack() as stack:
+        stack.enter_context(torch.inference_mode())
+        stack.enter_context(torch.autocast(device.type, enabled=False))
+        if torch.get_default_device().type != "cpu":
+            stack.enter_context(torch.device("cpu"))
+        if device.type == "cuda":
+            stack.enter_context(_Float32Convolutions())
+        yield
 
 
-def _precision_switches() -> list[tuple[Any, str, Any]]:
-    """Where torch keeps what float32 may be rounded to: owner, attribute, the value for full float32."""
-    backends: Any = torch.backends
-    if not hasattr(backends.mkldnn, "matmul"):  # torch before 2.9
-        return [(backends.cuda.matmul, "allow_tf32", False), (backends.cudnn, "allow_tf32", False)]
-    owners = (backends.cuda.matmul, backends.cudnn.conv, backends.mkldnn.matmul, backends.mkldnn.conv)
-    return [(owner, "fp32_precision", "ieee") for owner in owners]
+class _Float32Convolutions(TorchFunctionMode):
+    """Convolutions without TF32, which cuDNN may use unless it is told otherwise, call by call."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        return _CONVOLUTIONS.get(func, func)(*args, **(kwargs or {}))
+
+
+def _conv2d(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
+) -> Tensor:
+    if isinstance(padding, str) or x.ndim != 4:
+        return torch.conv2d(x, weight, bias, stride, padding, dilation, groups)
+    return _convolution(x, weight, bias, stride, padding, dilation, False, 0, groups)
+
+
+def _conv_transpose2d(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    output_padding: Any = 0,
+    groups: int = 1,
+    dilation: Any = 1,
+) -> Tensor:
+    return _convolution(x, weight, bias, stride, padding, dilation, True, output_padding, groups)
+
+
+def _convolution(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    transposed: bool,
+    output_padding: Any,
+    groups: int,
+) -> Tensor:
+    """What ``torch.conv2d`` and its transpose end in, with cuDNN's settings as arguments."""
+    stride, padding, dilation, output_padding = map(_pair, (stride, padding, dilation, output_padding))
+    cudnn: Any = torch.backends.cudnn
+    benchmark, tf32 = False, False
+    result: Tensor = torch._convolution(
+        x, weight, bias, stride, padding, dilation, transposed, output_padding, groups,
+        benchmark, cudnn.deterministic, cudnn.enabled, tf32,
+    )  # fmt: skip
+    return result
+
+
+def _pair(value: Any) -> list[int]:
+    return [value, value] if isinstance(value, int) else list(value)
+
+
+_CONVOLUTIONS = {torch.conv2d: _conv2d, torch.conv_transpose2d: _conv_transpose2d}

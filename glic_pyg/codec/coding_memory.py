@@ -22,22 +22,21 @@ _MAPS_ENCODING, _MAPS_DECODING = 2.6, 3.7
 """Float32 maps of the first stage that are alive at once; one is a byte per pixel and channel."""
 
 
-def coding_memory(model: Codec, width: int, height: int, *, decoding: bool, half: bool = False) -> int:
+def coding_memory(model: Codec, width: int, height: int, *, decoding: bool) -> int:
     """Bytes that encoding or decoding an image adds to the process at its peak, at least.
 
     Args:
         model: the codec.
         width, height: of the image, in pixels.
         decoding: rather than encoding.
-        half: g_a and g_s run in bfloat16.
     """
     wide, high = padded_size(width, height, model.multiple)
-    maps = (_MAPS_DECODING if decoding else _MAPS_ENCODING) / (2 if half else 1)
+    maps = _MAPS_DECODING if decoding else _MAPS_ENCODING
     return int(wide * high * (_BYTES_PER_PIXEL + maps * _first_width(model)))
 
 
 def check_coding_memory(
-    model: Codec, width: int, height: int, device: torch.device, *, decoding: bool, half: bool = False
+    model: Codec, width: int, height: int, device: torch.device, *, decoding: bool
 ) -> None:
     """Refuse an image that there is no memory for.
 
@@ -45,7 +44,7 @@ def check_coding_memory(
         NotEnoughMemory: with how much is needed and how much is free.
     """
     check_memory(
-        coding_memory(model, width, height, decoding=decoding, half=half),
+        coding_memory(model, width, height, decoding=decoding),
         f"{'Decoding' if decoding else 'Encoding'} an image of {width}x{height} pixels",
         "free some, or use smaller weights or a smaller image",
         str(device),

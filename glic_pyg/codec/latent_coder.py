@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import torch
@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from glic_pyg.codec.agreement import PriorTables
-from glic_pyg.codec.arithmetic import plain_arithmetic
+from glic_pyg.codec.arithmetic import plain_arithmetic, usable_device
 from glic_pyg.codec.padding import colour_from_tensor, padded_size, tensor_from_colour
 from glic_pyg.codec.reading_channel import ReadingChannel
 from glic_pyg.codec.writing_channel import WritingChannel
-from glic_pyg.errors import LatentMismatch, NonFiniteLatents
+from glic_pyg.errors import BadArgument, LatentMismatch, NonFiniteLatents
 from glic_pyg.models.base import LATENT_STRIDE, Codec
+from glic_pyg.nn.precision import bfloat16_products
 
 __all__ = ["LatentCoder", "Precision"]
 
@@ -35,13 +36,16 @@ class LatentCoder:
     Args:
         model: the backbone, with trained weights; it is moved to ``device`` and set to eval mode.
         device: where to compute.
-        precision: ``"bf16"`` runs g_a and g_s, never the entropy model, under bfloat16 autocast.
+        precision: ``"bf16"`` takes products in g_a and g_s, never in the entropy model, in bfloat16.
+
+    Raises:
+        BadArgument: there is no such device or precision.
     """
 
     def __init__(self, model: Codec, device: str | torch.device, precision: Precision) -> None:
-        if precision not in ("float32", "bf16"):
-            raise ValueError(f"precision must be 'float32' or 'bf16', not {precision!r}.")
-        self.device = torch.device(device)
+        if precision not in get_args(Precision):
+            raise BadArgument(f"A precision is 'float32' or 'bf16', not {precision!r}.")
+        self.device = usable_device(device)
         self.model = model.to(self.device).eval() if isinstance(model, torch.nn.Module) else model
         self.precision = precision
         self.rates = model.rates
@@ -115,6 +119,4 @@ class LatentCoder:
             return colour_from_tensor(x_hat, width, height, grey=grey)
 
     def _transform_precision(self) -> contextlib.AbstractContextManager[object]:
-        if self.precision == "bf16":
-            return torch.autocast(self.device.type, torch.bfloat16)
-        return contextlib.nullcontext()
+        return bfloat16_products(self.device.type) if self.precision == "bf16" else contextlib.nullcontext()

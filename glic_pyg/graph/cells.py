@@ -135,6 +135,7 @@ def _check_map(height: int, width: int) -> None:
 
 
 @lru_cache(maxsize=32)
+@torch.inference_mode(False)  # kept for training as well, wherever it is first asked for
 def _cached(kind: Kind, height: int, width: int, cell_side: int, window_side: int) -> Cells:
     axis = _local_axis if kind == "local" else _mesh_axis
     node_rows, candidate_rows = axis(height, cell_side, window_side)
@@ -157,16 +158,16 @@ def _cached(kind: Kind, height: int, width: int, cell_side: int, window_side: in
 
 def _local_axis(length: int, cell: int, window: int) -> tuple[Tensor, Tensor]:
     """Coordinates along one axis: ``(cells, cell)`` of the nodes, ``(cells, window)`` of candidates."""
-    start = torch.arange(0, length, cell)[:, None]
+    start = _numbers(length, cell)[:, None]
     margin = (window - cell) // 2
-    return start + torch.arange(cell), start - margin + torch.arange(window)
+    return start + _numbers(cell), start - margin + _numbers(window)
 
 
 def _mesh_axis(length: int, cell: int, window: int) -> tuple[Tensor, Tensor]:
     fine = -(-length // window)
     coarse = fine * (window // cell)
-    start = torch.arange(coarse)[:, None]
-    return start + coarse * torch.arange(cell), start % fine + fine * torch.arange(window)
+    start = _numbers(coarse)[:, None]
+    return start + coarse * _numbers(cell), start % fine + fine * _numbers(window)
 
 
 def _product(rows: Tensor, cols: Tensor) -> Tensor:
@@ -188,4 +189,9 @@ def _number(height: int, width: int, positions: Tensor) -> tuple[Tensor, Tensor]
 
 
 def _grid(height: int, width: int) -> Tensor:
-    return torch.cartesian_prod(torch.arange(height), torch.arange(width)).view(-1, 2)
+    return torch.cartesian_prod(_numbers(height), _numbers(width)).view(-1, 2)
+
+
+def _numbers(end: int, step: int = 1) -> Tensor:
+    """0, step, ... below ``end``, on the CPU whatever torch's default device is."""
+    return torch.arange(0, end, step, device="cpu")

@@ -67,7 +67,7 @@ def share_budget(
     if scope == "image":
         total, nodes = total.sum(1, keepdim=True), nodes.sum(0, keepdim=True)
     share = score / total.clamp_min(torch.finfo(score.dtype).tiny)
-    degrees = (share * (nodes * mean_degree)).clamp(1, cells.candidates.shape[1])
+    degrees = (share * (nodes.to(share.dtype) * mean_degree)).clamp(1, cells.candidates.shape[1])
     return degrees * cells.real
 
 
@@ -90,7 +90,7 @@ def whole_degrees(
     """
     rows, upper = (degrees, limit) if scope == "cell" else (degrees.flatten(1), limit.flatten())
     lower = upper.clamp(max=1)
-    budget = (lower.sum(-1) * mean_degree).round().long()
+    budget = (lower.sum(-1).double() * mean_degree).round().long()
     budget = torch.minimum(torch.maximum(budget, lower.sum(-1)), upper.sum(-1))[..., None]
     steps = _scale_to(rows.double() * STEPS, budget * STEPS, lower * STEPS, upper * STEPS)
     whole = steps // STEPS

@@ -59,6 +59,7 @@ def _compare_all(targets: Tensor, sources: Tensor, bound: float) -> Tensor:
 
 
 @lru_cache(maxsize=16)
+@torch.inference_mode(False)  # kept for training as well, wherever it is first asked for
 def disc_columns(radius: float, cell_side: int = CELL_SIDE) -> Tensor:
     """Where the disc of each node of a cell lies in the smallest window that holds all of them.
 

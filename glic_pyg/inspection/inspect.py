@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Literal
 
 import numpy as np
@@ -25,6 +25,7 @@ from glic_pyg.models.base import LATENT_STRIDE, SIDE_STRIDE
 from glic_pyg.models.gain import BEST_QUALITY
 from glic_pyg.nn import GFABlock
 from glic_pyg.nn.gfa_block import GFALayer
+from glic_pyg.nn.precision import bfloat16_products
 from glic_pyg.plotting import map_colours
 
 __all__ = ["Bits", "Inspection", "bits_of", "gfa_blocks", "inspect_image", "logged_maps", "observed"]
@@ -151,19 +152,19 @@ def inspect_image(
         name: of the image, for titles.
         weights: name of the weights, for titles.
         quality: 0 to 100, for models of variable rate; None for the middle.
-        precision: ``"bf16"`` runs g_a and g_s under autocast, as the codec does.
+        precision: ``"bf16"`` takes products in g_a and g_s in bfloat16, as the codec does.
         layers: indices of the attention layers to keep in each block; None for all.
     """
     device = next(model.parameters()).device
     x, rates = tensor_from_colour(image, model.multiple, device), model.rates
     quality = BEST_QUALITY / 2 if quality is None else quality
-    low = precision == "bf16"
+    products = partial(bfloat16_products, device.type) if precision == "bf16" else nullcontext
     with plain_arithmetic(device), observed(model, x.shape[2], layers=layers) as blocks:
-        with torch.autocast(device.type, torch.bfloat16, enabled=low):
+        with products():
             y = model.g_a(x).float()
         latents = model.latent_codec(y if rates is None else rates.scale(y, quality))
         y_hat = latents["y_hat"]
-        with torch.autocast(device.type, torch.bfloat16, enabled=low):
+        with products():
             x_hat = model.g_s(y_hat if rates is None else rates.unscale(y_hat, quality))
     height, width = image.shape[:2]
     return Inspection(

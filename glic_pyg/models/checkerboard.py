@@ -60,7 +60,7 @@ class HalvesCheckerboard(CheckerboardLatentCodec):
 @torch.inference_mode(False)  # kept for training as well, wherever they are first asked for
 def _order(h: int, w: int, anchor_parity: str, device: torch.device) -> tuple[Tensor, Tensor]:
     """Places of an h x w map, anchors first, and where each place went; ``(h w,)`` int64 both."""
-    row, column = torch.arange(h)[:, None], torch.arange(w)
+    row, column = torch.arange(h, device="cpu")[:, None], torch.arange(w, device="cpu")
     is_anchor = (row + column) % 2 == (anchor_parity == "odd")
     order = torch.cat([is_anchor.flatten().nonzero()[:, 0], (~is_anchor).flatten().nonzero()[:, 0]])
     return order.to(device), order.argsort().to(device)

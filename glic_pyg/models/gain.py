@@ -68,7 +68,7 @@ class Gain(nn.Module):
 
     def lmbda(self, quality: Tensor) -> Tensor:
         """λ that a quality stands for, interpolated like the gains, float32 of the shape of ``quality``."""
-        log_levels = torch.tensor(self.levels, device=quality.device).log()[:, None]
+        log_levels = torch.tensor(self.levels, dtype=torch.float32, device=quality.device).log()[:, None]
         return _interpolated(log_levels, quality.flatten()).exp().view(quality.shape)
 
 

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from glic_pyg.nn.channels_last import map_of, rows_of
+from glic_pyg.nn.precision import full_precision
 
 # Rows: bands LL, LH, HL, HH. Columns: the places a, b, c, d of a 2x2 block [[a, b], [c, d]].
 _HAAR = ((0.5, 0.5, 0.5, 0.5), (0.5, 0.5, -0.5, -0.5), (0.5, -0.5, 0.5, -0.5), (0.5, -0.5, -0.5, 0.5))
@@ -18,7 +19,7 @@ class HaarBranch(nn.Module):
     Haar, scale and linear map are linear in the pixels, so each step folds them into ONE matrix
     over 2x2 blocks of pixels: the bands themselves are never written to memory.
 
-    Autocast leaves it alone: the branch carries the picture itself, which bfloat16 rounds to two grey levels.
+    It runs in full precision: the branch carries the image itself, which bfloat16 rounds to two grey levels.
     """
 
     haar: Tensor
@@ -33,7 +34,7 @@ class HaarBranch(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """``(B, in_channels, H, W)`` to half or twice the resolution, in the dtype of the parameters."""
-        with torch.autocast(x.device.type, enabled=False):
+        with full_precision(x.device.type):
             return map_of(self._transform(rows_of(x.to(self.linear.weight.dtype))))
 
     def _transform(self, rows: Tensor) -> Tensor:

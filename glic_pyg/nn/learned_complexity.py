@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from glic_pyg.graph import GraphBuilder, WindowGraph
 from glic_pyg.nn.gfa_conv import GFAConv
+from glic_pyg.nn.precision import full_precision
 
 STEP = 1.25
 LEAST = 1e-3
@@ -38,7 +39,7 @@ class LearnedComplexity(nn.Module):
         self.score = nn.Conv2d(hidden, 1, 3, padding=1, padding_mode="replicate")
 
     def forward(self, x: Tensor) -> Tensor:
-        with torch.autocast(x.device.type, enabled=False):
+        with full_precision(x.device.type):
             x = x.to(self.mix.weight.dtype).contiguous()
             variance, mean = torch.var_mean(x, (1, 2, 3), correction=0, keepdim=True)
             x = (x - mean) * (variance + NORM_EPS).rsqrt()

@@ -10,6 +10,7 @@ from torch.utils.checkpoint import checkpoint
 from glic_pyg.models.checkerboard import ANCHORS, OTHERS, half_of, is_anchor, only
 
 SITES_AT_ONCE = 512
+LARGEST_WINDOW = 31
 UNSEEN = -100.0  # finite as in the authors' code: a query that sees nothing attends to all alike
 
 
@@ -30,7 +31,10 @@ class LocalAttention(nn.Module):
     Args:
         channels: C, of a slice.
         heads: of size C / heads.
-        window: odd side of the window.
+        window: odd side of the window, at most 31: memory grows with its fourth power.
+
+    Raises:
+        ValueError: there is no such window.
 
     Shapes: anchors ``(B, C, h, w)``, 0 at the other sites -> ``(B, 2C, h, w/2)`` at the other sites.
     """
@@ -39,6 +43,8 @@ class LocalAttention(nn.Module):
 
     def __init__(self, channels: int, heads: int, window: int) -> None:
         super().__init__()
+        if window not in range(1, LARGEST_WINDOW + 1, 2):
+            raise ValueError(f"a window has an odd side of at most {LARGEST_WINDOW}, not {window}")
         self.window = window
         self.norm_in = nn.LayerNorm(channels)
         self.qkv = nn.Linear(channels, 3 * channels)
