@@ -7,6 +7,7 @@ costs no more than reading it, and :func:`read_glic` reads no more of it than it
 from __future__ import annotations
 
 import enum
+import os
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +17,15 @@ from typing import BinaryIO, NamedTuple
 
 from glic_pyg.codec.header import FIXED_RATE, VARIABLE_RATE, Header, pack_header, take_header
 from glic_pyg.codec.varint import pack_varint, take_varint
-from glic_pyg.errors import CorruptFile, ImageTooLarge, NotAGlicFile, TruncatedFile, UnsupportedVersion
+from glic_pyg.errors import (
+    BadArgument,
+    CorruptFile,
+    GlicError,
+    ImageTooLarge,
+    NotAGlicFile,
+    TruncatedFile,
+    UnsupportedVersion,
+)
 from glic_pyg.files import read_up_to
 
 __all__ = [
@@ -26,10 +35,14 @@ __all__ = [
     "Container",
     "Stream",
     "check_pixels",
+    "glic_bytes",
     "read_container",
     "read_glic",
+    "unreadable",
     "write_container",
 ]
+
+AnySource = bytes | bytearray | memoryview | str | os.PathLike[str] | BinaryIO
 
 MAGIC = b"GLIC"
 VERSIONS = (FIXED_RATE, VARIABLE_RATE)
@@ -116,6 +129,34 @@ def read_glic(source: str | Path | BinaryIO, *, max_pixels: int | None = DEFAULT
     data = read_up_to(source, _MAX_HEAD)
     size = _take_head(data, max_pixels).size
     return data + read_up_to(source, size + 1 - len(data))  # one byte more tells that there is one
+
+
+def glic_bytes(source: AnySource, *, max_pixels: int | None = DEFAULT_MAX_PIXELS) -> bytes:
+    """The bytes of a file however it is given: as they are, or by :func:`read_glic`.
+
+    Raises:
+        GlicFileError, ImageTooLarge: see :func:`read_glic`.
+        GlicError: the system cannot read the path.
+        BadArgument: it is given in another way.
+    """
+    if isinstance(source, bytes | bytearray | memoryview):
+        return bytes(source)
+    if isinstance(source, str | os.PathLike):
+        try:
+            return read_glic(Path(source), max_pixels=max_pixels)
+        except (OSError, ValueError) as error:
+            raise unreadable(source, error) from error
+    if hasattr(source, "read"):
+        return read_glic(source, max_pixels=max_pixels)
+    raise BadArgument(f"A .glic file is given as its bytes or its path, not as {type(source).__name__}.")
+
+
+def unreadable(path: str | os.PathLike[str], error: Exception) -> GlicError:
+    """The system's reason for not reading a file in a sentence; an error of ours as it is."""
+    if isinstance(error, GlicError):
+        return error
+    reason = getattr(error, "strerror", None) or str(error)
+    return GlicError(f"{os.fspath(path)!r} cannot be read: {reason.rstrip('.')}.")
 
 
 def read_container(data: bytes, *, max_pixels: int | None = DEFAULT_MAX_PIXELS) -> Container:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
-from typing import BinaryIO
 
-from glic_pyg.codec.container import read_container, read_glic
+from glic_pyg.codec.container import AnySource, glic_bytes, read_container
 from glic_pyg.metrics import bpp
 
 __all__ = ["FileInfo", "open_info"]
@@ -40,7 +38,7 @@ class FileInfo:
     ignored_streams: tuple[int, ...]
 
 
-def open_info(source: bytes | str | Path | BinaryIO) -> FileInfo:
+def open_info(source: AnySource) -> FileInfo:
     """Read the header of a ``.glic`` file and verify all its checksums.
 
     Args:
@@ -49,7 +47,7 @@ def open_info(source: bytes | str | Path | BinaryIO) -> FileInfo:
     Raises:
         glic_pyg.errors.GlicFileError: the file is damaged or none of ours.
     """
-    data = source if isinstance(source, bytes) else read_glic(source, max_pixels=None)
+    data = glic_bytes(source, max_pixels=None)
     container = read_container(data, max_pixels=None)
     header = container.header
     return FileInfo(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from glic_pyg.codec.header import HIGHEST_QUALITY, QUALITY_STEPS
-from glic_pyg.errors import GlicError
+from glic_pyg.errors import BadArgument, GlicError
 
 __all__ = ["DEFAULT_QUALITY", "Goal", "Kind", "file_quality", "one_goal"]
 
@@ -16,6 +16,7 @@ Kind = Literal["quality", "bytes", "bpp", "psnr"]
 DEFAULT_QUALITY = 50.0
 """The middle of a model's rates, where nothing is asked."""
 
+_NAMES = {"quality": "quality", "bytes": "target_bytes", "bpp": "target_bpp", "psnr": "target_psnr"}
 _UNITS = {"quality": "quality {:g}", "bytes": "{:,.0f} bytes", "bpp": "{:.4g} bpp", "psnr": "{:.2f} dB"}
 
 
@@ -36,6 +37,9 @@ class Goal:
     value: float
 
     def __post_init__(self) -> None:
+        if isinstance(self.value, bool | str | bytes) or not hasattr(self.value, "__float__"):
+            raise BadArgument(f"A {_NAMES[self.kind]} is a number, not {self.value!r}.")
+        object.__setattr__(self, "value", float(self.value))
         if self.kind == "quality" and not 0 <= self.value <= HIGHEST_QUALITY:
             raise GlicError(f"A quality is a number from 0 to {HIGHEST_QUALITY:g}, not {self.value:g}.")
         if self.kind != "quality" and not 0 < self.value < math.inf:

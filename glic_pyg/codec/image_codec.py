@@ -37,8 +37,12 @@ class ImageCodec:
         name: what the files shall call these weights; shortened to what a header holds.
         weights_hash: SHA-256 of the weights, hex; the files carry its first 8 bytes.
         device: where to compute.
-        precision: ``"bf16"`` runs g_a and g_s, never the entropy model, under bfloat16 autocast.
-        max_pixels: refuse pictures that, padded, have more pixels.
+        precision: ``"bf16"`` takes products in g_a and g_s, never in the entropy model, in bfloat16.
+        former_hash: the hash by which older files know the weights, if it is another.
+        max_pixels: refuse pictures that, padded, have more pixels; ``None`` allows any.
+
+    Raises:
+        BadArgument: there is no such device or precision.
     """
 
     def __init__(
@@ -47,13 +51,16 @@ class ImageCodec:
         name: str,
         weights_hash: str,
         *,
+        former_hash: str | None = None,
         device: str | torch.device = "cpu",
         precision: Precision = "float32",
-        max_pixels: int = DEFAULT_MAX_PIXELS,
+        max_pixels: int | None = DEFAULT_MAX_PIXELS,
     ) -> None:
         self._coder = LatentCoder(model, device, precision)
         self.name = header_name(name)
         self.hash_prefix = bytes.fromhex(weights_hash)[:HASH_BYTES]
+        former = () if former_hash is None else (bytes.fromhex(former_hash)[:HASH_BYTES],)
+        self._hash_prefixes = (self.hash_prefix, *former)
         self.max_pixels = max_pixels
 
     @property
@@ -159,11 +166,10 @@ class ImageCodec:
         """The limit holds for the padded picture: that is what costs time and memory."""
         check_pixels(width, height, self.max_pixels)
         check_pixels(*padded_size(width, height, self.model.multiple), self.max_pixels)
-        half = self._coder.precision == "bf16"
-        check_coding_memory(self.model, width, height, self.device, decoding=decoding, half=half)
+        check_coding_memory(self.model, width, height, self.device, decoding=decoding)
 
     def _check_weights(self, header: Header) -> None:
-        if header.weights_hash != self.hash_prefix:
+        if header.weights_hash not in self._hash_prefixes:
             raise WeightsMismatch(
                 f"The file was written with weights '{header.model}' ({header.weights_hash.hex()}) and the "
                 f"ones at hand are '{self.name}' ({self.hash_prefix.hex()}); give others with --weights."

@@ -4,20 +4,31 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib.resources import files
+from os import PathLike
 from pathlib import Path
 
-from glic_pyg.errors import WeightsMismatch, WeightsNotFound
+from glic_pyg.errors import WeightsNotFound
 from glic_pyg.models.base import Codec
-from glic_pyg.models.released import load_released
-from glic_pyg.models.weights import load_weights, read_card, weights_hash
+from glic_pyg.models.loading import load_model
+from glic_pyg.models.weights import former_hash, read_card, weights_hash
 
-__all__ = ["DEFAULT_NAME", "Weights", "default_name", "load_from_path", "load_shipped", "shipped_names"]
+__all__ = [
+    "DEFAULT_NAME",
+    "Weights",
+    "default_name",
+    "load_from_path",
+    "load_shipped",
+    "shipped_names",
+    "weights_file",
+]
 
 DEFAULT_NAME = "glic_s"
 """What ``glic encode`` uses where nothing is named: a size that is quick on a CPU, for every rate.
 Files name the weights they need, so that another choice here changes new files only."""
 
 _SUFFIX = ".safetensors"
+_SUFFIXES = (_SUFFIX, ".tar", ".pth", ".pt", ".ckpt")
+_CHECKPOINTS = ("last", "last-previous")
 
 
 @dataclass(frozen=True)
@@ -28,11 +39,13 @@ class Weights:
         name: the file's name without its suffix.
         hash: SHA-256 of the weights, hex.
         model: in eval mode, on the CPU.
+        former_hash: by which files of earlier versions know them, if it is another.
     """
 
     name: str
     hash: str
     model: Codec
+    former_hash: str | None = None
 
 
 def shipped_names() -> tuple[str, ...]:
@@ -58,10 +71,10 @@ def default_name() -> str:
 
 
 def load_shipped(name: str) -> Weights:
-    """Load weights of the package.
+    """Load weights of the package, and compare them with their card.
 
     Raises:
-        WeightsNotFound: there are none of that name; the message lists what there is.
+        WeightsNotFound: there are none of that name (the message lists what there is), or they are damaged.
     """
     names = shipped_names()
     if name not in names:
@@ -69,37 +82,58 @@ def load_shipped(name: str) -> Weights:
         raise WeightsNotFound(
             f"This installation has no weights '{name}' ({there}); give a file with --weights (weights=)."
         )
-    return load_from_path(_folder() / (name + _SUFFIX))
+    path = _folder() / (name + _SUFFIX)
+    weights = load_from_path(path)
+    if read_card(path).get("weights_hash") != weights.hash:
+        raise WeightsNotFound(
+            f"The weights {name!r} of this installation are damaged: their hash is not that of their card; "
+            "reinstall glic-pyg."
+        )
+    return weights
+
+
+def weights_file(given: str | PathLike[str]) -> Path:
+    """The file that is meant by a path: itself, or the weights in the folder of a run.
+
+    Raises:
+        WeightsNotFound: the folder holds none, or several.
+    """
+    path = Path(given)
+    if not path.is_dir():
+        return path
+    found = [file for file in sorted(path.glob("*" + _SUFFIX)) if not file.name.startswith(".")]
+    found = found or [file for file in (path / "last.ckpt",) if file.is_file()]
+    if not found:
+        deeper = [str(file) for file in sorted(path.rglob("*" + _SUFFIX))[:3]]
+        hint = f"name one of those below it, e.g. {', '.join(deeper)}" if deeper else "give another"
+        raise WeightsNotFound(f"There are no weights in the folder {path}; {hint}.")
+    if len(found) > 1:
+        raise WeightsNotFound(
+            f"The folder {path} holds several weights; name one: {', '.join(file.name for file in found)}."
+        )
+    return found[0]
 
 
 def load_from_path(path: Path) -> Weights:
-    """Load a ``.safetensors`` file of this project, or a checkpoint as the authors released it.
+    """Load what :func:`weights_file` means: a weights file, or a checkpoint that somebody released.
 
     Raises:
         WeightsNotFound: there is no such file, or it holds no weights; the message says what is wrong.
     """
+    path = weights_file(path)
     try:
-        model = load_weights(path) if path.suffix == _SUFFIX else load_released(path)
-    except (FileNotFoundError, ValueError) as error:
+        model = load_model(path)
+    except (OSError, ValueError) as error:
         raise WeightsNotFound(f"Cannot use the weights: {error}") from error
-    name = path.name.removesuffix(_SUFFIX).removesuffix(".pth.tar")
-    return Weights(name, weights_hash(model), model)
+    return Weights(_name_of(path), weights_hash(model), model, former_hash(model))
 
 
-def check_shipped(name: str) -> str:
-    """Load shipped weights and return their hash.
-
-    Raises:
-        WeightsNotFound: they cannot be loaded.
-        WeightsMismatch: their card states another ``weights_hash``.
-    """
-    weights = load_shipped(name)
-    stated = read_card(_folder() / (name + _SUFFIX)).get("weights_hash", weights.hash)
-    if stated != weights.hash:
-        raise WeightsMismatch(
-            f"The hash {weights.hash[:16]} is not the {stated[:16]} on the card; reinstall."
-        )
-    return weights.hash
+def _name_of(path: Path) -> str:
+    """A file's name without what tells its kind; of a run's checkpoint that of the run."""
+    name = path.name
+    for suffix in _SUFFIXES:
+        name = name.removesuffix(suffix)
+    return path.absolute().parent.name if name in _CHECKPOINTS else name
 
 
 def _folder() -> Path:

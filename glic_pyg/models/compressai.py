@@ -16,6 +16,7 @@ from compressai.latent_codecs import (
     RasterScanLatentCodec,
 )
 from compressai.models import (
+    Cheng2020Anchor,
     Cheng2020Attention,
     Elic2022Official,
     JointAutoregressiveHierarchicalPriors,
@@ -131,11 +132,18 @@ class Attention(CompressAICodec):
 
     Args:
         channels: N, of the transforms, of y and of z.
+        attention: False leaves the attention blocks out, as the paper's anchor does.
     """
 
-    def __init__(self, channels: int = 192) -> None:
-        inner = Cheng2020Attention(channels)
-        super().__init__(inner.g_a, inner.g_s, _causal_latent_codec(inner), channels, {"channels": channels})
+    def __init__(self, channels: int = 192, attention: bool = True) -> None:
+        inner = (Cheng2020Attention if attention else Cheng2020Anchor)(channels)
+        super().__init__(
+            inner.g_a,
+            inner.g_s,
+            _causal_latent_codec(inner),
+            channels,
+            {"channels": channels, "attention": attention},
+        )
 
 
 class ELIC(CompressAICodec):

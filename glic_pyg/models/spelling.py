@@ -68,25 +68,46 @@ _MLICPP: Spelling = (
     (r"^(local_context\.\d+)\.mlp\.2\.", r"\1.mlp.fc2."),
 )
 
-SPELLINGS: dict[str, Spelling] = {"glic": _GLIC, "mlicpp": _MLICPP}
-"""By the name of the model."""
+# CompressAI's models hold the parts of their entropy model side by side.
+_COMPRESSAI: Spelling = ((r"^latent_codec\.(?:hyper|y)\.", ""),)
+# Ours begins h_a with a layer that takes magnitudes.
+_COMPRESSAI_SCALE: Spelling = (
+    *_COMPRESSAI,
+    (r"^h_a\.1\.", "h_a.0."),
+    (r"^h_a\.3\.", "h_a.2."),
+    (r"^h_a\.5\.", "h_a.4."),
+)
 
-# CompressAI before 1.2 kept no lists: the bottleneck's matrices.0 was _matrix0.
-_OLD_BOTTLENECK: Spelling = (
+SPELLINGS: dict[str, Spelling] = {
+    "glic": _GLIC,
+    "mlicpp": _MLICPP,
+    "bmshj2018-hyperprior": _COMPRESSAI_SCALE,
+    "mbt2018-mean": _COMPRESSAI,
+    "mbt2018": _COMPRESSAI,
+    "cheng2020-anchor": _COMPRESSAI,
+    "cheng2020-attn": _COMPRESSAI,
+    "elic2022-official": (),
+}
+"""By the name of the release."""
+
+# CompressAI named the bottleneck's matrices.0 first _matrices.0 and then, before 1.2, _matrix0.
+_OLD_NAMES: Spelling = (
     (r"entropy_bottleneck\._matrix(\d)$", r"entropy_bottleneck.matrices.\1"),
     (r"entropy_bottleneck\._bias(\d)$", r"entropy_bottleneck.biases.\1"),
     (r"entropy_bottleneck\._factor(\d)$", r"entropy_bottleneck.factors.\1"),
+    (r"entropy_bottleneck\._(matrices|biases|factors)\.(\d)$", r"entropy_bottleneck.\1.\2"),
+    (r"\.downsample\.", ".skip."),
 )
 
 
 def released_name(name: str, model: str = "glic") -> str:
-    """The name of one of our parameters in a released checkpoint of ``model``."""
+    """The name of one of our parameters in a checkpoint of a release, a key of :data:`SPELLINGS`."""
     return _spell(name, SPELLINGS[model])
 
 
 def current_name(name: str) -> str:
     """A name in any checkpoint as one of today would have it: no ``module.``, CompressAI's new names."""
-    return _spell(name.removeprefix("module."), _OLD_BOTTLENECK)
+    return _spell(name.removeprefix("module."), _OLD_NAMES)
 
 
 def _spell(name: str, spelling: Spelling) -> str:

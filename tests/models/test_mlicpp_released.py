@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,9 @@ def checkpoint(**config: Any) -> dict[str, Tensor]:
 @pytest.fixture
 def weights(monkeypatch: pytest.MonkeyPatch) -> dict[str, Tensor]:
     """A checkpoint of an architecture that is small enough to load many times."""
-    monkeypatch.setattr(released, "MLICpp", lambda **config: MLICpp(**TINY | config))
+    mlicpp = released.RELEASES["mlicpp"]
+    tiny = replace(mlicpp, config=lambda given: TINY | (mlicpp.config(given) or {}))
+    monkeypatch.setitem(released.RELEASES, "mlicpp", tiny)
     return checkpoint()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections import OrderedDict
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -44,7 +45,8 @@ SPELLINGS = {
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> dict[str, Tensor]:
     """The checkpoint of an architecture that is small enough to load many times."""
-    monkeypatch.setattr(released, "GLIC", lambda: GLIC(**TINY))
+    glic = replace(released.RELEASES["glic"], config=lambda given: TINY)
+    monkeypatch.setitem(released.RELEASES, "glic", glic)
     return {released_name(name): torch.randn_like(p) for name, p in GLIC(**TINY).named_parameters()}
 
 

@@ -44,12 +44,11 @@ def test_only_the_file_itself_is_left(path: Path) -> None:
 def test_interrupted_write_leaves_the_old_file(
     path: Path, tiny: GLIC, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def stops_halfway(tensors: object, filename: str, metadata: object) -> None:
-        Path(filename).write_bytes(b"half")
+    def full_disk(tensors: object, metadata: object) -> bytes:
         raise OSError("no space left on device")
 
     before = path.read_bytes()
-    monkeypatch.setattr(weights, "save_file", stops_halfway)
+    monkeypatch.setattr(weights, "save", full_disk)
     with pytest.raises(OSError, match="no space left"):
         save_weights(path, tiny, {})
     assert path.read_bytes() == before

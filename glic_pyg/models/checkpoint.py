@@ -1,0 +1,121 @@
+"""Reading checkpoints of unknown origin: told apart by their bytes, and nothing in them is executed."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import re
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+
+__all__ = ["checkpoint_kind", "read_checkpoint"]
+
+_HEAD = 1024
+_LFS = b"version https://git-lfs"
+_WEB_PAGE = re.compile(rb"\s*(<!doctype|<html|<head|<\?xml|<error)", re.IGNORECASE)
+_BEGINNINGS = {
+    b"\x89PNG": "a PNG image",
+    b"\xff\xd8\xff": "a JPEG image",
+    b"GLIC": "a .glic file, an image that was encoded",
+    b"\x1f\x8b": "a gzip archive: unpack it first",
+    b"BZh": "a bzip2 archive: unpack it first",
+    b"\xfd7zXZ": "an xz archive: unpack it first",
+    b"7z\xbc\xaf": "a 7z archive: unpack it first",
+    b"\x89HDF": "an HDF5 file, as Keras writes them",
+    b"\x93NUMPY": "a NumPy array",
+    b"%PDF": "a PDF document",
+}
+_ZIP, _PICKLE = b"PK\x03\x04", b"\x80"
+_GLOBAL = re.compile(r"GLOBAL ([\w.]+)")
+
+
+def checkpoint_kind(path: Path) -> Literal["safetensors", "torch"]:
+    """Which of the two kinds of file with tensors it is, by its first bytes.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is something else; the message says what.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"no checkpoint at {path}: give the path of a weights file")
+    with path.open("rb") as file:
+        head = file.read(_HEAD)
+    if head[8:9] == b"{" and int.from_bytes(head[:8], "little") + 8 <= os.path.getsize(path):
+        return "safetensors"
+    if head.startswith(_PICKLE) or (head.startswith(_ZIP) and _is_of_torch(path)):
+        return "torch"
+    raise ValueError(f"{path} is not a checkpoint: it is {_described(head)}")
+
+
+def read_checkpoint(path: Path) -> Mapping[str, Any]:
+    """The dict in a file that ``torch.save`` wrote, read with ``weights_only=True``, on the CPU.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is something else, is damaged, or holds objects that only running code would make.
+    """
+    if checkpoint_kind(path) != "torch":
+        raise ValueError(f"{path} is not a checkpoint of torch, but a safetensors file")
+    try:
+        found = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise ValueError(f"{path} is not a checkpoint that can be read safely: {_reason(error)}") from error
+    if not isinstance(found, Mapping):
+        raise ValueError(f"{path} holds a {type(found).__name__}, not a dict with a state_dict")
+    return found
+
+
+def _is_of_torch(path: Path) -> bool:
+    """Whether a zip archive is one of torch's."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+        raise ValueError(
+            f"{path} is not a checkpoint that can be read: it is cut off or damaged; download it again"
+        ) from None
+    if any(name.endswith("/constants.pkl") for name in names):
+        raise ValueError(
+            f"{path} is a TorchScript program, not a checkpoint: give a file of its weights alone"
+        )
+    return any(name == "data.pkl" or name.endswith("/data.pkl") for name in names)
+
+
+def _described(head: bytes) -> str:
+    """What a file is that begins like this."""
+    if not head:
+        return "empty"
+    if head.startswith(_LFS):
+        return "a Git LFS pointer, which stands for the file itself: get that with `git lfs pull`"
+    if _WEB_PAGE.match(head):
+        return "a web page: download the file that it links to"
+    for beginning, what in _BEGINNINGS.items():
+        if head.startswith(beginning):
+            return what
+    if head.startswith(_ZIP):
+        return "a zip archive of something else: unpack it first"
+    if not head.strip(b"\0"):
+        return "full of zeros: download it again"
+    try:
+        text = head.decode("utf-8", errors="strict" if len(head) < _HEAD else "ignore")
+    except UnicodeDecodeError:
+        text = ""
+    if text and all(letter.isprintable() or letter.isspace() for letter in text):
+        return f"text, which begins {' '.join(text.split())[:40]!r}"
+    return "of no kind that is known here, or damaged"
+
+
+def _reason(error: Exception) -> str:
+    """Why torch did not load a file, without its advice to load it unsafely."""
+    found = _GLOBAL.search(str(error))
+    if found:
+        return (
+            f"it holds more than tensors ({found[1]}), and that could be any code; ask for its tensors alone"
+        )
+    if isinstance(error, pickle.UnpicklingError | EOFError | RuntimeError | OSError | ValueError | KeyError):
+        return "it is cut off or damaged, or holds more than tensors"
+    return f"it is damaged ({type(error).__name__})"

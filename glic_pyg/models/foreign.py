@@ -1,0 +1,40 @@
+"""Which of CompressAI's models a checkpoint seems to be of."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+
+import compressai.models  # noqa: F401  registers them
+from compressai.registry import MODELS
+from torch import nn
+
+from glic_pyg.models.building import unfilled
+
+__all__ = ["looks_like"]
+
+_ALIKE = 0.9
+_SIZES = {"N": 8, "M": 192}
+
+
+def looks_like(names: set[str]) -> str | None:
+    """CompressAI's name of the model whose parameters have nearly these names, if there is one.
+
+    Args:
+        names: of parameters, as CompressAI spells them today.
+    """
+    scores = {name: len(names & own) / max(1, len(names | own)) for name, own in _models()}
+    best = max(scores, key=lambda name: scores[name])
+    return best if scores[best] >= _ALIKE else None
+
+
+def _models() -> Iterator[tuple[str, set[str]]]:
+    """Every model that CompressAI registers and this machine can build, with the names of its parameters."""
+    for name, kind in MODELS.items():
+        sizes = {key: size for key, size in _SIZES.items() if key in inspect.signature(kind).parameters}
+        try:
+            with unfilled():
+                model: nn.Module = kind(**sizes)
+        except Exception:  # one for point clouds wants a GPU, another an option
+            continue
+        yield name, {parameter for parameter, _ in model.named_parameters()}
