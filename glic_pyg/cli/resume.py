@@ -10,13 +10,20 @@ from pathlib import Path
 from typing import Any
 
 from hydra.utils import get_object
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 
 from glic_pyg.cli.processes import is_first_process
 from glic_pyg.cli.run_folder import RunFolderError
 from glic_pyg.errors import GlicError
 
-__all__ = ["MAY_CHANGE", "SETTINGS", "find_checkpoint", "refuse_changes", "resolved"]
+__all__ = [
+    "MAY_CHANGE",
+    "SETTINGS",
+    "find_checkpoint",
+    "forget_former_settings",
+    "refuse_changes",
+    "resolved",
+]
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +51,7 @@ MAY_CHANGE = (
 )
 """Settings, and groups of them, that say where and how fast a run computes and what it tells."""
 
+_FORMER = ("module.psnr", "module.ms_ssim")  # validation was told how to measure; now it imports the metrics
 _NOT_OF_THESE = ("callbacks.export.card",)  # what the weights say of themselves
 _SHOWN = 3
 _UNSET = object()
@@ -90,6 +98,14 @@ def find_checkpoint(wanted: str | None, last: Path) -> Path | None:
             last.replace(aside)
         return previous
     return last
+
+
+def forget_former_settings(cfg: DictConfig) -> None:
+    """Drop settings that former versions had and that say nothing any more."""
+    with open_dict(cfg):
+        for key in _FORMER:
+            group, _, name = key.rpartition(".")
+            (OmegaConf.select(cfg, group) or {}).pop(name, None)
 
 
 def resolved(cfg: DictConfig) -> dict[str, Any]:
@@ -177,7 +193,7 @@ def _flat(node: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def _may_change(key: str) -> bool:
-    return _below(key, MAY_CHANGE) and not _below(key, _NOT_OF_THESE)
+    return _below(key, (*MAY_CHANGE, *_FORMER)) and not _below(key, _NOT_OF_THESE)
 
 
 def _below(key: str, groups: tuple[str, ...]) -> bool:

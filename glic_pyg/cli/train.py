@@ -19,7 +19,7 @@ from glic_pyg.cli.hydra_app import run_hydra_app
 from glic_pyg.cli.job_record import read_metrics, write_metrics
 from glic_pyg.cli.options import set_threads
 from glic_pyg.cli.processes import end_with_parent, is_first_process
-from glic_pyg.cli.resume import find_checkpoint, refuse_changes, resolved
+from glic_pyg.cli.resume import find_checkpoint, forget_former_settings, refuse_changes, resolved
 from glic_pyg.cli.run_folder import alone_in, keep_settings, removed_if_refused
 from glic_pyg.cli.sweep_chain import NEIGHBOUR, neighbour_weights
 from glic_pyg.cli.sweep_job import in_sweep, run_sweep_job
@@ -51,6 +51,7 @@ def train(cfg: DictConfig) -> dict[str, float]:
 
     output = Path(cfg.paths.output)
     with alone_in(output), removed_if_refused(output, Path(cfg.paths.runs)) as begun:
+        forget_former_settings(cfg)
         check_values(cfg)
         settings = resolved(cfg)
         checkpoint = find_checkpoint(cfg.ckpt_path, output / "last.ckpt")

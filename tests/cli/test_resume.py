@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 
 from glic_pyg.cli.resume import MAY_CHANGE
 from glic_pyg.cli.train import main
-from glic_pyg.training.checkpoint_file import CheckpointError, previous_of, read_checkpoint
+from glic_pyg.training.checkpoint_file import CheckpointError, WholeFileIO, previous_of, read_checkpoint
 from tests.cli.tiny_run import tiny_options
 
 
@@ -180,6 +180,19 @@ def test_a_checkpoint_of_before_settings_were_kept(options: list[str], run: Path
     assert main(["name=a", *options, "steps=5", "ckpt_path=last"]) == 0
     assert "does not tell which settings it was made with" in capsys.readouterr().out
     assert read_checkpoint(run / "last.ckpt")["global_step"] == 5
+
+
+def test_a_checkpoint_whose_settings_name_the_metrics(options: list[str], run: Path) -> None:
+    """As those of versions before glic_pyg.metrics do; such a configuration trains as well."""
+    state, former = torch.load(run / "last.ckpt", weights_only=True), []
+    for name, path in (("psnr", "codec.psnr.psnr"), ("ms_ssim", "evaluation.ms_ssim.ms_ssim")):
+        method = {"_target_": "hydra.utils.get_method", "path": f"glic_pyg.{path}"}
+        state["hyper_parameters"]["module"][name] = method
+        former += [f"+module.{name}.{key}={value}" for key, value in method.items()]
+    WholeFileIO().save_checkpoint(state, run / "last.ckpt")
+    assert main(["name=a", *options, *former, "steps=5", "ckpt_path=last"]) == 0
+    state = read_checkpoint(run / "last.ckpt")
+    assert state["global_step"] == 5 and "psnr" not in state["hyper_parameters"]["module"]
 
 
 @pytest.mark.parametrize(
