@@ -14,10 +14,10 @@ import pytest
 from numpy.random import Generator
 
 from glic_pyg.codec.alpha import pack_alpha, take_alpha
-from glic_pyg.codec.errors import GlicError
 from glic_pyg.codec.metadata import Metadata, deflate, inflate, reset_orientation
 from glic_pyg.codec.picture import Picture
 from glic_pyg.codec.picture_file import OUTPUT_FORMATS, read_picture, read_size, write_picture
+from glic_pyg.errors import GlicError
 from tests.codec.file_mutations import flip_bits
 from tests.codec.image_mutations import MUTATIONS, Mutation, image_files
 from tests.codec.test_metadata import exif_block
