@@ -75,8 +75,9 @@ class GraphArrays:
     @property
     def out_degree(self) -> NDArray[np.int64]:
         """(h, w), number of nodes that attend to every node, itself among them."""
-        degrees = np.bincount(self.source, minlength=self.num_real)
-        return degrees[: self.num_real].reshape(self.shape)
+        counts = np.bincount(self.source, minlength=self.num_real)[: self.num_real]
+        degrees: NDArray[np.int64] = counts.reshape(self.shape)
+        return degrees
 
     @property
     def target(self) -> NDArray[np.int32]:
@@ -125,7 +126,8 @@ class GraphArrays:
 def edges_of(ptr: NDArray[np.int64], nodes: NDArray[np.int64]) -> NDArray[np.int64]:
     """Indices of the edges of some nodes, node by node, where node i has ``ptr[i]`` to ``ptr[i + 1]``."""
     counts = ptr[nodes + 1] - ptr[nodes]
-    return np.repeat(ptr[nodes] - (np.cumsum(counts) - counts), counts) + np.arange(counts.sum())
+    edges: NDArray[np.int64] = np.arange(counts.sum())
+    return edges + np.repeat(ptr[nodes] - (np.cumsum(counts) - counts), counts)
 
 
 def graph_arrays(graph: WindowGraph | Data, features: Tensor) -> GraphArrays:

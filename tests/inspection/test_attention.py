@@ -76,3 +76,11 @@ def test_shares_are_equal_where_no_layer_is_known(inspection: Inspection) -> Non
     block = replace(inspection.block("g_a stage 2"), layers=[])
     shares = block.attention("local", (3, 4))
     assert len(shares) == block.graphs["local"].degree[3, 4] and np.allclose(shares, 1 / len(shares))
+
+
+def test_mean_attention_of_all_edges_is_that_of_every_node(inspection: Inspection) -> None:
+    block, node = inspection.block("g_a stage 2"), (5, 20)
+    for kind, weights in block.mean_attention.items():
+        mine = weights[block.graphs[kind].edges(node)]
+        np.testing.assert_allclose(mine, block.attention(kind, node), rtol=1e-5)
+    assert replace(block, layers=block.layers[:1]).mean_attention.keys() == {"local"}

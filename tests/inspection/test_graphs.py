@@ -66,7 +66,7 @@ def test_neighbours_of_a_node(graph: WindowGraph, arrays: GraphArrays) -> None:
         assert np.array_equal(arrays.neighbours((row, column)), graph.cells.positions[mine])
 
 
-def test_a_node_without_edges_is_lonely_and_reads_its_candidates(arrays: GraphArrays) -> None:
+def test_a_node_without_edges_is_isolated_and_attends_to_its_candidates(arrays: GraphArrays) -> None:
     assert arrays.isolated[1, 1] and arrays.degree[1, 1] == 256
     assert arrays.isolated.sum() == 1
 

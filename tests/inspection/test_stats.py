@@ -95,7 +95,7 @@ def test_rank_correlation() -> None:
     assert np.isnan(rank_correlation(np.ones(4), np.arange(4)))
 
 
-def test_edge_lengths_leave_phantoms_out(inspection: Inspection) -> None:
+def test_edge_lengths_leave_padding_nodes_out(inspection: Inspection) -> None:
     graph = inspection.block("g_a stage 2").graphs["local"]
     assert len(edge_lengths(graph)) == (graph.source < graph.num_real).sum()
 

@@ -61,7 +61,7 @@ function explainRounding() {
   const pitches = [...new Set(panels.map(({ pitch }) => pitch))].join(" or ");
   document.getElementById("rounding").textContent = `So that the page stays small, neighbours are kept for one node in every ${pitches} × ${pitches} pixels`
     + ` (for all nodes where these are larger); the nearest one is shown. Its neighbours and readers are exact, their`
-    + ` attention is rounded by at most 5% of itself (what is below 1/4096 of the strongest reads as zero); the attention of`
+    + ` attention is rounded to within about 5% of itself (what is below 1/4096 of the strongest reads as zero); the attention of`
     + ` readers is the mean of all layers and heads. Complexity, bits, error and budgets are rounded to a`
     + ` ${data.mapSteps}th of their range, degrees not at all. The images are WebP of quality 90; error was measured before.`;
 }

@@ -9,7 +9,7 @@ export function short(value) {
   return size >= 100 ? value.toFixed(0) : size >= 10 ? value.toFixed(1) : size >= 0.1 ? value.toFixed(2) : value.toPrecision(2);
 }
 
-/** A share: 12%, 1.2%, 0.7%; weights are stored with an error of at most 5% of themselves. */
+/** A share: 12%, 1.2%, 0.7%; weights are stored to within about 5% of themselves. */
 const percent = share => share < 0.0005 ? "under 0.1%" : `${(100 * share).toFixed(share < 0.0195 ? 1 : 0)}%`;
 
 const count = (number, word) => `${number} ${word}${number === 1 ? "" : "s"}`;
