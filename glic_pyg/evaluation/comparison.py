@@ -80,19 +80,21 @@ def compare_image(
 
     Args:
         codec: ours.
-        image: name of the image; the files get this name and ``.glic``, ``.jpg`` and ``.webp``.
+        image: name of the image; the files get this name, ``_`` for ``/``, and ``.glic``, ``.jpg`` and
+            ``.webp``.
         original: uint8 (H, W, 3) or (H, W).
         folder: where the files go; existing ones are overwritten.
         goal: a quality, size or PSNR of our file.
     """
     estimates: list[float | None] = []
-    path = folder / f"{image}.glic"
+    name = image.replace("/", "_")
+    path = folder / f"{name}.glic"
     ours = measure_file(learned_point(codec, goal, estimates=estimates), original, path)
     baselines = (
         baseline_point(JPEG, at_least(JPEG, original, ours.size).setting),
         baseline_point(WEBP, nearest(WEBP, original, ours.size).setting),
     )
-    theirs = [measure_file(point, original, folder / f"{image}{point.suffix}") for point in baselines]
+    theirs = [measure_file(point, original, folder / f"{name}{point.suffix}") for point in baselines]
     height, width = original.shape[:2]
     return Comparison(image, width, height, estimates[0], (ours, *theirs))
 
@@ -108,12 +110,13 @@ def measure_sweep(
 
     Args:
         points: of all codecs, ours first.
-        image: name of the image; the files get this name and the number of the point.
+        image: name of the image; the files get this name, ``_`` for ``/``, and the number of the point.
         original, folder: as for :func:`compare_image`.
         measure: how one point is measured, for example from a cache.
     """
+    name = image.replace("/", "_")
     measured = tuple(
-        measure(point, original, folder / f"{image}.{number:02}{point.suffix}")
+        measure(point, original, folder / f"{name}.{number:02}{point.suffix}")
         for number, point in enumerate(points)
     )
     height, width = original.shape[:2]
