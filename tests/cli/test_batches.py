@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import Image
 
 from glic_pyg.cli.console import sentence_of, shown
 from glic_pyg.cli.main import main
@@ -93,7 +92,7 @@ def test_single_images_are_named_too(
     error: Exception, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for command in ("inspect", "demo"):
-        monkeypatch.setattr(Image, "open", lambda *_: (_ for _ in ()).throw(error))
+        failing(monkeypatch, error, picture_file, "picture_from_image")
         assert main([command, "a.png"]) == 1
         last = capsys.readouterr().err.splitlines()[-1]
         assert last.startswith(f"glic {command}: a.png: ")
