@@ -123,7 +123,7 @@ def _pillows_limit() -> ImageTooLarge:
     assert Image.MAX_IMAGE_PIXELS is not None
     return ImageTooLarge(
         f"The picture has more than {2 * Image.MAX_IMAGE_PIXELS} pixels, which Pillow refuses to decode from "
-        "this kind of file; set PIL.Image.MAX_IMAGE_PIXELS = None in your program if you trust it."
+        "this kind of file; convert it to PNG first, or set PIL.Image.MAX_IMAGE_PIXELS in your own program."
     )
 
 
