@@ -71,7 +71,7 @@ def main(argv: Sequence[str]) -> int:
     codec = codec_for_encoding(
         args.model, args.weights, device=device, precision=args.precision, max_pixels=args.max_pixels
     )
-    measured = _compare_all(codec, images, goal)
+    measured = _compare_all(codec, images, goal, args.max_pixels)
     if not measured:
         return 1
     comparisons = [comparison for _, comparison in measured]
@@ -82,11 +82,13 @@ def main(argv: Sequence[str]) -> int:
         write_file(args.csv, as_csv(comparisons), overwrite=args.force)
     print_comparisons(comparisons, how, markdown=args.markdown)
     if args.figure:
-        _draw(measured, codec.max_pixels, Path(args.figure), args.force)
+        _draw(measured, args.max_pixels, Path(args.figure), args.force)
     return 0 if len(comparisons) == len(images) and not broken_estimates(comparisons) else 1
 
 
-def _compare_all(codec: ImageCodec, paths: Sequence[str], goal: Goal | None) -> list[Measured]:
+def _compare_all(
+    codec: ImageCodec, paths: Sequence[str], goal: Goal | None, max_pixels: int
+) -> list[Measured]:
     """Measure one image after the other; one that fails is named and the others go on."""
     from glic_pyg.codec.picture_file import read_picture
     from glic_pyg.evaluation.comparison import compare_image
@@ -95,7 +97,7 @@ def _compare_all(codec: ImageCodec, paths: Sequence[str], goal: Goal | None) -> 
     with TemporaryDirectory() as folder, FileBatch("compare", len(paths)) as batch:
         for path, title in zip(paths, titles([Path(path) for path in paths]), strict=True):
             with batch.file(path):
-                picture = read_picture(path, max_pixels=codec.max_pixels)
+                picture = read_picture(path, max_pixels=max_pixels)
                 for note in picture.pixel_notes:
                     batch.say(f"glic compare: {shown(path)}: {note}")
                 found.append((path, compare_image(codec, title, picture.colour, Path(folder), goal)))
