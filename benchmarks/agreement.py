@@ -24,10 +24,10 @@ from rich.progress import track
 import glic_pyg  # noqa: F401  (first: it makes compressai importable)
 from benchmarks.case import model_of
 from benchmarks.decoder_settings import SETTINGS, Setting, threads
-from benchmarks.table import print_table
 from glic_pyg.codec.image_codec import Decoded, ImageCodec
 from glic_pyg.errors import GlicError
 from glic_pyg.evaluation.provenance import provenance
+from glic_pyg.evaluation.tables import print_table
 from glic_pyg.models.weights import weights_hash
 
 __all__ = ["main"]

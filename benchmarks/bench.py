@@ -19,8 +19,8 @@ from rich.console import Console
 from rich.progress import Progress
 
 from benchmarks.report import HEADER, LEGEND, row
-from benchmarks.table import print_table
 from glic_pyg.evaluation.provenance import provenance, this_machine
+from glic_pyg.evaluation.tables import print_table
 from glic_pyg.files import write_file
 
 __all__ = ["main"]

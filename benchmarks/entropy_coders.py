@@ -17,7 +17,7 @@ from glic_pyg.codec.entropy_coding import SymbolReader, SymbolWriter
 from glic_pyg.codec.estimate import gaussian_bits
 from glic_pyg.codec.lattice import level_coordinates, round_tracked
 from glic_pyg.codec.tables import gaussian_tables
-from glic_pyg.evaluation.markdown_table import markdown_table
+from glic_pyg.evaluation.tables import markdown_table
 
 COUNT, CALLS, REPEATS = 500_000, 10, 5
 Timed = tuple[int, float, float]

@@ -20,7 +20,7 @@ from torch import Tensor
 
 import glic_pyg  # noqa: F401  (first: it makes compressai importable)
 from glic_pyg.data.index import Catalogue, build_catalogue
-from glic_pyg.evaluation.markdown_table import markdown_table
+from glic_pyg.evaluation.tables import markdown_table
 from glic_pyg.training.batch import Batch
 from glic_pyg.training.crop_plan import CropPlanner
 from glic_pyg.training.crops import CropBatches, StepLoader, StepSampler

@@ -23,9 +23,9 @@ from torch.utils.data import DataLoader
 
 from benchmarks.floor import Paced, Pacer, median_run
 from benchmarks.flops import glic_flops
-from benchmarks.table import print_table
 from glic_pyg.evaluation.peak_memory import added_memory
 from glic_pyg.evaluation.provenance import provenance, this_machine
+from glic_pyg.evaluation.tables import print_table
 
 __all__ = ["main", "silent_fit"]
 

@@ -107,8 +107,8 @@ def _compare_all(
 def _draw(measured: Sequence[Measured], max_pixels: int, target: Path, force: bool) -> None:
     """Draw the means of the images that were measured and have an error."""
     from glic_pyg.codec.picture_file import read_picture
-    from glic_pyg.evaluation import rate_distortion as rd
     from glic_pyg.evaluation.baselines.pillow import JPEG, WEBP
+    from glic_pyg.evaluation.curve_plots import baseline_curve, rate_point_figure
     from glic_pyg.evaluation.summary import comparable, means
 
     drawn = comparable([comparison for _, comparison in measured])
@@ -118,8 +118,7 @@ def _draw(measured: Sequence[Measured], max_pixels: int, target: Path, force: bo
         if comparison in drawn
     ]
     say("drawing: JPEG and WebP at many qualities ...")
-    curves = {codec.title: rd.classical_curve(pictures, codec) for codec in (JPEG, WEBP)}
-    mean = means(drawn)[0]
-    ours, title = rd.RatePoint(mean.bpp, mean.psnr), f"Mean of {len(pictures)} pictures"
-    figure = rd.rate_figure(curves, ours, title, kind=target.suffix.removeprefix("."))
+    curves = [baseline_curve(pictures, codec) for codec in (JPEG, WEBP)]
+    mean, title = means(drawn)[0], f"Mean of {len(pictures)} images"
+    figure = rate_point_figure(curves, mean.bpp, mean.psnr, title, kind=target.suffix.removeprefix("."))
     write_file(target, figure, overwrite=force)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import TYPE_CHECKING
-
-from rich.console import Console
-from rich.table import Table
 
 if TYPE_CHECKING:
     from glic_pyg.evaluation.comparison import Comparison
@@ -30,19 +28,22 @@ def print_comparisons(comparisons: Sequence[Comparison], how: Provenance, *, mar
         how: printed below.
         markdown: a Markdown table of the same cells.
     """
+    from glic_pyg.evaluation.tables import print_table
+
     groups = [_rows(c.image, c.codecs) for c in comparisons]
     if len(comparisons) > 1:
         groups.append(_mean_rows(comparisons))
+    starts = list(accumulate((len(rows) for rows in groups[:-1]), initial=0))
+    rows = [row for group in groups for row in group]
+    print_table(_HEADER, rows, markdown=markdown, left=2, groups=starts)
     if markdown:
-        _print_markdown(groups)
-    else:
-        _print_table(groups)
+        print()
     print(_estimates(comparisons))
     print(how)
 
 
 def _rows(image: str, codecs: Sequence[Measurement]) -> list[Row]:
-    from glic_pyg.evaluation.markdown_table import number_cell
+    from glic_pyg.evaluation.tables import number_cell
 
     ours = codecs[0].quality.psnr
     return [
@@ -63,8 +64,8 @@ def _rows(image: str, codecs: Sequence[Measurement]) -> list[Row]:
 
 
 def _mean_rows(comparisons: Sequence[Comparison]) -> list[Row]:
-    from glic_pyg.evaluation.markdown_table import mean_cell, number_cell
     from glic_pyg.evaluation.summary import comparable, means
+    from glic_pyg.evaluation.tables import mean_cell, number_cell
 
     compared = means(comparable(comparisons))  # a gain is over the same images on both sides
     return [
@@ -82,25 +83,6 @@ def _mean_rows(comparisons: Sequence[Comparison]) -> list[Row]:
         )
         for place, mean in enumerate(means(comparisons))
     ]
-
-
-def _print_table(groups: Sequence[Sequence[Row]]) -> None:
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for number, title in enumerate(_HEADER):
-        table.add_column(title, justify="left" if number < 2 else "right", no_wrap=True)
-    for rows in groups:
-        for row in rows:
-            table.add_row(*row, style="bold" if row is rows[0] else None)
-        table.add_section()
-    console = Console(highlight=False, markup=False, emoji=False)  # names are shown as they are
-    console.width = max(console.width, 200 if not console.is_terminal else 0)
-    console.print(table)
-
-
-def _print_markdown(groups: Sequence[Sequence[Row]]) -> None:
-    from glic_pyg.evaluation.markdown_table import markdown_table
-
-    print(markdown_table(_HEADER, [row for rows in groups for row in rows], left=2), end="\n\n")
 
 
 def _estimates(comparisons: Sequence[Comparison]) -> str:

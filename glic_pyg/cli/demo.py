@@ -164,15 +164,15 @@ def _captioned(
 
 
 def _graph_figure(photo: NDArray[np.uint8], graphs: BlockGraphs, comparison: Comparison) -> bytes:
-    from glic_pyg.evaluation import rate_distortion as rd
     from glic_pyg.evaluation.baselines.pillow import JPEG, WEBP
+    from glic_pyg.evaluation.curve_plots import baseline_curve, draw_rate_point
     from glic_pyg.inspection.figures import overview_figure
 
-    curves = {codec.title: rd.classical_curve([photo], codec) for codec in (JPEG, WEBP)}
-    ours = rd.RatePoint(comparison.ours.bpp, comparison.ours.quality.psnr)
+    curves = [baseline_curve([photo], codec) for codec in (JPEG, WEBP)]
+    ours = comparison.ours
 
     def draw_rate(axes: Axes) -> None:
         axes.set_title("Rate and distortion of this photograph")
-        rd.draw_curves(axes, curves, ours)
+        draw_rate_point(axes, curves, ours.bpp, ours.quality.psnr)
 
     return overview_figure(photo, graphs, draw_more=draw_rate)

@@ -15,8 +15,8 @@ from glic_pyg.cli.paths import check_output
 from glic_pyg.files import write_file
 
 if TYPE_CHECKING:
-    from glic_pyg.evaluation.bjontegaard_delta import Method
-    from glic_pyg.evaluation.curve import Curve
+    from glic_pyg.evaluation.bd_rate import Method
+    from glic_pyg.evaluation.curves import Curve
 
 __all__ = ["main"]
 
@@ -76,7 +76,7 @@ def main(argv: Sequence[str]) -> int:
 
 def _curves(args: argparse.Namespace) -> list[Curve]:
     """Measured curves, then published ones."""
-    from glic_pyg.evaluation.measured_curves import read_curves
+    from glic_pyg.evaluation.curves import read_curves
     from glic_pyg.evaluation.published import published_curves
 
     measured = [curve for path in args.results for curve in read_curves(Path(path), args.data_set)]
@@ -98,8 +98,7 @@ def _targets(args: argparse.Namespace) -> list[Path]:
 
 
 def _draw(curves: Sequence[Curve], args: argparse.Namespace, targets: Sequence[Path]) -> None:
-    from glic_pyg.evaluation.curves_figure import curves_figure
-    from glic_pyg.evaluation.curves_page import curves_page
+    from glic_pyg.evaluation.curve_plots import curves_figure, curves_page
 
     title = args.data_set or "Rate and distortion"
     for target in targets:
@@ -113,7 +112,7 @@ def _draw(curves: Sequence[Curve], args: argparse.Namespace, targets: Sequence[P
 
 
 def _print_headline(method: Method) -> None:
-    from glic_pyg.evaluation.paper_claims import PAPER_CLAIMS, reproduced
+    from glic_pyg.evaluation.published import PAPER_CLAIMS, reproduced
 
     table = _table(
         f"GLIC, from the published points ({method})", "data set", "against", "overlap", "here", "paper"
@@ -132,8 +131,8 @@ def _print_headline(method: Method) -> None:
 
 
 def _print_deltas(curves: Sequence[Curve], args: argparse.Namespace) -> None:
-    from glic_pyg.evaluation.bjontegaard_delta import bd_psnr, bd_rate
-    from glic_pyg.evaluation.curve import CurveError
+    from glic_pyg.evaluation.bd_rate import bd_psnr, bd_rate
+    from glic_pyg.evaluation.curves import CurveError
 
     anchor = _anchor(curves, args.anchor)
     where = f"{args.data_set}: " if args.data_set else ""
@@ -161,7 +160,7 @@ def _anchor(curves: Sequence[Curve], wanted: str | None) -> Curve:
     Raises:
         CurveError: no curve has the name that was asked for.
     """
-    from glic_pyg.evaluation.curve import CurveError
+    from glic_pyg.evaluation.curves import CurveError
 
     by_name = {curve.name: curve for curve in curves}
     if wanted is None:

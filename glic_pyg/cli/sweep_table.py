@@ -9,7 +9,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from glic_pyg.cli.job_record import JobRecord, find_records
-from glic_pyg.evaluation.markdown_table import markdown_table
 from glic_pyg.files import write_file
 
 __all__ = ["TABLE", "as_csv", "as_markdown", "find_sweep", "sweep_rows", "write_plan", "write_table"]
@@ -86,6 +85,8 @@ def as_csv(rows: Rows) -> str:
 
 def as_markdown(rows: Rows) -> str:
     """Name, status and the metrics of validation or test, to five digits."""
+    from glic_pyg.evaluation.tables import markdown_table
+
     known = _union([record.metrics for record in rows.values()])
     metrics = [metric for metric in known if metric.startswith(_SHOWN)]
     metrics.sort(key=lambda metric: not metric.endswith(("/bpp", "/psnr")))  # these first
@@ -93,7 +94,7 @@ def as_markdown(rows: Rows) -> str:
     for name, record in rows.items():
         figures = [f"{record.metrics[m]:.5g}" if m in record.metrics else "" for m in metrics]
         status = f"{record.status}: {record.reason}" if record.reason else record.status
-        lines.append([cell.replace("|", "/") for cell in (name, status, *figures)])
+        lines.append([name, status, *figures])
     return markdown_table(["run", "status", *metrics], lines, left=2) + "\n"
 
 

@@ -8,9 +8,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.table import Table
-
 from glic_pyg.cli.console import FileBatch
 from glic_pyg.errors import GlicError
 from glic_pyg.files import write_file
@@ -78,17 +75,10 @@ def metrics_of(comparisons: Sequence[Comparison], ours: int) -> dict[str, float]
 
 def print_means(comparisons: Sequence[Comparison], how: Provenance) -> None:
     """Print the means of every codec and setting."""
-    from glic_pyg.evaluation.ladder_tables import HEADER, PEAK, mean_rows
+    from glic_pyg.evaluation.tables import MEAN_HEADER, PEAK_NOTE, mean_rows, print_table
 
-    table = Table(title=f"Mean of {len(comparisons)} images", box=None, header_style="bold", pad_edge=False)
-    for number, title in enumerate(HEADER):
-        table.add_column(title, justify="left" if number < 2 else "right", no_wrap=True)
-    for row in mean_rows(comparisons):
-        table.add_row(*row)
-    table.caption, table.caption_justify = PEAK, "left"
-    console = Console(highlight=False, markup=False, emoji=False)  # names are shown as they are
-    console.width = max(console.width, 140 if not console.is_terminal else 0)
-    console.print(table)
+    title = f"Mean of {len(comparisons)} images"
+    print_table(MEAN_HEADER, mean_rows(comparisons), left=2, title=title, caption=PEAK_NOTE)
     print(how)
 
 
@@ -121,19 +111,17 @@ def write_tables_and_figures(
     Returns:
         How many of them failed, and of how many.
     """
-    from glic_pyg.evaluation.curve import METRICS
-    from glic_pyg.evaluation.curves_figure import curves_figure, with_metric
-    from glic_pyg.evaluation.curves_page import curves_page
-    from glic_pyg.evaluation.ladder_tables import as_markdown
-    from glic_pyg.evaluation.standing import mean_curves
-    from glic_pyg.evaluation.summary import comparable
+    from glic_pyg.evaluation.curve_plots import curves_figure, curves_page, with_metric
+    from glic_pyg.evaluation.curves import METRICS
+    from glic_pyg.evaluation.summary import comparable, mean_curves
+    from glic_pyg.evaluation.tables import sweep_page
 
     count, of = len(comparable(comparisons)), len(comparisons)
     title = f"Mean of {of} images" if count == of else f"Mean of {count} of {of} images"
     curves = mean_curves(comparisons, how.command)
     right = max((rate for curve in curves for rate in curve.bpp), default=None)
     makers: dict[str, Callable[[], str | bytes]] = {
-        "tables.md": partial(as_markdown, comparisons, how),
+        "tables.md": partial(sweep_page, comparisons, how),
         "crops.png": partial(_crop_sheet, *sheet),
     }
     if right is not None:
@@ -155,9 +143,9 @@ def write_tables_and_figures(
 
 def _crop_sheet(read: Callable[[], Picture], codec: TitledCodec, rivals: Sequence[Baseline]) -> bytes:
     """A detail of one picture: original, ours, and every other codec at the bytes nearest to ours."""
-    from glic_pyg.evaluation.markdown_table import number_cell
     from glic_pyg.evaluation.measure import quality_of
     from glic_pyg.evaluation.rate_matching import nearest
+    from glic_pyg.evaluation.tables import number_cell
     from glic_pyg.inspection.figures import crop_figure, detailed_corner
 
     original = read().colour

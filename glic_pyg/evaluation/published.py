@@ -1,4 +1,4 @@
-"""Rate-distortion points as others published them, each with its source (``published_points.json``)."""
+"""Published rate-distortion points (``published_points.json``) and the headline numbers of the paper."""
 
 from __future__ import annotations
 
@@ -6,22 +6,24 @@ import json
 from functools import lru_cache
 from importlib.resources import files
 from types import MappingProxyType
+from typing import Literal, NamedTuple
 
-from glic_pyg.evaluation.curve import Curve, CurveError
+from glic_pyg.evaluation.bd_rate import Delta, Method, bd_psnr, bd_rate
+from glic_pyg.evaluation.curves import Curve, CurveError
 
-__all__ = ["PUBLISHED_SETS", "published_curves"]
+__all__ = ["PAPER_CLAIMS", "PUBLISHED_SETS", "PaperClaim", "published_curves", "reproduced"]
 
 Curves = MappingProxyType[str, Curve]
 
 
 def published_curves(data_set: str) -> Curves:
-    """Every published curve of a data set, by name of the codec.
+    """The published curves of a data set, by codec.
 
     Args:
         data_set: one of :data:`PUBLISHED_SETS`.
 
     Raises:
-        CurveError: nothing was published for it.
+        CurveError: there is none for it.
     """
     if data_set not in PUBLISHED_SETS:
         raise CurveError(f"No published points for '{data_set}'; there are {', '.join(PUBLISHED_SETS)}.")
@@ -44,4 +46,42 @@ def _curve(
 
 
 PUBLISHED_SETS = tuple(_all())
-"""``kodak``, three of CLIC and ``tecnick``; the CLIC of GLIC's paper is ``clic-pro-valid``."""
+"""``kodak``, three sets of CLIC, ``tecnick``; the GLIC paper's CLIC is ``clic-pro-valid``."""
+
+
+class PaperClaim(NamedTuple):
+    """One number of arXiv 2603.25316: GLIC against an anchor.
+
+    Attributes:
+        data_set: name in the published points.
+        anchor: name of the other codec.
+        kind: ``"BD-rate"`` in percent, or ``"BD-PSNR"`` in dB.
+        stated: the number as printed.
+    """
+
+    data_set: str
+    anchor: str
+    kind: Literal["BD-rate", "BD-PSNR"]
+    stated: float
+
+
+PAPER_CLAIMS = (
+    PaperClaim("kodak", "VTM-9.1", "BD-rate", -19.29),
+    PaperClaim("kodak", "FTIC", "BD-PSNR", 0.26),
+    PaperClaim("clic-pro-valid", "FTIC", "BD-PSNR", 0.37),
+    PaperClaim("tecnick", "FTIC", "BD-PSNR", 0.38),
+    PaperClaim("kodak", "TCM-L", "BD-PSNR", 0.39),
+    PaperClaim("clic-pro-valid", "TCM-L", "BD-PSNR", 0.46),
+    PaperClaim("tecnick", "TCM-L", "BD-PSNR", 0.56),
+)
+
+
+def reproduced(claim: PaperClaim, method: Method = "akima") -> Delta:
+    """The number of a claim, computed from the points that the two papers published.
+
+    Small differences from the paper remain: published points are rounded, and the paper does not say how it
+    interpolates.
+    """
+    curves = published_curves(claim.data_set)
+    delta = bd_rate if claim.kind == "BD-rate" else bd_psnr
+    return delta(curves[claim.anchor], curves["GLIC"], method=method)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from glic_pyg.evaluation.baselines.base import Baseline
 from glic_pyg.evaluation.baselines.pillow import WEBP, WEBP_LOSSLESS
-from glic_pyg.evaluation.curve import Curve
+from glic_pyg.evaluation.curves import Curve
 from glic_pyg.evaluation.measure import quality_of
 from glic_pyg.types import Pixels
 

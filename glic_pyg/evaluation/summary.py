@@ -1,4 +1,4 @@
-"""Means over a data set, and the measurements as JSON and CSV."""
+"""Summaries of measurements over a data set: means, BD-rates against every other codec, JSON and CSV."""
 
 from __future__ import annotations
 
@@ -6,23 +6,37 @@ import csv
 import io
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from statistics import fmean
 
+from glic_pyg.evaluation.bd_rate import Delta, bd_psnr, bd_rate, delta_or_none
 from glic_pyg.evaluation.comparison import Comparison
+from glic_pyg.evaluation.curves import Curve, curves_of
 from glic_pyg.evaluation.measure import Measurement
 from glic_pyg.evaluation.provenance import Provenance
 from glic_pyg.metrics import finite_mean
 
-__all__ = ["Mean", "as_csv", "as_json", "broken_estimates", "comparable", "estimate_holds", "means"]
+__all__ = [
+    "BDSummary",
+    "Mean",
+    "as_csv",
+    "as_json",
+    "bd_summaries",
+    "broken_estimates",
+    "comparable",
+    "estimate_holds",
+    "image_curves",
+    "mean_curves",
+    "means",
+]
 
 _ALLOWED_SHARE, _ALLOWED_BYTES = 0.01, 64
 
 
 @dataclass(frozen=True)
 class Mean:
-    """Arithmetic means of one codec over the images of a data set.
+    """Arithmetic means of one operating point over the images of a data set.
 
     Attributes:
         codec: ``"glic"``, ``"jpeg"``, ...
@@ -30,11 +44,11 @@ class Mean:
         images: how many images there are.
         size: bytes.
         bpp: bits per pixel.
-        psnr: dB, of the ``psnr_images`` images that have an error at all; infinite if none has.
-        ms_ssim, ms_ssim_db: of those images, ``ms_ssim_images`` and ``ms_ssim_db_images``, that are large
-            enough and, in dB, have an error; ``None`` if no image is large enough.
-        encode_seconds, decode_seconds: wall time of one image.
-        peak_memory: bytes; ``None`` where the system does not tell.
+        psnr: dB, over the ``psnr_images`` images with a finite PSNR; infinite if there are none.
+        ms_ssim, ms_ssim_db: over the images, ``ms_ssim_images`` and ``ms_ssim_db_images``, that are large
+            enough and, in dB, not lossless; ``None`` if no image is large enough.
+        encode_seconds, decode_seconds: wall time per image.
+        peak_memory: bytes; ``None`` if unknown.
     """
 
     codec: str
@@ -54,7 +68,7 @@ class Mean:
 
 
 def means(comparisons: Sequence[Comparison]) -> tuple[Mean, ...]:
-    """Average each codec over the images, in the order of the first image's codecs.
+    """Average each operating point over the images, in the order of measurement.
 
     Raises:
         ValueError: there are no images.
@@ -65,17 +79,17 @@ def means(comparisons: Sequence[Comparison]) -> tuple[Mean, ...]:
 
 
 def comparable(comparisons: Sequence[Comparison]) -> list[Comparison]:
-    """The images of which every file has an error; all of them if there is no such image.
+    """The images without a lossless file by any codec; all of them if there is no such image.
 
-    Curves of means are drawn and compared over these: one codec's mean must not be of other images than
-    another one's, nor its rate of other images than its PSNR.
+    Curves of means are over these, so that the means of all codecs, and rate and PSNR of each, are over the
+    same images.
     """
     found = [c for c in comparisons if all(math.isfinite(m.quality.psnr) for m in c.codecs)]
     return found or list(comparisons)
 
 
 def estimate_holds(size: int, estimated_bits: float) -> bool:
-    """Whether a whole file is within 1 % + 64 bytes of the bits that the likelihoods predict.
+    """Whether a file is within 1 % + 64 bytes of the bits that the likelihoods predict.
 
     Args:
         size: bytes of the file, header included.
@@ -94,10 +108,72 @@ def broken_estimates(comparisons: Sequence[Comparison]) -> list[str]:
     ]
 
 
-def as_json(comparisons: Sequence[Comparison], how: Provenance) -> str:
-    """All numbers as JSON; ``curves`` where they are of fewer images than the means.
+@dataclass(frozen=True)
+class BDSummary:
+    """Our codec against one other. Every delta is ``None`` where the curves do not overlap.
 
-    A PSNR or decibels of null are infinite, an MS-SSIM of null was not possible.
+    Attributes:
+        other: title of the other codec.
+        bd_rate: rate of ours beyond the other at equal PSNR, from the curves of means.
+        bd_rate_ms_ssim: the same at equal MS-SSIM.
+        bd_psnr: gain of ours over the other at equal rate, in dB.
+        bd_rate_by_image: ``bd_rate`` of each image.
+        gain_by_image: dB at equal rate on each image. If ours has only one point, it is at its rate. If the
+            best file of the other codec is smaller than ours, or its worst is larger, it is the difference of
+            these two files: ours loses, or gains, at least as much.
+    """
+
+    other: str
+    bd_rate: Delta | None
+    bd_rate_ms_ssim: Delta | None
+    bd_psnr: Delta | None
+    bd_rate_by_image: Mapping[str, Delta | None]
+    gain_by_image: Mapping[str, float | None]
+
+    @property
+    def gains(self) -> list[float]:
+        """The known values of :attr:`gain_by_image`."""
+        return [gain for gain in self.gain_by_image.values() if gain is not None]
+
+    @property
+    def wins(self) -> int:
+        """Number of images with more PSNR in our file at equal rate."""
+        return sum(gain > 0 for gain in self.gains)
+
+
+def bd_summaries(comparisons: Sequence[Comparison]) -> list[BDSummary]:
+    """The codec that was measured first against each of the others, in their order."""
+    ours, *others = mean_curves(comparisons)
+    of_images = {c.image: image_curves(c) for c in comparisons}
+    return [
+        BDSummary(
+            other.name,
+            delta_or_none(bd_rate, other, ours),
+            delta_or_none(bd_rate, other, ours, "ms-ssim"),
+            delta_or_none(bd_psnr, other, ours),
+            {image: delta_or_none(bd_rate, curves[place], curves[0]) for image, curves in of_images.items()},
+            {image: _gain(curves[place], curves[0]) for image, curves in of_images.items()},
+        )
+        for place, other in enumerate(others, start=1)
+    ]
+
+
+def mean_curves(comparisons: Sequence[Comparison], source: str = "measured here") -> list[Curve]:
+    """The curve of each codec over the :func:`comparable` images, in the order of measurement."""
+    points = [(m.codec, m.bpp, m.psnr, m.ms_ssim) for m in means(comparable(comparisons))]
+    return curves_of(points, source)
+
+
+def image_curves(comparison: Comparison) -> list[Curve]:
+    """The curve of each codec on one image."""
+    points = [(m.codec, m.bpp, m.quality.psnr, m.quality.ms_ssim) for m in comparison.codecs]
+    return curves_of(points, comparison.image)
+
+
+def as_json(comparisons: Sequence[Comparison], how: Provenance) -> str:
+    """All numbers as JSON; with ``curves`` if those are over fewer images than the means.
+
+    Null is infinite for PSNR and decibels, and unknown for MS-SSIM.
 
     Args:
         comparisons: what was measured.
@@ -121,7 +197,7 @@ def as_json(comparisons: Sequence[Comparison], how: Provenance) -> str:
 
 
 def as_csv(comparisons: Sequence[Comparison]) -> str:
-    """One row for each image and codec."""
+    """One row per image and operating point."""
     rows = [
         {"image": c.image, "width": c.width, "height": c.height, **_row(m)}
         for c in comparisons
@@ -158,8 +234,25 @@ def _mean(measured: Sequence[Measurement]) -> Mean:
     )
 
 
+def _gain(theirs: Curve, ours: Curve) -> float | None:
+    """Decibels at equal rate on one image; ``None`` if one of the codecs has only lossless files."""
+    if len(ours.bpp) > 1 and (found := delta_or_none(bd_psnr, theirs, ours)):
+        return found.value
+    theirs = theirs.front()
+    if not ours.bpp or not theirs.bpp:
+        return None
+    place = 0 if ours.bpp[0] > theirs.bpp[0] else -1
+    bpp, psnr = ours.bpp[place], ours.psnr[place]
+    at_ours = theirs.psnr_at(bpp)
+    if at_ours is None:
+        at_ours = theirs.psnr[-1 if bpp > theirs.bpp[-1] else 0]
+        if (psnr - at_ours > 0) == (bpp > theirs.bpp[-1]):
+            return None  # the better one spends more: that says nothing
+    return psnr - at_ours
+
+
 def _row(measured: Measurement) -> dict[str, object]:
-    """One measurement as flat names and values."""
+    """A measurement as a flat dictionary."""
     row: dict[str, object] = asdict(measured)
     del row["quality"]
     quality = measured.quality
@@ -167,7 +260,7 @@ def _row(measured: Measurement) -> dict[str, object]:
 
 
 def _finite(value: object) -> object:
-    """The same document with infinities as None, which JSON can say."""
+    """The document with None for infinities, which JSON lacks."""
     if isinstance(value, dict):
         return {key: _finite(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):

@@ -11,7 +11,7 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
 from benchmarks.flops import glic_flops
-from glic_pyg.evaluation.markdown_table import markdown_table
+from glic_pyg.evaluation.tables import markdown_table
 from glic_pyg.models.glic import GLIC
 from glic_pyg.plotting import encode_figure, styled_figure
 from studies.ablations.rows import BASELINE, ROWS, SET, Row, more_rate, separated

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
 from typing import Any, NamedTuple
 
-from glic_pyg.evaluation.bjontegaard_delta import Method, bd_rate
-from glic_pyg.evaluation.curve import Curve, CurveError
+from glic_pyg.evaluation.bd_rate import Method, bd_rate
+from glic_pyg.evaluation.curves import Curve, CurveError
 from glic_pyg.plotting import encode_figure, styled_figure
 from studies.regularizer.measuring import Finished
 from studies.regularizer.plan import Kind, Study
@@ -47,7 +47,7 @@ def bd_percent(anchor: Sequence[Point], test: Sequence[Point], fit: Method = "ak
 
     Args:
         anchor, test: in any order.
-        fit: see :func:`glic_pyg.evaluation.bjontegaard_delta.bd_rate`.
+        fit: see :func:`glic_pyg.evaluation.bd_rate.bd_rate`.
 
     Returns:
         ``None`` if a curve does not rise or the two share no PSNR.

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from glic_pyg.evaluation.markdown_table import markdown_table
 from glic_pyg.evaluation.provenance import Provenance
+from glic_pyg.evaluation.tables import markdown_table
 from studies.regularizer.curves import COMPARISONS, Curves
 from studies.regularizer.measuring import bound_at
 from studies.regularizer.plan import Kind, Study

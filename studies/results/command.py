@@ -21,15 +21,12 @@ from glic_pyg.codec.image_codec import ImageCodec
 from glic_pyg.errors import GlicError
 from glic_pyg.evaluation.baselines.pillow import PillowCodec
 from glic_pyg.evaluation.comparison import QUALITIES, Comparison
-from glic_pyg.evaluation.curve import METRICS
-from glic_pyg.evaluation.curves_figure import curves_figure, with_metric
-from glic_pyg.evaluation.curves_page import curves_page
-from glic_pyg.evaluation.ladder_tables import as_markdown
-from glic_pyg.evaluation.measured_curves import IMAGES
+from glic_pyg.evaluation.curve_plots import curves_figure, curves_page, with_metric
+from glic_pyg.evaluation.curves import METRICS, SET_SIZES
 from glic_pyg.evaluation.provenance import Provenance, provenance
 from glic_pyg.evaluation.published import published_curves
-from glic_pyg.evaluation.standing import Standing, mean_curves, standings
-from glic_pyg.evaluation.summary import as_csv, as_json
+from glic_pyg.evaluation.summary import BDSummary, as_csv, as_json, bd_summaries, mean_curves
+from glic_pyg.evaluation.tables import sweep_page
 from glic_pyg.files import write_file
 from glic_pyg.models.weights import weights_hash
 from studies.records import replace_section
@@ -148,7 +145,7 @@ class Places(NamedTuple):
 def write_kodak(measured: MeasuredSets, codec: ImageCodec, how: Provenance, places: Places) -> None:
     """Section, curves by both metrics, crops, numbers."""
     [[name, comparisons]] = measured.comparisons.items()
-    published = dict(published_curves(name)) if len(comparisons) == IMAGES[name] else {}
+    published = dict(published_curves(name)) if len(comparisons) == SET_SIZES[name] else {}
     curves = mean_curves(comparisons)
     beside = [
         replace(published[codec], name=f"{codec} (published)") for codec in BESIDE if codec in published
@@ -173,10 +170,10 @@ def write_ood(
     Args:
         kodak: the photographs, for the bars.
     """
-    found = {name: standings(comparisons) for name, comparisons in measured.comparisons.items()}
-    others = {standing.other for standing in next(iter(found.values()))}
+    found = {name: bd_summaries(comparisons) for name, comparisons in measured.comparisons.items()}
+    others = {summary.other for summary in next(iter(found.values()))}
     photographs = {
-        name: [standing for standing in standings(comparisons) if standing.other in others]
+        name: [summary for summary in bd_summaries(comparisons) if summary.other in others]
         for name, comparisons in (kodak.comparisons if kodak else {}).items()
     }
     context = _context(measured, how)
@@ -190,10 +187,10 @@ def write_ood(
     places.section("ood", ood_section(measured.comparisons, f"{name}/{shown}", side, context))
 
 
-def _over_webp(comparisons: Sequence[Comparison]) -> Standing:
+def _over_webp(comparisons: Sequence[Comparison]) -> BDSummary:
     """Against WebP, or the last codec there is."""
-    found = standings(comparisons)
-    return next((standing for standing in found if standing.other == "WebP"), found[-1])
+    found = bd_summaries(comparisons)
+    return next((summary for summary in found if summary.other == "WebP"), found[-1])
 
 
 def _crops(measured: MeasuredSets, name: str, image: str, codec: ImageCodec) -> bytes:
@@ -226,4 +223,4 @@ def _write_numbers(sets: Mapping[str, Sequence[Comparison]], how: Provenance, pl
         folder.mkdir(parents=True, exist_ok=True)
         write_file(folder / "results.json", as_json(comparisons, how))
         write_file(folder / "results.csv", as_csv(comparisons))
-        write_file(folder / "tables.md", as_markdown(comparisons, how))
+        write_file(folder / "tables.md", sweep_page(comparisons, how))

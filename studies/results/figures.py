@@ -10,7 +10,7 @@ from glic_pyg.codec.image_codec import ImageCodec
 from glic_pyg.evaluation.baselines.base import Baseline
 from glic_pyg.evaluation.measure import quality_of
 from glic_pyg.evaluation.rate_matching import nearest
-from glic_pyg.evaluation.standing import Standing
+from glic_pyg.evaluation.summary import BDSummary
 from glic_pyg.inspection.figures import crop_figure, detailed_corner
 from glic_pyg.plotting import encode_figure, styled_figure
 from studies.results.measuring import Pixels
@@ -22,21 +22,21 @@ COLOURS = {"JPEG": "#888888", "WebP": "#0072B2", "AVIF": "#CC79A7"}
 CROP, ROW, COLUMNS = 160, 5, 4  # up to five stand in one row, more in rows of four
 
 
-def gain_bars(found: Mapping[str, Sequence[Standing]], ours: str, kind: str) -> bytes:
+def gain_bars(found: Mapping[str, Sequence[BDSummary]], ours: str, kind: str) -> bytes:
     """What ours gains at equal bytes: a group of bars a set, a bar a codec, a dot a picture.
 
     Args:
-        found: standings by the name of the set; the same codecs everywhere.
+        found: summaries by the name of the set; the same codecs everywhere.
         ours: name of our codec.
         kind: ``"png"`` or ``"svg"``.
     """
-    names = [standing.other for standing in next(iter(found.values()))]
+    names = [summary.other for summary in next(iter(found.values()))]
     width = 0.8 / len(names)
     with styled_figure(7.2, 3.6) as figure:
         axes = figure.add_subplot()
         for number, name in enumerate(names):
             places = [group + (number - (len(names) - 1) / 2) * width for group in range(len(found))]
-            gains = [standings[number].known_gains for standings in found.values()]
+            gains = [summaries[number].gains for summaries in found.values()]
             colour = COLOURS.get(name)
             heights = [fmean(of_set) if of_set else 0 for of_set in gains]
             axes.bar(places, heights, 0.9 * width, color=colour, alpha=0.75, label=f"over {name}")
@@ -76,16 +76,19 @@ def crop_sheet(original: Pixels, codec: ImageCodec, goal: Goal | None, rivals: S
     return crop_figure(panels, detailed_corner(original, CROP), CROP, columns=columns)
 
 
-def median_picture(standing: Standing) -> str:
+def median_picture(summary: BDSummary) -> str:
     """The picture whose gain is the median one: a rule that favours nobody."""
-    known = {image: gain for image, gain in standing.gains.items() if gain is not None}
+    known = {image: gain for image, gain in summary.gain_by_image.items() if gain is not None}
     middle = median_low(known.values()) if known else None
-    return next(image for image, gain in standing.gains.items() if gain == middle)
+    return next(image for image, gain in summary.gain_by_image.items() if gain == middle)
 
 
-def worst_picture(found: Sequence[Standing]) -> tuple[int, str]:
+def worst_picture(found: Sequence[BDSummary]) -> tuple[int, str]:
     """Number of the set and the picture in it where ours loses most; the first one if nothing is known."""
     known = [
-        (g, number, image) for number, s in enumerate(found) for image, g in s.gains.items() if g is not None
+        (gain, number, image)
+        for number, summary in enumerate(found)
+        for image, gain in summary.gain_by_image.items()
+        if gain is not None
     ]
-    return min(known)[1:] if known else (0, next(iter(found[0].gains)))
+    return min(known)[1:] if known else (0, next(iter(found[0].gain_by_image)))

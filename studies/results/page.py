@@ -5,13 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from glic_pyg.evaluation.bjontegaard_delta import bd_psnr, bd_rate
+from glic_pyg.evaluation.bd_rate import bd_psnr, bd_rate, delta_or_none
 from glic_pyg.evaluation.comparison import Comparison
-from glic_pyg.evaluation.curve import Curve
-from glic_pyg.evaluation.markdown_table import NOTHING, markdown_table
+from glic_pyg.evaluation.curves import Curve
 from glic_pyg.evaluation.provenance import Provenance
-from glic_pyg.evaluation.standing import delta_or_none, mean_curves, standings
-from glic_pyg.evaluation.standing_tables import percent, picture_table, rate_table, standing_table
+from glic_pyg.evaluation.summary import bd_summaries, mean_curves
+from glic_pyg.evaluation.tables import (
+    NOTHING,
+    bd_table,
+    image_table,
+    markdown_table,
+    percent_cells,
+    sweep_table,
+)
 from studies.results.measurement_cache import Origin
 
 __all__ = ["ANCHOR", "Context", "anchor_table", "kodak_section", "ood_section"]
@@ -89,12 +95,12 @@ def kodak_section(
         parts += [f"Against {ANCHOR}'s published points:", anchor_table(measured, published)]
     parts += [
         "Against what was measured in the same run:",
-        standing_table(standings(comparisons), context.versions),
+        bd_table(bd_summaries(comparisons), context.versions),
         _READING,
         _STEPS,
-        rate_table(comparisons),
+        sweep_table(comparisons),
         _every_picture(context),
-        picture_table({"kodak": comparisons}, context.middle),
+        image_table({"kodak": comparisons}, context.middle),
         f"A detail of {crops}, the picture of median gain over WebP, at equal bytes:",
         "![Details at equal bytes](images/results-kodak-crops.png)",
         context.footer(),
@@ -124,13 +130,13 @@ def ood_section(
     for name, comparisons in {**sets, "overall": everything}.items():
         parts += [
             f"### {name.capitalize()}: {len(comparisons)} pictures",
-            standing_table(standings(comparisons), {}),
-            rate_table(comparisons),
+            bd_table(bd_summaries(comparisons), {}),
+            sweep_table(comparisons),
         ]
     parts += [
         "### Picture by picture",
         _every_picture(context),
-        picture_table(sets, context.middle),
+        image_table(sets, context.middle),
         f"A detail of {worst}, where ours loses most against WebP, at equal bytes:",
         "![Details at equal bytes](images/results-ood-crops.png)",
         context.footer(),
@@ -166,7 +172,7 @@ def anchor_table(measured: Sequence[Curve], published: Mapping[str, Curve]) -> s
     found.sort(key=lambda row: (row[0] is None, row[0].value if row[0] else 0))
     header = ("codec", "points", "BD-rate, %", "overlap, %", "BD-PSNR, dB")
     rows = [
-        (name, points, *percent(rate), NOTHING if gain is None else f"{gain.value:+.2f}")
+        (name, points, *percent_cells(rate), NOTHING if gain is None else f"{gain.value:+.2f}")
         for rate, gain, name, points in found
     ]
     return markdown_table(header, rows, left=2)

@@ -18,8 +18,8 @@ import torch
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from benchmarks.table import print_table
 from glic_pyg.evaluation.provenance import provenance
+from glic_pyg.evaluation.tables import print_table
 from glic_pyg.models.gain import Gain
 from glic_pyg.training.parameter_groups import parameter_groups
 

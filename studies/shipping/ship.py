@@ -15,7 +15,7 @@ from typing import Any
 
 import glic_pyg
 from glic_pyg.errors import GlicError
-from glic_pyg.evaluation.markdown_table import markdown_table, mean_cell
+from glic_pyg.evaluation.tables import markdown_table, mean_cell
 from glic_pyg.files import atomic_write, write_file
 from glic_pyg.models.weights import load_weights, read_card, save_weights, weights_hash
 from glic_pyg.training.extend_rates import extend_rates

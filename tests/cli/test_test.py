@@ -18,8 +18,7 @@ from glic_pyg.cli.trained_weights import find_weights, title_of
 from glic_pyg.codec.image_codec import ImageCodec
 from glic_pyg.errors import GlicError
 from glic_pyg.evaluation.baselines.pillow import JPEG, JPEG_XL, WEBP
-from glic_pyg.evaluation.curve import CurveError
-from glic_pyg.evaluation.measured_curves import read_curves
+from glic_pyg.evaluation.curves import CurveError, read_curves
 from glic_pyg.models.compressai import Hyperprior
 from glic_pyg.models.weights import save_weights
 from tests.cli.tiny_run import GLIC, run_command
@@ -163,7 +162,7 @@ def test_nothing_but_flat_images(capsys: Capture) -> None:
     assert capsys.readouterr().err.count("\n") <= 1
 
 
-@pytest.mark.parametrize("broken", ["curves_figure.curves_figure", "ladder_tables.as_markdown"])
+@pytest.mark.parametrize("broken", ["curve_plots.curves_figure", "tables.sweep_page"])
 def test_results_are_there_before_a_figure_can_fail(
     capsys: Capture, monkeypatch: pytest.MonkeyPatch, broken: str
 ) -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from glic_pyg.evaluation.curve import Curve
-from glic_pyg.evaluation.curves_page import curves_page
+from glic_pyg.evaluation.curve_plots import curves_page
+from glic_pyg.evaluation.curves import Curve
 from glic_pyg.evaluation.published import published_curves
 from tests.browser import WIDTHS, OpenPage, out_of_reach, overflow
 

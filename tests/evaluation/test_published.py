@@ -2,10 +2,15 @@
 
 import pytest
 
-from glic_pyg.evaluation.bjontegaard_delta import bd_rate
-from glic_pyg.evaluation.curve import CurveError
-from glic_pyg.evaluation.paper_claims import PAPER_CLAIMS, PaperClaim, reproduced
-from glic_pyg.evaluation.published import PUBLISHED_SETS, published_curves
+from glic_pyg.evaluation.bd_rate import bd_rate
+from glic_pyg.evaluation.curves import CurveError
+from glic_pyg.evaluation.published import (
+    PAPER_CLAIMS,
+    PUBLISHED_SETS,
+    PaperClaim,
+    published_curves,
+    reproduced,
+)
 
 EXACT = (-19.27, 0.244, 0.372, 0.380, 0.388, 0.448, 0.548)
 """What the package bjontegaard 1.3 makes of the points with Akima's splines, in the order of the claims."""

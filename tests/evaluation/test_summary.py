@@ -2,13 +2,24 @@ import csv
 import io
 import json
 import math
+from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
 from glic_pyg.evaluation.comparison import Comparison
 from glic_pyg.evaluation.measure import Measurement, Quality
 from glic_pyg.evaluation.provenance import provenance
-from glic_pyg.evaluation.summary import as_csv, as_json, broken_estimates, estimate_holds, means
+from glic_pyg.evaluation.summary import (
+    as_csv,
+    as_json,
+    bd_summaries,
+    broken_estimates,
+    estimate_holds,
+    image_curves,
+    mean_curves,
+    means,
+)
 
 
 def comparison(image: str, size: int, psnr: float, ms_ssim: float | None, bits: float | None) -> Comparison:
@@ -68,3 +79,67 @@ def test_csv_has_a_row_for_every_file() -> None:
         ("a", "glic"), ("a", "jpeg"), ("b", "glic"), ("b", "jpeg"),
     ]  # fmt: skip
     assert float(rows[2]["psnr"]) == 36.0 and int(rows[3]["size"]) == 3050
+
+
+RATES = (0.1, 0.2, 0.4, 0.8)
+
+
+def points(codec: str, factor: float, offset: float, rates: Sequence[float] = RATES) -> list[Measurement]:
+    """A codec that spends ``factor`` times as much for as many decibels, which have an offset."""
+    return [
+        Measurement(codec, f"quality {r}", 1, factor * r, Quality(40 + 5 * math.log2(r) + offset, None), 1, 1)
+        for r in rates
+    ]
+
+
+def named(measured: list[Measurement], codec: str) -> list[Measurement]:
+    return [replace(m, codec=codec) for m in measured]
+
+
+def compared(name: str, *codecs: list[Measurement]) -> Comparison:
+    return Comparison(name, 10, 10, None, tuple(m for codec in codecs for m in codec))
+
+
+def test_bd_rates_of_means_and_of_images() -> None:
+    found = bd_summaries([
+        compared("a", points("ours", 0.8, 0), points("jpeg", 1, 0), points("webp", 0.8, 0)),
+        compared("b", points("ours", 1.2, 0), points("jpeg", 1, 0), points("webp", 1.2, 0.5)),
+    ])  # fmt: skip
+    jpeg, webp = found
+    assert (jpeg.other, webp.other) == ("JPEG", "WebP")
+    assert jpeg.bd_rate is not None and jpeg.bd_rate.value == pytest.approx(0, abs=1e-6)  # of the means
+    assert jpeg.bd_rate_ms_ssim is None  # nobody measured it
+    of = {image: delta.value for image, delta in jpeg.bd_rate_by_image.items() if delta}
+    assert of == pytest.approx({"a": -20, "b": 20})
+    assert jpeg.gain_by_image["a"] == pytest.approx(5 * math.log2(1 / 0.8))
+    assert (jpeg.wins, len(jpeg.gains)) == (1, 2)
+    assert webp.wins == 0 and webp.gain_by_image["b"] == pytest.approx(-0.5)
+
+
+def test_one_point_is_compared_at_its_rate() -> None:
+    ours = points("ours", 1, 1.0, [0.3])
+    [jpeg] = bd_summaries([compared("a", ours, points("jpeg", 1, 0))])
+    assert jpeg.bd_rate is None and jpeg.bd_psnr is None and jpeg.bd_rate_by_image == {"a": None}
+    assert jpeg.gain_by_image["a"] == pytest.approx(1.0)
+
+
+def test_where_the_sweeps_do_not_meet() -> None:
+    """Better for fewer bytes counts as much as the two nearest files differ; better for more says nothing."""
+    cheap, dear = points("x", 0.001, -100), points("x", 900, 0)
+    for ours, theirs, gain in ((cheap, dear, None), (dear, cheap, None)):
+        [jpeg] = bd_summaries([compared("a", named(ours, "ours"), named(theirs, "jpeg"))])
+        assert jpeg.bd_rate is None and jpeg.gain_by_image == {"a": gain} and jpeg.gains == []
+    cheap = points("x", 0.001, 100)
+    best_of_cheap, worst_of_dear = cheap[-1].quality.psnr, dear[0].quality.psnr
+    for ours, theirs, gain in (
+        (cheap, dear, best_of_cheap - worst_of_dear), (dear, cheap, worst_of_dear - best_of_cheap),
+        (dear[:1], cheap, worst_of_dear - best_of_cheap),
+    ):  # fmt: skip
+        [jpeg] = bd_summaries([compared("a", named(ours, "ours"), named(theirs, "jpeg"))])
+        assert jpeg.gain_by_image["a"] == pytest.approx(gain)
+
+
+def test_curves_are_in_the_order_of_measurement() -> None:
+    comparison = compared("a", points("ours", 1, 0), points("webp", 1, 0))
+    assert [curve.name for curve in mean_curves([comparison])] == ["ours", "WebP"]
+    assert image_curves(comparison)[1].bpp == RATES

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from glic_pyg.evaluation.bjontegaard_delta import Method
+from glic_pyg.evaluation.bd_rate import Method
 from studies.regularizer.curves import Curves, Point, Spread, bd_percent
 from studies.regularizer.measuring import Finished
 from studies.regularizer.plan import Run

@@ -57,7 +57,7 @@ def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The working folder, with test pictures where a checkout has them."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(command, "IMAGES", {"kodak": 2})  # so that published points stand beside them
+    monkeypatch.setattr(command, "SET_SIZES", {"kodak": 2})  # so that published points stand beside them
     large, small = soft_picture(170, 180), soft_picture(70, 100)
     for name, pixels in {
         "kodak/kodim01": large, "kodak/kodim02": 255 - large,

@@ -1,10 +1,10 @@
-r"""Bjøntegaard deltas: the mean distance between two rate-distortion curves where they overlap.
+r"""BD-rate and BD-PSNR: the mean distance between two rate-distortion curves where they overlap.
 
 .. math::
     \mathrm{BD\text{-}rate} = 10^{\frac{1}{D_1 - D_0} \int_{D_0}^{D_1} \log_{10} (R / R_{anchor})\, dD} - 1
 
-Bjøntegaard, VCEG-M33, 2001; interpolated with Akima's splines as Herglotz et al. (arXiv 2202.12565) advise,
-by their package ``bjontegaard``.
+Bjøntegaard, VCEG-M33, 2001; interpolated with Akima splines as recommended by Herglotz et al. (arXiv
+2202.12565), by their package ``bjontegaard``.
 """
 
 from __future__ import annotations
@@ -14,11 +14,9 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Literal, NamedTuple
 
-import bjontegaard
+from glic_pyg.evaluation.curves import Curve, CurveError, Metric
 
-from glic_pyg.evaluation.curve import Curve, CurveError, Metric
-
-__all__ = ["METHODS", "Delta", "Method", "bd_psnr", "bd_rate"]
+__all__ = ["METHODS", "Delta", "Method", "bd_psnr", "bd_rate", "delta_or_none"]
 
 Method = Literal["akima", "cubic", "pchip"]
 METHODS: tuple[Method, ...] = ("akima", "cubic", "pchip")
@@ -26,12 +24,12 @@ _LEAST_POINTS = {"akima": 2, "cubic": 4, "pchip": 2}
 
 
 class Delta(NamedTuple):
-    """A mean distance and how much of the curves it speaks for.
+    """A mean distance and the part of the curves that it covers.
 
     Attributes:
         value: percent of rate, or decibels.
-        overlap: 0 to 1, the interval that both curves cover over the one that either covers: of decibels for
-            a BD-rate, of log-rates for a BD-PSNR.
+        overlap: 0 to 1, the interval that both curves cover over the one that either covers; in decibels for
+            a BD-rate, in log-rates for a BD-PSNR.
     """
 
     value: float
@@ -42,36 +40,49 @@ def bd_rate(anchor: Curve, test: Curve, *, metric: Metric = "psnr", method: Meth
     """Rate that ``test`` spends beyond ``anchor`` at equal distortion, in percent; negative is better.
 
     Args:
-        anchor, test: they may have different numbers of points; those without any error do not count.
-        metric: what is held equal.
-        method: ``"akima"`` and ``"pchip"`` pass through the points; ``"cubic"`` is Bjøntegaard's first form,
-            one polynomial of degree 3 fitted to them.
+        anchor, test: may have different numbers of points; lossless points are ignored.
+        metric: distortion held equal.
+        method: ``"akima"`` and ``"pchip"`` interpolate the points; ``"cubic"`` is Bjøntegaard's original, one
+            polynomial of degree 3 fitted to them.
 
     Raises:
-        CurveError: the curves do not overlap, have too few points, fall somewhere, or lack the metric.
+        CurveError: the curves do not overlap, have too few points, are not increasing, or lack the metric.
     """
     anchor, test = anchor.finite(metric), test.finite(metric)
     overlap = _overlap(anchor, test, anchor.decibels(metric), test.decibels(metric), method)
-    return Delta(_value(bjontegaard.bd_rate, anchor, test, metric, method), overlap)
+    return Delta(_value("bd_rate", anchor, test, metric, method), overlap)
 
 
 def bd_psnr(anchor: Curve, test: Curve, *, metric: Metric = "psnr", method: Method = "akima") -> Delta:
     """Decibels that ``test`` gains over ``anchor`` at equal rate; arguments as for :func:`bd_rate`."""
     anchor, test = anchor.finite(metric), test.finite(metric)
     overlap = _overlap(anchor, test, _log(anchor.bpp), _log(test.bpp), method)
-    return Delta(_value(bjontegaard.bd_psnr, anchor, test, metric, method), overlap)
+    return Delta(_value("bd_psnr", anchor, test, metric, method), overlap)
 
 
-def _value(delta: Callable[..., float], anchor: Curve, test: Curve, metric: Metric, method: Method) -> float:
-    """The package's number; that the overlap is small is not warned of but stated with it."""
+def delta_or_none(
+    delta: Callable[..., Delta], anchor: Curve, test: Curve, metric: Metric = "psnr"
+) -> Delta | None:
+    """A delta between the Pareto fronts of two curves; ``None`` if they do not overlap or lack the metric."""
+    try:
+        return delta(anchor.front(metric), test.front(metric), metric=metric)
+    except CurveError:
+        return None
+
+
+def _value(name: str, anchor: Curve, test: Curve, metric: Metric, method: Method) -> float:
+    """A number of the package, without its warning of a small overlap, which is returned instead."""
+    import bjontegaard  # here, as it imports matplotlib.pyplot
+
     curves = (anchor.bpp, anchor.decibels(metric), test.bpp, test.decibels(metric))
+    delta = getattr(bjontegaard, name)
     return float(delta(*curves, method=method, require_matching_points=False, min_overlap=0))
 
 
 def _overlap(
     anchor: Curve, test: Curve, of_anchor: Sequence[float], of_test: Sequence[float], method: Method
 ) -> float:
-    """Share of the covered interval that both cover.
+    """Share of the interval covered by either curve that both cover.
 
     Raises:
         CurveError: see :func:`bd_rate`.

@@ -1,7 +1,7 @@
 import pytest
 
-from glic_pyg.evaluation.bjontegaard_delta import METHODS, Method, bd_psnr, bd_rate
-from glic_pyg.evaluation.curve import Curve, CurveError
+from glic_pyg.evaluation.bd_rate import METHODS, Method, bd_psnr, bd_rate
+from glic_pyg.evaluation.curves import Curve, CurveError
 
 
 def curve(name: str, rates: list[float], psnr: list[float], ms_ssim: list[float] | None = None) -> Curve:

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from glic_pyg.evaluation.curve import Curve
+from glic_pyg.evaluation.curves import Curve
 from glic_pyg.metrics import ms_ssim_db
 
 ODD = Curve("odd", (1.0, 2.0, 2.5, 2.5, 4.0, 5.0, 6.0), (30, 29, 33, 34, 34, 34.5, math.inf), None, "here")
