@@ -46,14 +46,14 @@ def test_bits_are_the_neighbours(inspection: Inspection, kind: str, pitch: int) 
 
 
 @pytest.mark.parametrize("kind", ["local", "mesh"])
-@pytest.mark.parametrize("pitch", [4, 64])
+@pytest.mark.parametrize("pitch", [8, 64])
 def test_bits_are_the_readers(inspection: Inspection, kind: str, pitch: int) -> None:
-    block = inspection.block("g_a stage 1")
+    block = inspection.block("g_a stage 2")
     graph, kept = block.graphs[kind], KeptNodes.of(block, (130, 200), pitch)
     expected: list[list[tuple[int, ...]]] = [[] for _ in range(graph.num_real)]
     for source, target in graph.edge_index.T.tolist():
         if source < graph.num_real:
-            expected[source].append(divmod(target, 64))
+            expected[source].append(divmod(target, 32))
     assert unpacked(readers(graph, kept), kept) == [sorted(expected[index]) for index in kept.indices]
 
 
