@@ -21,11 +21,10 @@ from torch import Tensor
 import glic_pyg  # noqa: F401  (first: it makes compressai importable)
 from glic_pyg.data.index import Catalogue, build_catalogue
 from glic_pyg.evaluation.tables import markdown_table
-from glic_pyg.training.batch import Batch
-from glic_pyg.training.crop_plan import CropPlanner
-from glic_pyg.training.crops import CropBatches, StepLoader, StepSampler
+from glic_pyg.training.crops import Batch, CropPlanner
+from glic_pyg.training.data import CropBatches, StepLoader, StepSampler
 from glic_pyg.training.image_store import DiskStore, MemoryStore
-from glic_pyg.training.loss import RateDistortionLoss
+from glic_pyg.training.losses import RateDistortionLoss
 
 __all__ = ["Loader", "consumption", "main", "throughput"]
 

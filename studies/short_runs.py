@@ -5,9 +5,8 @@ from __future__ import annotations
 from torch.utils.data import Dataset
 
 from glic_pyg.data.index import build_catalogue
-from glic_pyg.training.batch import Batch
-from glic_pyg.training.crop_plan import CropPlanner
-from glic_pyg.training.crops import CropBatches
+from glic_pyg.training.crops import Batch, CropPlanner
+from glic_pyg.training.data import CropBatches
 from glic_pyg.training.image_store import MemoryStore
 
 __all__ = ["Crops", "TrainingPictures"]

@@ -71,7 +71,7 @@ def find_checkpoint(wanted: str | None, last: Path) -> Path | None:
     Raises:
         GlicError: a new run would overwrite an old one, or there is no such checkpoint, or it is damaged.
     """
-    from glic_pyg.training.checkpoint_file import CheckpointError, previous_of, verify_checkpoint
+    from glic_pyg.training.callbacks.checkpoint import CheckpointError, previous_of, verify_checkpoint
 
     previous = previous_of(last)
     there = next((path for path in (last, previous) if path.exists()), None)

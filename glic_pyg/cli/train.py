@@ -80,7 +80,7 @@ def train(cfg: DictConfig) -> dict[str, float]:
 
 def _is_finished(cfg: DictConfig, checkpoint: Path) -> bool:
     """Whether a checkpoint is the end of the run; one that does not go with the run is refused."""
-    from glic_pyg.training.checkpoint_file import read_checkpoint
+    from glic_pyg.training.callbacks.checkpoint import read_checkpoint
 
     state = read_checkpoint(checkpoint, mmap=True)
     refuse_changes(cfg, state, checkpoint)
@@ -100,7 +100,7 @@ def _fit(
     from lightning.pytorch.callbacks import LambdaCallback
     from lightning.pytorch.utilities.exceptions import SIGTERMException
 
-    from glic_pyg.training.stop_signals import Stopped, StopSignals
+    from glic_pyg.training.callbacks.interruptions import Stopped, StopSignals
 
     signals = StopSignals()
     trainer = _trainer(cfg, signals, LambdaCallback(on_train_start=begin))
@@ -128,7 +128,7 @@ def _trainer(cfg: DictConfig, *more: lightning.Callback) -> lightning.Trainer:
     """The trainer with all configured callbacks and loggers; without a terminal the bar is left out."""
     from lightning.pytorch.callbacks import ProgressBar
 
-    from glic_pyg.training.full_disk import outlive_full_disk
+    from glic_pyg.training.callbacks.interruptions import outlive_full_disk
 
     callbacks = [instantiate(part) for part in cfg.callbacks.values() if part]
     if not sys.stdout.isatty():
@@ -150,8 +150,7 @@ def _job(cfg: DictConfig) -> dict[str, float]:
     from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
     from glic_pyg.errors import TrainingError
-    from glic_pyg.training.full_disk import is_full_disk, quiet_threads
-    from glic_pyg.training.stop_signals import Stopped
+    from glic_pyg.training.callbacks.interruptions import Stopped, is_full_disk, quiet_threads
 
     resume = f"name={shlex.quote(cfg.name)} ckpt_path=last"
     quiet_threads()

@@ -14,9 +14,7 @@ from torch import Tensor
 from glic_pyg.data.index import Catalogue
 from glic_pyg.errors import DataError, UnreadableImage
 from glic_pyg.memory import check_memory
-from glic_pyg.training.batch import Batch
-from glic_pyg.training.crop_plan import CropPlan
-from glic_pyg.training.cut import cut
+from glic_pyg.training.crops import Batch, CropPlan, cut
 
 
 class ImageStore(Protocol):

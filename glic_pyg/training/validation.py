@@ -1,17 +1,33 @@
-"""What is measured on a whole picture."""
+"""Metrics of a whole image, padded to what the model takes."""
+
+from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from glic_pyg.metrics import MS_SSIM_MIN_SIDE, ms_ssim, psnr
 from glic_pyg.models.base import Codec
 from glic_pyg.regularizer.regularizer import Regularizer
-from glic_pyg.training.loss import RateDistortionLoss, estimated_bpp
-from glic_pyg.training.padding import pad_to_multiple
+from glic_pyg.training.losses import RateDistortionLoss, estimated_bpp
+
+
+def pad_to_multiple(x: Tensor, multiple: int) -> Tensor:
+    """Repeat the last row and column until height and width are multiples.
+
+    Args:
+        x: images (B, C, H, W).
+        multiple: e.g. 128.
+
+    Returns:
+        (B, C, H', W') with ``x`` in its top left corner.
+    """
+    height, width = x.shape[-2:]
+    return F.pad(x, (0, -width % multiple, 0, -height % multiple), mode="replicate")
 
 
 @torch.no_grad()
-def measure_picture(
+def measure_image(
     model: Codec,
     x: Tensor,
     loss: RateDistortionLoss,

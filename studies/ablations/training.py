@@ -17,9 +17,9 @@ from torch import Tensor
 
 from benchmarks.training_step import silent_fit
 from glic_pyg.cli.hydra_app import config_dir
-from glic_pyg.training.codec_module import CodecModule
-from glic_pyg.training.quantile_solver import solve_quantiles
-from glic_pyg.training.validation import measure_picture
+from glic_pyg.training.module import CodecModule
+from glic_pyg.training.quantiles import solve_quantiles
+from glic_pyg.training.validation import measure_image
 from studies.records import Record, RunRecords
 from studies.short_runs import TrainingPictures
 
@@ -94,7 +94,7 @@ def measure(module: CodecModule, pictures: Sequence[Tensor]) -> dict[str, float]
     """Means over pictures (1, 3, H, W): estimated ``bpp``, ``psnr`` in dB, ``loss`` = bpp + λ 255² MSE."""
     module.eval()
     device = next(module.parameters()).device
-    rows = [measure_picture(module.model, x.to(device), module.loss)[0] for x in pictures]
+    rows = [measure_image(module.model, x.to(device), module.loss)[0] for x in pictures]
     return {name: fmean(float(row[name]) for row in rows) for name in ("bpp", "psnr", "loss")}
 
 

@@ -15,8 +15,8 @@ from glic_pyg.codec.image_codec import ImageCodec
 from glic_pyg.data.image_file import ImageFile
 from glic_pyg.data.index import build_catalogue
 from glic_pyg.regularizer.regularizer import entropy_bound
-from glic_pyg.training.codec_module import CodecModule
-from glic_pyg.training.validation import measure_picture
+from glic_pyg.training.module import CodecModule
+from glic_pyg.training.validation import measure_image
 from studies.records import Record, RunRecords
 from studies.regularizer.plan import Run, Study
 from studies.regularizer.training import build_module, load_weights, save_weights, train
@@ -95,7 +95,7 @@ def measure(module: CodecModule, pictures: Sequence[Tensor], entropy: bool) -> d
     regularizer = module.regularizer if entropy else None
     rows = []
     for x in pictures:
-        figures, _ = measure_picture(module.model, x, module.loss, regularizer)
+        figures, _ = measure_image(module.model, x, module.loss, regularizer)
         row = {name: float(value) for name, value in figures.items() if name != "loss"}
         if "H_theta" in row:
             row["H_bound"] = bound_at(row["psnr"])

@@ -20,10 +20,10 @@ from benchmarks.training_step import silent_fit
 from glic_pyg.files import atomic_write
 from glic_pyg.models.compressai import Hyperprior
 from glic_pyg.regularizer.regularizer import Regularizer
-from glic_pyg.training.codec_module import CodecModule
-from glic_pyg.training.loss import RateDistortionLoss
-from glic_pyg.training.quantile_solver import solve_quantiles
-from glic_pyg.training.schedule import WarmupHoldDecay
+from glic_pyg.training.losses import RateDistortionLoss
+from glic_pyg.training.module import CodecModule
+from glic_pyg.training.quantiles import solve_quantiles
+from glic_pyg.training.schedules import WarmupHoldDecay
 from studies.regularizer.plan import Run, Study
 from studies.short_runs import TrainingPictures
 

@@ -21,7 +21,7 @@ from omegaconf import DictConfig, OmegaConf
 from glic_pyg.evaluation.provenance import provenance
 from glic_pyg.evaluation.tables import print_table
 from glic_pyg.models.gain import Gain
-from glic_pyg.training.parameter_groups import parameter_groups
+from glic_pyg.training.optimizers import parameter_groups
 
 __all__ = ["main"]
 

@@ -56,8 +56,8 @@ def test_an_optimizer_that_is_not_installed(
     option: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "pytorch_optimizer", None)
-    monkeypatch.delitem(sys.modules, "glic_pyg.training.muon", raising=False)
-    monkeypatch.delattr("glic_pyg.training.muon", raising=False)
+    monkeypatch.delitem(sys.modules, "glic_pyg.training.optimizers", raising=False)
+    monkeypatch.delattr("glic_pyg.training.optimizers", raising=False)
     with pytest.raises(SystemExit) as end:
         run_hydra_app(
             "train", lambda cfg: instantiate(cfg.optim), [f"optim={option}", f"paths.runs={tmp_path}"]

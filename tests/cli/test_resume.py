@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 
 from glic_pyg.cli.resume import MAY_CHANGE
 from glic_pyg.cli.train import main
-from glic_pyg.training.checkpoint_file import CheckpointError, WholeFileIO, previous_of, read_checkpoint
+from glic_pyg.training.callbacks.checkpoint import CheckpointError, WholeFileIO, previous_of, read_checkpoint
 from tests.cli.tiny_run import tiny_options
 
 

@@ -14,7 +14,7 @@ from PIL import Image
 
 from glic_pyg.errors import GlicError
 from glic_pyg.models.compressai import Hyperprior
-from glic_pyg.training.quantile_solver import solve_quantiles
+from glic_pyg.training.quantiles import solve_quantiles
 from studies.regularizer import measuring
 from studies.regularizer.command import HERE, main
 from studies.regularizer.measuring import Results, find_sets

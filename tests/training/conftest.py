@@ -14,10 +14,10 @@ from torch import Tensor
 
 from glic_pyg.regularizer.families import HyperpriorSource
 from glic_pyg.regularizer.regularizer import Regularizer
-from glic_pyg.training.codec_module import CodecModule
 from glic_pyg.training.data import ImageDataModule
-from glic_pyg.training.loss import RateDistortionLoss
-from glic_pyg.training.schedule import WarmupHoldDecay
+from glic_pyg.training.losses import RateDistortionLoss
+from glic_pyg.training.module import CodecModule
+from glic_pyg.training.schedules import WarmupHoldDecay
 from tests.training.quiet_trainer import quiet_trainer
 from tests.training.tiny_codec import TinyCodec
 

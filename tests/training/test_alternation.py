@@ -9,8 +9,8 @@ import torch
 from glic_pyg.errors import TrainingError
 from glic_pyg.models.weights import weights_of
 from glic_pyg.training.alternation import Alternation
-from glic_pyg.training.codec_step import CodecStep
-from glic_pyg.training.export_weights import ExportWeights
+from glic_pyg.training.callbacks.export import ExportWeights
+from glic_pyg.training.module import CodecModule
 from tests.training.conftest import states_equal
 
 STEPS = 4
@@ -50,15 +50,15 @@ def test_alpha_zero_is_plain_training_under_bfloat16(
 def test_turns_leave_each_other_alone(make_module, make_data, make_trainer, regularized, monkeypatch) -> None:
     """T10: the codec's turn gives theta no gradient, theta's turn changes neither codec nor its gradient."""
     module = make_module(**regularized(0.05))
-    learn = CodecStep._learn_source
+    learn = CodecModule._update_source
     turns = []
 
-    def watched(step: CodecStep, parts) -> None:
+    def watched(module: CodecModule, metrics, micro_batches) -> None:
         assert all(p.grad is None for p in module.regularizer.parameters())
         codec = list(module.model.parameters())
         before = [(p.clone(), p.grad.clone()) for p in codec]
         theta = [p.clone() for p in module.regularizer.parameters()]
-        learn(step, parts)
+        learn(module, metrics, micro_batches)
         assert all(
             torch.equal(p, w) and torch.equal(p.grad, g) for p, (w, g) in zip(codec, before, strict=True)
         )
@@ -66,7 +66,7 @@ def test_turns_leave_each_other_alone(make_module, make_data, make_trainer, regu
             [not torch.equal(p, w) for p, w in zip(module.regularizer.parameters(), theta, strict=True)]
         )
 
-    monkeypatch.setattr(CodecStep, "_learn_source", watched)
+    monkeypatch.setattr(CodecModule, "_update_source", watched)
     make_trainer(3).fit(module, make_data(3))
     assert len(turns) == 3 and all(turns[-1])
 

@@ -10,7 +10,7 @@ import torch
 from compressai.models import ScaleHyperprior
 
 from glic_pyg.regularizer.regularizer import Regularizer
-from glic_pyg.training.parameter_groups import parameter_groups
+from glic_pyg.training.optimizers import parameter_groups
 from tests.contracts.backbones import BACKBONES, untrained
 from tests.regularizer.conftest import TINY as SOURCES
 

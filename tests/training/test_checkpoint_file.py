@@ -13,16 +13,16 @@ import pytest
 import torch
 
 from glic_pyg import files
-from glic_pyg.training.checkpoint_file import (
+from glic_pyg.training.callbacks.checkpoint import (
     KEYS,
     CheckpointError,
+    LastCheckpoint,
     WholeFileIO,
     keep_previous,
     previous_of,
     read_checkpoint,
     verify_checkpoint,
 )
-from glic_pyg.training.last_checkpoint import LastCheckpoint
 from tests.training.conftest import states_equal
 
 FullDisk = Callable[[Path], None]

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from glic_pyg.models.base import Codec
-from glic_pyg.training.loss import RateDistortionLoss
-from glic_pyg.training.parameter_groups import parameter_groups
+from glic_pyg.training.losses import RateDistortionLoss
+from glic_pyg.training.optimizers import parameter_groups
 from tests.training.tiny_codec import TinyCodec
 
 

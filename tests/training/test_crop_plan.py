@@ -6,8 +6,8 @@ import pytest
 from glic_pyg.data.image_file import ImageFile
 from glic_pyg.data.index import Catalogue
 from glic_pyg.errors import DataError
-from glic_pyg.training.crop_plan import CropPlanner
-from glic_pyg.training.stages import Stages
+from glic_pyg.training.crops import CropPlanner
+from glic_pyg.training.schedules import Stages
 
 
 def sized(*sides: int) -> Catalogue:

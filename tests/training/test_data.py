@@ -13,9 +13,9 @@ from lightning.pytorch.utilities import move_data_to_device
 from torch.utils.data import default_collate, default_convert
 
 from glic_pyg.errors import DataError
-from glic_pyg.training.batch import Batch
+from glic_pyg.training.crops import Batch
 from glic_pyg.training.data import ImageDataModule
-from glic_pyg.training.stages import Stages
+from glic_pyg.training.schedules import Stages
 
 STEPS = 6
 

@@ -6,8 +6,7 @@ from pytorch_msssim import ms_ssim
 from torch import Tensor
 
 from glic_pyg.errors import TrainingError
-from glic_pyg.training.distortion import squared_error, structural_dissimilarity
-from glic_pyg.training.loss import RateDistortionLoss
+from glic_pyg.training.losses import RateDistortionLoss, squared_error, structural_dissimilarity
 
 
 def pictures(height: int, width: int) -> tuple[Tensor, Tensor]:

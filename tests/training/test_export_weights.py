@@ -11,8 +11,8 @@ from glic_pyg.errors import TrainingError
 from glic_pyg.files import write_file
 from glic_pyg.models.compressai import Hyperprior
 from glic_pyg.models.weights import save_weights
-from glic_pyg.training.export_weights import ExportWeights
-from glic_pyg.training.validation import measure_picture
+from glic_pyg.training.callbacks.export import ExportWeights
+from glic_pyg.training.validation import measure_image
 from tests.training.conftest import states_equal
 from tests.training.tiny_codec import TinyCodec
 
@@ -33,7 +33,7 @@ def test_average_is_exported_with_its_card(make_module, make_data, make_trainer,
     assert written[-1]["lmbda"] == 0.01
     assert written[-1]["val/psnr"] > 0
     exported = torch.load(target, weights_only=True)
-    assert states_equal(exported, module.ema.model.state_dict())
+    assert states_equal(exported, module.ema.module.state_dict())
     assert not states_equal(exported, module.model.state_dict())
     assert [path.name for path in target.parent.iterdir()] == ["tiny.pt"]
 
@@ -66,9 +66,7 @@ def test_the_figures_are_of_the_last_weights(
     assert [card["step"] for card in cards] == steps
     codec = TinyCodec().eval()
     codec.load_state_dict(torch.load(export.path, weights_only=True))
-    figures = [
-        measure_picture(codec, batch.x.float() / 255, module.loss)[0] for batch in data.val_dataloader()
-    ]
+    figures = [measure_image(codec, batch.x.float() / 255, module.loss)[0] for batch in data.val_dataloader()]
     for name in ("bpp", "psnr", "loss"):
         mean = sum(each[name].item() for each in figures) / len(figures)
         assert cards[-1][f"val/{name}"] == pytest.approx(mean, rel=1e-5)

@@ -7,7 +7,7 @@ import torch
 from compressai.entropy_models import EntropyBottleneck, GaussianConditional
 from torch import nn
 
-from glic_pyg.training.float32_entropy import entropy_in_float32
+from glic_pyg.training.noise import entropy_in_float32
 
 
 class Rates(nn.Module):

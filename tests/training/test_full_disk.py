@@ -14,7 +14,7 @@ from lightning.pytorch.callbacks import LambdaCallback
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from glic_pyg.training.full_disk import is_full_disk, outlive_full_disk, quiet_threads
+from glic_pyg.training.callbacks.interruptions import is_full_disk, outlive_full_disk, quiet_threads
 
 
 @contextmanager

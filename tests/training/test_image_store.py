@@ -11,9 +11,9 @@ from PIL import Image
 from glic_pyg import memory
 from glic_pyg.data.index import Catalogue, build_catalogue
 from glic_pyg.errors import DataError, NotEnoughMemory
-from glic_pyg.training.crop_plan import CropPlanner
+from glic_pyg.training.crops import CropPlanner
 from glic_pyg.training.image_store import DiskStore, MemoryStore
-from glic_pyg.training.stages import Stages
+from glic_pyg.training.schedules import Stages
 
 NO_GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 DEVICES = ["cpu", pytest.param("cuda", marks=[pytest.mark.gpu, NO_GPU])]

@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from glic_pyg.training.loss import RateDistortionLoss, estimated_bpp
+from glic_pyg.training.losses import RateDistortionLoss, estimated_bpp
 
 
 def test_bpp_of_a_fair_coin() -> None:

@@ -6,26 +6,26 @@ import torch
 
 from glic_pyg.models.gain import Gain
 from glic_pyg.models.glic import GLIC
-from glic_pyg.training.loss import RateDistortionLoss
-from glic_pyg.training.quality_draw import draw_qualities
+from glic_pyg.training.losses import RateDistortionLoss
+from glic_pyg.training.noise import sample_qualities
 from tests.models.conftest import TINY
 
 LEVELS = (0.001, 0.004, 0.016)
 
 
 def test_a_batch_is_spread_over_the_range() -> None:
-    drawn = draw_qualities(0, 7, range(4), 4)
+    drawn = sample_qualities(0, 7, range(4), 4)
     assert ((drawn / 25).floor() == torch.arange(4)).all()
 
 
 def test_two_processes_draw_what_one_draws() -> None:
-    whole = draw_qualities(0, 7, range(4), 4)
-    halves = [draw_qualities(0, 7, range(rank, 4, 2), 4) for rank in range(2)]
+    whole = sample_qualities(0, 7, range(4), 4)
+    halves = [sample_qualities(0, 7, range(rank, 4, 2), 4) for rank in range(2)]
     assert torch.equal(torch.stack(halves, 1).flatten(), whole)
 
 
 def test_steps_and_seeds_differ() -> None:
-    draws = [draw_qualities(seed, step, range(2), 2) for seed in (0, 1) for step in (0, 1)]
+    draws = [sample_qualities(seed, step, range(2), 2) for seed in (0, 1) for step in (0, 1)]
     assert len({tuple(draw.tolist()) for draw in draws}) == 4
 
 

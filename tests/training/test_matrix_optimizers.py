@@ -12,11 +12,11 @@ import pytest
 import torch
 from torch import nn
 
-from glic_pyg.training.last_checkpoint import LastCheckpoint
+from glic_pyg.training.callbacks.checkpoint import LastCheckpoint
 from tests.training.conftest import states_equal
 
 pytorch_optimizer = pytest.importorskip("pytorch_optimizer")
-from glic_pyg.training.muon import is_matrix, muon  # noqa: E402
+from glic_pyg.training.optimizers import is_matrix, muon  # noqa: E402
 
 OPTIMIZERS = {
     "muon": partial(muon, lr=1e-3),

@@ -8,7 +8,7 @@ from torch import nn
 
 from glic_pyg.errors import TrainingError
 from glic_pyg.models.glic import GLIC
-from glic_pyg.training.model_execution import BLOCKS, CheckpointActivations, CompileModel
+from glic_pyg.training.callbacks.execution import BLOCKS, CheckpointActivations, CompileModel
 from tests.contracts.backbones import BACKBONES, untrained
 from tests.models.conftest import TINY
 from tests.training.conftest import states_equal

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from glic_pyg.training.padding import pad_to_multiple
+from glic_pyg.training.validation import pad_to_multiple
 
 
 @pytest.mark.parametrize("size", [(1, 1), (16, 17), (33, 15), (32, 32)])

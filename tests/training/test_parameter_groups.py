@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from glic_pyg.regularizer.families import HyperpriorSource
-from glic_pyg.training.parameter_groups import parameter_groups
+from glic_pyg.training.optimizers import parameter_groups
 from tests.tiny_backbone import TinyBackbone
 from tests.training.tiny_codec import TinyCodec
 

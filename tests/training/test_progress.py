@@ -5,8 +5,7 @@ import re
 
 import pytest
 
-from glic_pyg.training.progress_log import ProgressLog
-from glic_pyg.training.run_bar import RunBar
+from glic_pyg.training.callbacks.progress import ProgressLog, RunBar
 
 
 def test_a_line_has_rate_quality_and_time_left(make_module, make_data, make_trainer, caplog) -> None:

@@ -6,8 +6,8 @@ import pytest
 import torch
 from compressai.entropy_models import EntropyBottleneck
 
-from glic_pyg.training.export_weights import ExportWeights
-from glic_pyg.training.quantile_solver import quantiles_solved, solve_quantiles
+from glic_pyg.training.callbacks.export import ExportWeights
+from glic_pyg.training.quantiles import quantiles_solved, solve_quantiles
 from tests.training.conftest import states_equal
 
 

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from glic_pyg.training.alternation import Alternation
-from glic_pyg.training.codec_module import CodecModule
-from glic_pyg.training.last_checkpoint import LastCheckpoint
-from glic_pyg.training.schedule import WarmupHoldDecay
+from glic_pyg.training.callbacks.checkpoint import LastCheckpoint
+from glic_pyg.training.module import CodecModule
+from glic_pyg.training.schedules import WarmupHoldDecay
 from tests.training.conftest import states_equal
 
 
@@ -120,7 +120,7 @@ class Rates(lightning.Callback):
         self.found: list[float] = []
 
     def on_before_optimizer_step(self, trainer, module, optimizer) -> None:
-        if optimizer is module.turns["codec"].optimizer:
+        if optimizer is module.named_optimizers["codec"]:
             self.found.append(optimizer.param_groups[0]["lr"])
 
 

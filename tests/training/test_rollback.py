@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from glic_pyg.errors import TrainingError
-from glic_pyg.training.rollback import RollBack
+from glic_pyg.training.callbacks.rollback import RollBack
 from tests.training.conftest import states_equal
 
 
@@ -25,7 +25,7 @@ class Spoil(lightning.Callback):
     def on_train_batch_end(self, trainer, module, *args) -> None:
         step = trainer.global_step
         self.weights[step] = copy.deepcopy(module.state_dict())
-        self.rates[step] = [group["lr"] for group in module.turns["codec"].optimizer.param_groups]
+        self.rates[step] = [group["lr"] for group in module.named_optimizers["codec"].param_groups]
         if step in self.steps:
             with torch.no_grad():
                 module.model.g_s.weight.add_(1)
@@ -65,7 +65,7 @@ def test_learning_rates_by_name(make_module, make_data, make_trainer) -> None:
     spoil = Spoil()
     module = make_module(lr_scales={"side.*": 0.1, "g_?.bias": 0.5}, schedule=lambda step: 0.5)
     make_trainer(1, callbacks=[spoil]).fit(module, make_data(1))
-    groups = module.turns["codec"].optimizer.param_groups
+    groups = module.named_optimizers["codec"].param_groups
     by_rate = {round(group["lr"], 9): {id(p) for p in group["params"]} for group in groups}
     named = {name: id(p) for name, p in module.model.named_parameters()}
     assert by_rate[5e-5] == {named["side.weight"]}

@@ -11,9 +11,8 @@ import torch
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from glic_pyg.training.picture_loggers import log_picture
-from glic_pyg.training.run_speed import RunSpeed
-from glic_pyg.training.validation_pictures import ValidationPictures
+from glic_pyg.training.callbacks.images import ValidationPictures, log_picture
+from glic_pyg.training.callbacks.progress import RunSpeed
 
 
 def grey(model: Any, x: torch.Tensor) -> dict[str, torch.Tensor]:

@@ -9,7 +9,7 @@ import torch
 from compressai.entropy_models import EntropyBottleneck, GaussianConditional
 from torch import Tensor, nn
 
-from glic_pyg.training.sample_noise import SampleNoise
+from glic_pyg.training.noise import SampleNoise
 
 CPU = torch.device("cpu")
 MODELS = {"bottleneck": EntropyBottleneck(4), "gaussian": GaussianConditional(None)}

@@ -1,6 +1,6 @@
 import pytest
 
-from glic_pyg.training.schedule import StepDrop, WarmupHoldDecay
+from glic_pyg.training.schedules import StepDrop, WarmupHoldDecay
 
 
 @pytest.mark.parametrize("shape", ["cosine", "linear"])

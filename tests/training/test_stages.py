@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from glic_pyg.training.stages import Stages
+from glic_pyg.training.schedules import Stages
 
 PUBLISHED = {
     "lengths": [500, 10, 360],

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from glic_pyg.errors import TrainingError
 from glic_pyg.models.weights import weights_of
-from glic_pyg.training.batch import Batch
-from glic_pyg.training.codec_module import CodecModule
-from glic_pyg.training.start import StartFromFile, StartFromPictures
+from glic_pyg.training.crops import Batch
+from glic_pyg.training.module import CodecModule
+from glic_pyg.training.warm_start import WarmStartFromFile, WarmStartFromImages
 from tests.training.conftest import states_equal
 
 
@@ -23,7 +23,7 @@ def run(global_step: int, world_size: int = 1) -> tuple[list[Tensor], nn.Module]
     loader = SimpleNamespace(dataset=dataset)
     trainer = SimpleNamespace(global_step=global_step, world_size=world_size, train_dataloader=loader)
     model, average = nn.Linear(2, 2), nn.Linear(2, 2)
-    module = SimpleNamespace(model=model, device="cpu", is_set_up=False)
+    module = SimpleNamespace(model=model, device="cpu", is_initialized=False)
     module.restart_average = lambda: average.load_state_dict(model.state_dict())
     got: list[Tensor] = []
 
@@ -31,7 +31,7 @@ def run(global_step: int, world_size: int = 1) -> tuple[list[Tensor], nn.Module]
         got.append(x)
         nn.init.constant_(codec.weight, 7)
 
-    StartFromPictures(start, batches=3).on_train_start(trainer, module)  # type: ignore[arg-type]
+    WarmStartFromImages(start, batches=3).on_train_start(trainer, module)  # type: ignore[arg-type]
     return got, average
 
 
@@ -74,7 +74,7 @@ class StopBeforeTheFirstStep(lightning.Callback):
 
 def start(path: Path, module: CodecModule, make_data, make_trainer) -> None:
     """Starts a run from a file, and stops it at once."""
-    trainer = make_trainer(5, callbacks=[StartFromFile(str(path)), StopBeforeTheFirstStep()])
+    trainer = make_trainer(5, callbacks=[WarmStartFromFile(str(path)), StopBeforeTheFirstStep()])
     with pytest.raises(Stopped):
         trainer.fit(module, make_data(5))
 
@@ -83,9 +83,9 @@ def test_start_from_a_checkpoint(trained, make_module, make_data, make_trainer, 
     neighbour, path = trained
     module = make_module(**regularized(0.02))
     start(path, module, make_data, make_trainer)
-    average = neighbour.ema.model.state_dict()
+    average = neighbour.ema.module.state_dict()
     assert states_equal(average, module.model.state_dict())
-    assert states_equal(average, module.ema.model.state_dict())
+    assert states_equal(average, module.ema.module.state_dict())
     assert not states_equal(neighbour.model.state_dict(), module.model.state_dict())
     assert states_equal(neighbour.regularizer.state_dict(), module.regularizer.state_dict())
     plain = make_module(ema_decay=None)
@@ -108,7 +108,7 @@ def test_only_a_new_run_starts_from_a_file(
 ) -> None:
     neighbour, path = trained
     resumed = make_module(ema_decay=0.5, **regularized(0.01))
-    callbacks = [StartFromFile("/nowhere.ckpt")]
+    callbacks = [WarmStartFromFile("/nowhere.ckpt")]
     make_trainer(3, callbacks=callbacks).fit(resumed, make_data(3), ckpt_path=path, weights_only=True)
     assert states_equal(neighbour.state_dict(), resumed.state_dict())
 
@@ -116,13 +116,13 @@ def test_only_a_new_run_starts_from_a_file(
 def test_a_file_comes_before_pictures(trained, make_module, make_data, make_trainer) -> None:
     neighbour, path = trained
     module = make_module()
-    pictures = StartFromPictures(lambda model, x: nn.init.constant_(model.g_a.weight, 7), batches=1)
-    callbacks = [StartFromFile(str(path)), pictures, StopBeforeTheFirstStep()]
+    pictures = WarmStartFromImages(lambda model, x: nn.init.constant_(model.g_a.weight, 7), batches=1)
+    callbacks = [WarmStartFromFile(str(path)), pictures, StopBeforeTheFirstStep()]
     with pytest.raises(Stopped):
         make_trainer(5, callbacks=callbacks).fit(module, make_data(5))
-    assert states_equal(neighbour.ema.model.state_dict(), module.model.state_dict())
+    assert states_equal(neighbour.ema.module.state_dict(), module.model.state_dict())
     again = make_module()
-    callbacks[0] = StartFromFile(None)
+    callbacks[0] = WarmStartFromFile(None)
     with pytest.raises(Stopped):
         make_trainer(5, callbacks=callbacks).fit(again, make_data(5))
     assert (again.model.g_a.weight == 7).all()

@@ -10,8 +10,8 @@ import torch
 from glic_pyg.errors import TrainingError
 from glic_pyg.models.glic import GLIC
 from glic_pyg.models.weights import load_weights, save_weights
-from glic_pyg.training.batch import Batch
-from glic_pyg.training.start_grown import StartGrown
+from glic_pyg.training.crops import Batch
+from glic_pyg.training.warm_start import WarmStartFromSmaller
 from tests.models.conftest import TINY
 
 DEEPER = {**TINY, "gfa_depth": 3}
@@ -46,10 +46,10 @@ def start(
     """Calls the callback as Lightning would; whether the model is set up."""
     loader = SimpleNamespace(dataset=crops or Crops())
     trainer = SimpleNamespace(global_step=global_step, world_size=world_size, train_dataloader=loader)
-    module = SimpleNamespace(model=model, device="cpu", is_set_up=False, restart_average=lambda: None)
-    callback: Any = StartGrown(None if path is None else str(path), batches=2)
+    module = SimpleNamespace(model=model, device="cpu", is_initialized=False, restart_average=lambda: None)
+    callback: Any = WarmStartFromSmaller(None if path is None else str(path), batches=2)
     callback.on_train_start(trainer, module)
-    return module.is_set_up
+    return module.is_initialized
 
 
 @torch.no_grad()

@@ -13,9 +13,9 @@ from torch import Tensor
 
 from glic_pyg.graph.similarity import unit_features
 from glic_pyg.training import validation
-from glic_pyg.training.last_checkpoint import LastCheckpoint
-from glic_pyg.training.loss import RateDistortionLoss
-from glic_pyg.training.validation_pictures import ValidationPictures
+from glic_pyg.training.callbacks.checkpoint import LastCheckpoint
+from glic_pyg.training.callbacks.images import ValidationPictures
+from glic_pyg.training.losses import RateDistortionLoss
 from tests.training.conftest import states_equal
 from tests.training.tiny_codec import TinyCodec
 

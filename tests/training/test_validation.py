@@ -14,8 +14,8 @@ from glic_pyg.metrics import ms_ssim, psnr
 from glic_pyg.regularizer.families import HyperpriorSource
 from glic_pyg.regularizer.regularizer import Regularizer
 from glic_pyg.training.data import ImageDataModule
-from glic_pyg.training.loss import RateDistortionLoss
-from glic_pyg.training.validation import measure_picture
+from glic_pyg.training.losses import RateDistortionLoss
+from glic_pyg.training.validation import measure_image
 from tests.training.tiny_codec import TinyCodec
 
 LOSS = RateDistortionLoss(0.01, ortho_weight=5.0)
@@ -33,7 +33,7 @@ def picture(height: int, width: int) -> Tensor:
 
 def test_figures_are_those_of_the_whole_picture(codec: TinyCodec) -> None:
     x = picture(162, 170)
-    figures, x_hat = measure_picture(codec, x, LOSS)
+    figures, x_hat = measure_image(codec, x, LOSS)
     padded = torch.nn.functional.pad(x, (0, 6, 0, 14), mode="replicate")
     with torch.no_grad():
         out = codec(padded)
@@ -47,17 +47,17 @@ def test_figures_are_those_of_the_whole_picture(codec: TinyCodec) -> None:
 
 
 def test_small_pictures_have_no_ms_ssim(codec: TinyCodec) -> None:
-    figures, _ = measure_picture(codec, picture(160, 200), LOSS)
+    figures, _ = measure_image(codec, picture(160, 200), LOSS)
     assert figures.keys() == {"bpp", "psnr", "loss"}
 
 
 def test_padding_adds_nothing_to_the_source_entropy(codec: TinyCodec) -> None:
     regularizer = Regularizer(partial(HyperpriorSource, width=8, patch=4), alpha=0.1)
     x = picture(30, 33)
-    figures, _ = measure_picture(codec, x, LOSS, regularizer=regularizer)
+    figures, _ = measure_image(codec, x, LOSS, regularizer=regularizer)
     assert 0 < figures["H_theta"] < 3 * 29.9, "at most the floor of the likelihood, in bits per sample"
     whole = picture(32, 48)
-    figures, _ = measure_picture(codec, whole, LOSS, regularizer=regularizer)
+    figures, _ = measure_image(codec, whole, LOSS, regularizer=regularizer)
     with torch.no_grad():
         bits = regularizer.model(whole, codec(whole)["x_hat"]).sum()
     assert figures["H_theta"].item() == pytest.approx(bits.item() / (32 * 48))

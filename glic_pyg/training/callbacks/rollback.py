@@ -12,9 +12,10 @@ import lightning
 import torch
 from lightning.pytorch.callbacks import Callback
 
-from glic_pyg.training.codec_module import CodecModule
+from glic_pyg.training.module import CodecModule
 
 __all__ = ["RollBack"]
+
 
 log = logging.getLogger(__name__)
 
@@ -89,12 +90,12 @@ class RollBack(Callback):
                 f"The loss jumped by more than {self.jump:.0%} for the {self.returns}th time: start again "
                 "from the checkpoint with a lower learning rate."
             )
-        rates = [group["lr"] for group in module.turns["codec"].optimizer.param_groups]
+        rates = [group["lr"] for group in module.named_optimizers["codec"].param_groups]
         _restore(module, self._snapshots[0])
         schedulers: Any = module.lr_schedulers()
         scheduler = schedulers[0] if isinstance(schedulers, list) else schedulers
         scheduler.base_lrs = [rate * self.factor for rate in scheduler.base_lrs]
-        for group, rate in zip(module.turns["codec"].optimizer.param_groups, rates, strict=True):
+        for group, rate in zip(module.named_optimizers["codec"].param_groups, rates, strict=True):
             group["lr"] = rate * self.factor
         log.warning(
             "step %d: the loss jumped; back to the weights of step %d, at %g of the learning rate",
@@ -116,10 +117,10 @@ def _state(module: CodecModule) -> dict[str, Any]:
     return {
         "step": module.global_step,
         "weights": copy.deepcopy(module.state_dict()),
-        "optimizer": copy.deepcopy(module.turns["codec"].optimizer.state_dict()),
+        "optimizer": copy.deepcopy(module.named_optimizers["codec"].state_dict()),
     }
 
 
 def _restore(module: CodecModule, state: dict[str, Any]) -> None:
     module.load_state_dict(state["weights"])
-    module.turns["codec"].optimizer.load_state_dict(copy.deepcopy(state["optimizer"]))
+    module.named_optimizers["codec"].load_state_dict(copy.deepcopy(state["optimizer"]))

@@ -1,5 +1,7 @@
 """The quantiles of an entropy bottleneck, solved for instead of trained."""
 
+from __future__ import annotations
+
 import copy
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""How a new run starts: from pictures, or from weights that another run has made."""
+"""Warm starts: a run begins from training images, from weights of another run, or from a smaller model."""
 
 from __future__ import annotations
 
@@ -12,14 +12,36 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from glic_pyg.errors import TrainingError
-from glic_pyg.training.checkpoint_file import read_checkpoint
-from glic_pyg.training.first_crops import first_crops, refuse_several_processes
-from glic_pyg.training.shards import spread_like
+from glic_pyg.models.init import grow
+from glic_pyg.models.weights import load_weights
+from glic_pyg.training.callbacks.checkpoint import read_checkpoint
 
-AVERAGE, MODEL, THETA = "ema.model.", "model.", "regularizer.model."
+__all__ = ["WarmStart", "WarmStartFromFile", "WarmStartFromImages", "WarmStartFromSmaller"]
 
 
-class Start(lightning.Callback):
+def first_crops(trainer: lightning.Trainer, module: Any, batches: int) -> Tensor:
+    """Crops of the first batches of a run, (N, 3, H, W) in [0, 1]; each of several processes has its own."""
+    loader: Any = trainer.train_dataloader
+    return torch.cat([loader.dataset[step].x for step in range(batches)]).to(module.device) / 255
+
+
+def refuse_several_processes(trainer: lightning.Trainer) -> None:
+    """For starts that change whole weights, from what one process sees.
+
+    Raises:
+        TrainingError: there are several processes.
+    """
+    if trainer.world_size > 1:
+        raise TrainingError(
+            "A start from pictures or from a smaller model is made by one process: take trainer.devices=1 "
+            "for the first steps, and go on with more processes and ckpt_path=last."
+        )
+
+
+AVERAGES, MODEL, THETA = ("ema.module.", "ema.model."), "model.", "regularizer.model."
+
+
+class WarmStart(lightning.Callback):
     """Sets the model up before the first step of a new run; a resumed run is left alone.
 
     Of several such callbacks the first that does something is the only one.
@@ -27,8 +49,8 @@ class Start(lightning.Callback):
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: Any) -> None:
         """Set up, and let the average begin there."""
-        if trainer.global_step == 0 and not pl_module.is_set_up and self.set_up(trainer, pl_module):
-            pl_module.is_set_up = True
+        if trainer.global_step == 0 and not pl_module.is_initialized and self.set_up(trainer, pl_module):
+            pl_module.is_initialized = True
             pl_module.restart_average()
 
     def set_up(self, trainer: lightning.Trainer, module: Any) -> bool:
@@ -36,7 +58,7 @@ class Start(lightning.Callback):
         raise NotImplementedError
 
 
-class StartFromPictures(Start):
+class WarmStartFromImages(WarmStart):
     """Set the model up from some of its training crops.
 
     Args:
@@ -55,7 +77,7 @@ class StartFromPictures(Start):
         return True
 
 
-class StartFromFile(Start):
+class WarmStartFromFile(WarmStart):
     """Take over weights, e.g. those of the neighbouring λ, and train them further.
 
     From a weights file or from a checkpoint of a run, whose averaged weights are preferred. Optimizers,
@@ -98,7 +120,8 @@ def _read(path: Path) -> dict[str, dict[str, Tensor]]:
             raise TrainingError(f"{path} is damaged, or no weights file: {error}.") from error
     other = "is neither a weights file nor a checkpoint"
     state = read_checkpoint(path, ["state_dict"], other=other)["state_dict"]
-    return {MODEL: _below(state, AVERAGE) or _below(state, MODEL), THETA: _below(state, THETA)}
+    averaged = next((found for prefix in AVERAGES if (found := _below(state, prefix))), {})
+    return {MODEL: averaged or _below(state, MODEL), THETA: _below(state, THETA)}
 
 
 def _below(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
@@ -118,4 +141,34 @@ def _difference(found: Mapping[str, Tensor], module: nn.Module) -> str:
 @torch.no_grad()
 def _copy(found: Mapping[str, Tensor], module: nn.Module) -> None:
     for name, parameter in module.named_parameters():
-        parameter.copy_(spread_like(found[name], parameter))
+        parameter.copy_(found[name])
+
+
+class WarmStartFromSmaller(WarmStart):
+    """Grow the model out of the weights of one with fewer GFA layers or latent channels, see :func:`grow`.
+
+    Args:
+        path: a ``.safetensors`` file; None does nothing.
+        batches: from how many batches of training crops added channels, if any, get their axes.
+    """
+
+    def __init__(self, path: str | None = None, batches: int = 32) -> None:
+        self.path = None if path is None else Path(path)
+        self.batches = batches
+
+    def set_up(self, trainer: lightning.Trainer, module: Any) -> bool:
+        """Load the smaller model and grow.
+
+        Raises:
+            TrainingError: there is no such file, the model does not grow out of it, or there are several
+                processes.
+        """
+        if self.path is None:
+            return False
+        refuse_several_processes(trainer)
+        try:
+            small = load_weights(self.path).to(module.device)
+            grow(module.model, small, lambda: first_crops(trainer, module, self.batches))
+        except (FileNotFoundError, ValueError) as error:
+            raise TrainingError(f"The run cannot begin as {self.path}: {error}") from error
+        return True

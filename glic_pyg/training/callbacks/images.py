@@ -1,4 +1,4 @@
-"""Some validation pictures among the logs."""
+"""Validation images among the logs."""
 
 from __future__ import annotations
 
@@ -8,11 +8,39 @@ from typing import Any
 
 import lightning
 import torch
+from lightning.pytorch.loggers import Logger
 from torch import Tensor
 
-from glic_pyg.training.full_disk import written_if_possible
-from glic_pyg.training.padding import pad_to_multiple
-from glic_pyg.training.picture_loggers import log_picture
+from glic_pyg.training.callbacks.interruptions import written_if_possible
+from glic_pyg.training.validation import pad_to_multiple
+
+
+def log_picture(logger: Logger, tag: str, picture: Tensor, step: int) -> bool:
+    """Hand a picture to TensorBoard, Weights & Biases or MLflow.
+
+    Known by what they can do and not by their classes, so that none of them need be installed.
+
+    Args:
+        logger: any of Lightning's.
+        tag: e.g. ``pictures/kodim01/reconstruction``.
+        picture: (3, H, W) in [0, 1].
+        step: of the run.
+
+    Returns:
+        Whether the logger takes pictures; files of figures do not.
+    """
+    pixels = (picture.detach().clamp(0, 1) * 255).round().byte().permute(1, 2, 0).cpu().numpy()
+    anything: Any = logger
+    experiment = anything.experiment
+    if hasattr(experiment, "add_image"):  # TensorBoard
+        experiment.add_image(tag, pixels, step, dataformats="HWC")
+    elif hasattr(logger, "log_image"):  # Weights & Biases
+        anything.log_image(tag, [pixels], step)
+    elif hasattr(experiment, "log_image"):  # MLflow
+        experiment.log_image(anything.run_id, pixels, key=tag, step=step)
+    else:
+        return False
+    return True
 
 
 class ValidationPictures(lightning.Callback):

@@ -1,5 +1,7 @@
 """Writes the averaged weights as the file that the codec loads."""
 
+from __future__ import annotations
+
 import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -10,8 +12,7 @@ from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.trainer.states import TrainerFn
 
 from glic_pyg.errors import TrainingError
-from glic_pyg.training.codec_module import CodecModule
-from glic_pyg.training.shards import whole_weights
+from glic_pyg.training.module import CodecModule
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +68,7 @@ class ExportWeights(Callback):
 
     def _export(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         assert isinstance(pl_module, CodecModule)
-        with pl_module.finished_model() as model, whole_weights(model):
+        with pl_module.finished_model() as model:
             if trainer.is_global_zero:
                 self._write(trainer.global_step, model)
 
