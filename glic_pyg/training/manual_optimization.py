@@ -183,7 +183,9 @@ class ManualOptimization(lightning.LightningModule):
         """Finish a step: every schedule moves on by one."""
         if self.all_finite:
             self.guard.passed()
-        with warnings.catch_warnings():  # an optimizer whose very first update was skipped has not stepped yet
+        with (
+            warnings.catch_warnings()
+        ):  # an optimizer whose very first update was skipped has not stepped yet
             warnings.filterwarnings("ignore", "Detected call of `lr_scheduler.step", UserWarning)
             for scheduler in self._schedulers():
                 scheduler.step()
