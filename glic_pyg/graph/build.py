@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from glic_pyg.graph.cells import Cells, local_cells, mesh_cells
-from glic_pyg.graph.complexity import Detector, Pooling, complexity_map
+from glic_pyg.graph.complexity import Detector, Pooling, check_map, complexity_map
 from glic_pyg.graph.degree import MEAN_DEGREE, Scope, flatten_towards_mean, share_budget, whole_degrees
 from glic_pyg.graph.exact_sums import exact_features, exact_scores, exact_unit_features
 from glic_pyg.graph.similarity import CellSimilarities, unit_features
@@ -60,7 +60,7 @@ class GraphBuilder:
     def __call__(self, x: Tensor, complexity: Tensor | None = None) -> dict[str, WindowGraph]:
         """Build a graph of each kind, ``{"local", "mesh"}``, from a ``(B, C, H, W)`` map of any size.
 
-        Half-precision maps are built in float32. The result depends on the map only: not on its
+        Half-precision and integer maps are built in float32. The result depends on the map only: not on its
         memory layout, not on the thread count, not on the other maps of the batch. (A lowered
         ``torch.set_float32_matmul_precision`` is obeyed, and moves edges of float32 maps.)
 
@@ -70,8 +70,10 @@ class GraphBuilder:
                 into the graphs' ``degrees``.
 
         Raises:
-            ValueError: if ``x`` is not such a map, or is not finite, or a setting is unknown.
+            NonFiniteMap: ``x`` or its complexity is not finite (the latter overflows from 1e18 in float32).
+            ValueError: ``x`` is not such a map, the scores do not fit it, or a setting is unknown.
         """
+        check_map(x)
         with torch.autocast(x.device.type, enabled=False):
             x = exact_features(x) if self.reproducible else x if x.dtype == torch.float64 else x.float()
             scores = self._scores(x, complexity)
@@ -96,6 +98,7 @@ class GraphBuilder:
         for rows, degree, out in zip(features, degrees.detach(), mask, strict=True):
             for part in similarities.parts:
                 out[part] = select(similarities(rows, part), degree[part], self.method)
+        mask |= mask.view(torch.uint8).amax(-1, keepdim=True) == 0  # as the released masking, see WindowGraph
         if not cells.tiled:
             mask &= cells.real[:, :, None]
         return WindowGraph(cells, mask, degrees)

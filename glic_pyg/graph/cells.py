@@ -9,7 +9,7 @@ position outside the map name the same phantom.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Literal
 
 import torch
@@ -43,6 +43,21 @@ class Cells:
     cell_side: int = CELL_SIDE
     window_side: int = WINDOW_SIDE
 
+    def __post_init__(self) -> None:
+        """Check a geometry on the CPU, where all of ours begin.
+
+        Raises:
+            ValueError: ids are not int64, out of range, or do not name every real node once.
+        """
+        if self.nodes.dtype != torch.int64 or self.candidates.dtype != torch.int64:
+            raise ValueError(f"node ids are int64, got {self.nodes.dtype} and {self.candidates.dtype}")
+        if self.nodes.device.type != "cpu":
+            return
+        ids = torch.cat([self.nodes.flatten(), self.candidates.flatten()])
+        found = self.nodes.flatten()[self.slots]
+        if ids.min() < 0 or ids.max() >= self.num_nodes or not found.equal(_numbers(self.num_real)):
+            raise ValueError(f"the nodes of these cells are not those of a {self.height}x{self.width} map")
+
     @property
     def num_real(self) -> int:
         """Number of positions on the map, N = height * width."""
@@ -62,6 +77,11 @@ class Cells:
     def tiled(self) -> bool:
         """Whether the cells tile the map exactly, without filler nodes."""
         return self.nodes.numel() == self.num_real
+
+    @cached_property
+    def slots(self) -> Tensor:
+        """``(N,)`` int64: where in the flattened ``nodes`` each real node is."""
+        return self.nodes.flatten().argsort()[: self.num_real]
 
     @property
     def gather_nodes(self) -> Tensor:

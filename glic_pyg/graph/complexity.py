@@ -44,11 +44,8 @@ def complexity_map(x: Tensor, detector: Detector = "sobel", pooling: Pooling = "
     Raises:
         ValueError: if ``x`` is no such map, or the detector or the pooling is unknown.
     """
-    if x.dim() != 4:
-        raise ValueError(f"a feature map has shape (B, C, H, W), got {tuple(x.shape)}")
-    if not x.numel():
-        raise ValueError(f"a feature map needs at least one value, got shape {tuple(x.shape)}")
-    if not x.is_floating_point():
+    check_map(x)
+    if x.dtype not in (torch.float32, torch.float64):
         raise ValueError(f"complexity is measured on float32 or float64 maps, got {x.dtype}")
     if detector == "none":
         return x.new_ones(x.shape[0], *x.shape[2:])
@@ -59,6 +56,16 @@ def complexity_map(x: Tensor, detector: Detector = "sobel", pooling: Pooling = "
     pooled = torch.stack([_pool(image, _DETECTORS[detector], pooling) for image in x])
     pooled /= x.shape[1]
     return (pooled.sqrt_() if pooling == "rms" else pooled) * BLUR_SUM
+
+
+def check_map(x: Tensor) -> None:
+    """Raise a ValueError unless ``x`` is a ``(B, C, H, W)`` map of at least one real number."""
+    if x.dim() != 4:
+        raise ValueError(f"a feature map has shape (B, C, H, W), got {tuple(x.shape)}")
+    if not x.numel():
+        raise ValueError(f"a feature map needs at least one value, got shape {tuple(x.shape)}")
+    if x.is_complex():
+        raise ValueError(f"a feature map holds real numbers, got {x.dtype}")
 
 
 def _pool(image: Tensor, detector: Callable[[Tensor], Tensor], pooling: Pooling) -> Tensor:

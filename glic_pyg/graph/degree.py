@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from glic_pyg.graph.cells import Cells
+from glic_pyg.graph.similarity import NonFiniteMap
 
 Scope = Literal["cell", "image"]
 
@@ -45,6 +46,9 @@ def target_degrees(
 
     Returns:
         ``(B, G, q)`` in [1, s]; 0 at filler nodes. Differentiable with respect to the complexity.
+
+    Raises:
+        NonFiniteMap, ValueError: see :func:`share_budget`.
     """
     scores = flatten_towards_mean(complexity, flattening)
     return share_budget(scores, cells, mean_degree=mean_degree, scope=scope)
@@ -53,7 +57,17 @@ def target_degrees(
 def share_budget(
     scores: Tensor, cells: Cells, *, mean_degree: float = MEAN_DEGREE, scope: Scope = "cell"
 ) -> Tensor:
-    """:func:`target_degrees` from ``(B, H, W)`` scores that are flattened already."""
+    """:func:`target_degrees` from ``(B, H, W)`` scores that are flattened already.
+
+    Raises:
+        NonFiniteMap: the scores are not finite or overflow when they are added up.
+        ValueError: they do not fit the cells, or a setting is unknown.
+    """
+    if scores.dim() != 3 or scores.shape[1:] != (cells.height, cells.width):
+        raise ValueError(
+            f"complexity has the shape (B, {cells.height}, {cells.width}) of its map, "
+            f"got {tuple(scores.shape)}"
+        )
     if not 1 <= mean_degree <= cells.candidates.shape[1]:
         raise ValueError(
             f"a mean degree of {mean_degree} does not fit {cells.candidates.shape[1]} candidates: "
@@ -66,6 +80,11 @@ def share_budget(
     total, nodes = score.sum(2, keepdim=True), cells.real.sum(1, keepdim=True)
     if scope == "image":
         total, nodes = total.sum(1, keepdim=True), nodes.sum(0, keepdim=True)
+    if not total.isfinite().all():
+        raise NonFiniteMap(
+            f"the complexity of the map holds NaN, infinity or values too large for {scores.dtype}: no edge "
+            "budget can be shared out by it; divide the map first, its graph does not depend on the scale"
+        )
     share = score / total.clamp_min(torch.finfo(score.dtype).tiny)
     degrees = (share * (nodes.to(share.dtype) * mean_degree)).clamp(1, cells.candidates.shape[1])
     return degrees * cells.real

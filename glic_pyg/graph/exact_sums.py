@@ -30,8 +30,14 @@ def on_lattice(values: Tensor, step: float) -> Tensor:
 
 
 def exact_features(x: Tensor) -> Tensor:
-    """A feature map in float64, as multiples of 1/256 up to 4096; decoded latents are left as they are."""
-    return on_lattice(x.double(), FEATURE_STEP).clamp_(-LARGEST_FEATURE, LARGEST_FEATURE)
+    """A feature map in float64, as multiples of 1/256 up to 4096; decoded latents are left as they are.
+
+    Raises:
+        NonFiniteMap: if a value is NaN or infinite.
+    """
+    x = on_lattice(x.double(), FEATURE_STEP)
+    refuse_unusable(x)
+    return x.clamp_(-LARGEST_FEATURE, LARGEST_FEATURE)
 
 
 def exact_scores(complexity: Tensor) -> Tensor:
@@ -43,12 +49,7 @@ def exact_scores(complexity: Tensor) -> Tensor:
 
 
 def exact_unit_features(nodes: Tensor) -> Tensor:
-    """Rows of ``(N, C)`` from :func:`exact_features` at length 1 up to 2^-20, then one phantom row of zeros.
-
-    Raises:
-        NonFiniteMap: if a value is NaN.
-    """
+    """Rows of ``(N, C)`` from :func:`exact_features` at length 1 to 2^-20, then a phantom row of zeros."""
     norms = nodes.square().sum(-1, keepdim=True).sqrt_()
-    refuse_unusable(norms)
     unit = on_lattice(nodes / norms.clamp_min_(NORM_FLOOR), UNIT_STEP)
     return torch.cat([unit, unit.new_zeros(1, unit.shape[1])])

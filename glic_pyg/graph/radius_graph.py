@@ -10,7 +10,7 @@ from torch import Tensor
 from torch_geometric.data import Data
 
 from glic_pyg.graph.cells import CELL_SIDE, Cells, local_cells
-from glic_pyg.graph.complexity import Detector, Pooling, complexity_map
+from glic_pyg.graph.complexity import Detector, Pooling, check_map, complexity_map
 from glic_pyg.graph.degree import MEAN_DEGREE, Scope, target_degrees, whole_degrees
 from glic_pyg.graph.radius import disc_columns
 from glic_pyg.graph.similarity import CellSimilarities, edge_similarity, unit_features
@@ -64,8 +64,9 @@ class RadiusGraphBuilder:
             ``phantom`` (all False); with ``similarity`` also ``edge_similarity`` (E,).
 
         Raises:
-            ValueError: if ``x`` is not such a map, or is not finite, or a setting is unknown.
+            ValueError: as :class:`GraphBuilder <glic_pyg.graph.GraphBuilder>`.
         """
+        check_map(x)
         with torch.autocast(x.device.type, enabled=False):
             x = x if x.dtype == torch.float64 else x.float()
             complexity = complexity_map(x, self.detector, self.pooling)

@@ -44,9 +44,8 @@ def graph_builder(
     """The builder of settings as ``conf/graph`` has them.
 
     ``["union"]`` joins the local and the mesh graph to one, in which every layer reads both kinds of
-    neighbours at once; a node that one of the two leaves without an edge reads all its candidates there.
-    ``["radius"]`` lets every node choose in the disc around itself. Both are lists of edges: they take the
-    plain path of message passing, which is slower and needs more memory than windows.
+    neighbours at once. ``["radius"]`` lets every node choose in the disc around itself. Both are lists of
+    edges: they take the plain path of message passing, which is slower and needs more memory than windows.
 
     Args:
         kinds: some of ``"local"`` and ``"mesh"``, or ``"union"`` or ``"radius"`` alone.
@@ -72,4 +71,4 @@ def graph_builder(
 
 
 def _union(builder: GraphBuilder, x: Tensor) -> Data:
-    return union_data(builder(x), attended=True)
+    return union_data(builder(x))

@@ -14,7 +14,7 @@ from glic_pyg.graph.window_graph import WindowGraph
 EDGE_KINDS = ("local", "mesh")
 
 
-def union_data(graphs: Mapping[str, WindowGraph], x: Tensor | None = None, *, attended: bool = False) -> Data:
+def union_data(graphs: Mapping[str, WindowGraph], x: Tensor | None = None) -> Data:
     """Join the two graphs that :func:`glic_pyg.graph.build_graphs` returns.
 
     An edge that both graphs have is kept once, with the offset it has in the local one. Phantoms of
@@ -23,7 +23,6 @@ def union_data(graphs: Mapping[str, WindowGraph], x: Tensor | None = None, *, at
     Args:
         graphs: ``{"local", "mesh"}`` over the same maps.
         x: optional ``(B, C, H, W)`` map whose nodes become ``data.x``.
-        attended: give a node left with no edge in one of the graphs its candidates there.
 
     Returns:
         ``Data``, for each image the real nodes row-major, then the phantoms row-major: ``edge_index``
@@ -35,7 +34,7 @@ def union_data(graphs: Mapping[str, WindowGraph], x: Tensor | None = None, *, at
         ValueError: if the graphs are not over the same maps, or ``x`` does not fit them.
     """
     _check(graphs)
-    parts = [graphs[kind].to_data(x, attended=attended) for kind in EDGE_KINDS]
+    parts = [graphs[kind].to_data(x) for kind in EDGE_KINDS]
     ids, phantoms = _merge([graphs[kind].cells for kind in EDGE_KINDS])
     batch, cells = graphs["local"].batch_size, graphs["local"].cells
     positions = torch.cat([cells.positions[: cells.num_real], phantoms])

@@ -25,6 +25,10 @@ def read_window_data(data: Data) -> tuple[Cells, Tensor, Tensor]:
     shape = (batch, *cells.nodes.shape, cells.candidates.shape[1])
     mask = torch.zeros(shape, dtype=torch.bool, device=cells.nodes.device)
     mask[image, cell, node, candidate] = True
+    if mask.sum() != data.num_edges:
+        raise ValueError(
+            "this data holds an edge twice, which a WindowGraph cannot: call data.coalesce() first"
+        )
     return cells, mask, data.degree.view(batch, cells.num_nodes)[:, cells.nodes] * cells.real
 
 
@@ -55,20 +59,23 @@ def _the_only(value: Any) -> Any:
 
 def _slots(data: Data, cells: Cells) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Image, cell, node in the cell and candidate of the cell of each edge."""
+    if (
+        data.edge_attr is None
+        or data.edge_attr.shape != (data.num_edges, 2)
+        or data.edge_attr.is_floating_point()
+    ):
+        raise ValueError("this data lacks the (E, 2) whole numbers edge_attr that WindowGraph.to_data wrote")
     source, target = data.edge_index
     node_id, image = target % cells.num_nodes, target // cells.num_nodes
-    cell_of = cells.nodes.new_zeros(cells.num_nodes)
-    slot_of = torch.zeros_like(cell_of)
-    cell_of[cells.nodes] = torch.arange(len(cells.nodes), device=target.device)[:, None]
-    slot_of[cells.nodes] = torch.arange(cells.nodes.shape[1], device=target.device)
-    cell, node = cell_of[node_id], slot_of[node_id]
+    slot = cells.slots[node_id.clamp(max=cells.num_real - 1)]
+    cell, node = slot // cells.nodes.shape[1], slot % cells.nodes.shape[1]
     row = data.edge_attr[:, 0] + node // cells.cell_side
     column = data.edge_attr[:, 1] + node % cells.cell_side
     side = cells.window_side
     fits = (row >= 0) & (row < side) & (column >= 0) & (column < side)
     candidate = (row * side + column) * fits
     expected = image * cells.num_nodes + cells.candidates[cell, candidate]
-    fits &= (node_id < cells.num_real) & (expected == source)
+    fits &= (target >= 0) & (target < data.num_nodes) & (node_id < cells.num_real) & (expected == source)
     if not fits.all():
         raise ValueError(
             f"an edge of this data is not between a node and a candidate of its {cells.kind} cell: "

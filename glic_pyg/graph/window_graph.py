@@ -1,15 +1,19 @@
 """The data contract of a built graph: cells, candidates and adjacency, and the way to ``edge_index``.
 
 ``WindowGraph`` is what the fast path of :class:`glic_pyg.nn.GFAConv` works on. ``to_data`` turns it
-into an ordinary PyG ``Data`` whose ``edge_index`` is sorted by target, and ``from_data`` reads it
-back without loss. In that form a graph of a batch has ``B * num_nodes`` nodes: for each image the
+into an ordinary PyG ``Data`` whose ``edge_index`` is sorted by target, then source, and ``from_data`` reads
+it back without loss. In that form a graph of a batch has ``B * num_nodes`` nodes: for each image the
 real nodes row-major, then its phantoms.
+
+An isolated node, one without an edge, reads nothing: its sum is 0 as everywhere in PyG, on the fast path and
+along ``edge_index`` alike. Our builders leave none: a node that no candidate is similar enough to gets all
+of them, which is what the released masking amounts to (GLIC section 5).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -18,6 +22,9 @@ from torch_geometric.data import Data
 from glic_pyg.graph.cells import Cells
 from glic_pyg.graph.similarity import edge_similarity
 from glic_pyg.graph.window_data import read_window_data
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,48 +41,82 @@ class WindowGraph:
     mask: Tensor
     degrees: Tensor
 
+    def __post_init__(self) -> None:
+        """Check that the parts belong together.
+
+        Raises:
+            ValueError: a shape, a dtype or a device does not fit the cells.
+        """
+        nodes, candidates = self.cells.nodes, self.cells.candidates
+        shape = (len(self.mask), *nodes.shape, candidates.shape[1])
+        if self.mask.dtype != torch.bool or self.mask.shape != shape or not len(self.mask):
+            raise ValueError(
+                f"a mask is bool of shape (B, {', '.join(map(str, shape[1:]))}) for these cells, "
+                f"got {self.mask.dtype} {tuple(self.mask.shape)}"
+            )
+        if self.degrees.shape != shape[:-1]:
+            raise ValueError(
+                f"degrees have the shape {shape[:-1]} of the mask's nodes, got {tuple(self.degrees.shape)}"
+            )
+        if not nodes.device == self.mask.device == self.degrees.device:
+            raise ValueError(
+                f"cells on {nodes.device}, a mask on {self.mask.device} and degrees on {self.degrees.device} "
+                "make no graph: bring them to one device"
+            )
+
     @property
     def batch_size(self) -> int:
         """Number of maps."""
         return self.mask.shape[0]
 
-    @cached_property
+    def to(self, device: torch.device | str) -> Self:
+        """The same graph on another device."""
+        return replace(self, **{f.name: getattr(self, f.name).to(device) for f in fields(self)})
+
+    @property
     def attention_rows(self) -> tuple[Tensor, Tensor, Tensor]:
         """What the fast path of attention reads, all cells of the batch in one list.
 
         Returns:
             node rows ``(B * G, q)`` and candidate rows ``(B * G, s)``, int64 into ``B * N`` real rows
-            followed by one phantom row; and who is read by whom, ``(B * G, q, s)`` bool. The last
-            differs from the adjacency only at a node left with no edge: it reads all its candidates,
-            which is what the released masking amounts to (GLIC section 5).
+            followed by one phantom row; and the adjacency, ``(B * G, q, s)`` bool.
         """
-        mask = self.mask.flatten(0, 1)
-        lonely = mask.view(torch.uint8).amax(-1, keepdim=True) == 0
-        mask = mask | lonely if bool(lonely.any()) else mask
-        return self._rows(self.cells.nodes), self._rows(self.cells.candidates), mask
+        return self._rows(self.cells.nodes), self._rows(self.cells.candidates), self.mask.flatten(0, 1)
+
+    def check_rows(self, rows: Tensor) -> None:
+        """Raise a ValueError unless ``rows`` are those of this graph's real nodes, ``(B, N, C)``."""
+        batch, cells = self.batch_size, self.cells
+        if rows.dim() != 3 or rows.shape[:2] != (batch, cells.num_real):
+            hint = ", without the phantoms: x[~data.phantom]" if len(rows) == batch * cells.num_nodes else ""
+            raise ValueError(
+                f"x of shape {tuple(rows.shape)} does not fit a graph over {batch} maps of {cells.height}x"
+                f"{cells.width}: give ({batch}, {cells.num_real}, C) or ({batch * cells.num_real}, C){hint}"
+            )
+        if rows.device != self.mask.device:
+            raise ValueError(
+                f"x is on {rows.device}, its graph on {self.mask.device}: move it with graph.to(device)"
+            )
 
     def _rows(self, ids: Tensor) -> Tensor:
         real, batch = self.cells.num_real, self.batch_size
         images = torch.arange(batch, device=ids.device)[:, None, None] * real
         return torch.where(ids < real, ids + images, batch * real).flatten(0, 1)
 
-    def edge_index(self, *, attended: bool = False) -> Tensor:
-        """``(2, E)`` int64: sources (row 0) and targets (row 1), sorted by target, then candidate.
+    def edge_index(self) -> Tensor:
+        """``(2, E)`` int64: sources (row 0) and targets (row 1), sorted by target, then source."""
+        image, node, candidate = self._edges()
+        return self._ends(image, node, candidate)
 
-        With ``attended``, a node left with no edge gets its candidates, see :attr:`attention_rows`.
-        """
-        return self._edges(attended)[0]
-
-    def to_data(self, x: Tensor | None = None, *, similarity: bool = False, attended: bool = False) -> Data:
+    def to_data(self, x: Tensor | None = None, *, similarity: bool = False) -> Data:
         """The graph as PyG data.
 
         Args:
             x: optional ``(B, C, H, W)`` map whose nodes become ``data.x``.
             similarity: also give ``edge_similarity`` (E,), the cosine similarity of the ends in ``x``.
-            attended: give a node left with no edge its candidates, see :attr:`attention_rows`.
 
         Returns:
-            ``Data`` with ``edge_index`` (2, E); ``edge_attr`` (E, 2) int64, the lattice offset that the
+            ``Data`` with ``edge_index`` (2, E) sorted by target, then source, the order that conversions to
+            CSR expect; ``edge_attr`` (E, 2) int64, the lattice offset that the
             position bias reads; ``edge_cell`` (E,); ``pos`` (nodes, 2) row and column; ``batch``;
             ``phantom`` bool; ``cell`` (-1 at phantoms); ``degree`` target degree (0 at phantoms);
             ``kind``, ``height``, ``width`` of the geometry.
@@ -84,15 +125,16 @@ class WindowGraph:
             ValueError: if ``x`` does not fit the graph, or ``similarity`` is asked for without it.
         """
         self._check_map(x, similarity)
-        edge_index, edge_attr, edge_cell = self._edges(attended)
         cells, batch, device = self.cells, self.batch_size, self.mask.device
+        image, node, candidate = self._edges()
+        edge_index, slot = self._ends(image, node, candidate), cells.slots[node]
         cell_of_slot = torch.arange(len(cells.nodes), device=device)[:, None].expand_as(cells.nodes)
         phantom = torch.arange(cells.num_nodes, device=device) >= cells.num_real
         data = Data(
             x=None if x is None else self._node_rows(x.permute(0, 2, 3, 1).flatten(1, 2)),
             edge_index=edge_index,
-            edge_attr=edge_attr,
-            edge_cell=edge_cell,
+            edge_attr=cells.lattice_offsets()[slot % cells.nodes.shape[1], candidate],
+            edge_cell=slot // cells.nodes.shape[1],
             pos=cells.positions.repeat(batch, 1),
             cell=self._per_node(cell_of_slot, -1),
             degree=self._per_node(self.degrees, 0),
@@ -124,16 +166,20 @@ class WindowGraph:
         """
         return cls(*read_window_data(data))
 
-    def _edges(self, attended: bool) -> tuple[Tensor, Tensor, Tensor]:
-        cells, mask = self.cells, self.mask
-        if attended:
-            mask = mask | (cells.real & ~mask.any(-1))[..., None]
-        image, cell, node, candidate = mask.nonzero(as_tuple=True)
-        target = cells.nodes[cell, node] + image * cells.num_nodes
-        source = cells.candidates[cell, candidate] + image * cells.num_nodes
-        order = torch.sort(target, stable=True).indices
-        offsets = cells.lattice_offsets()[node, candidate]
-        return torch.stack([source, target])[:, order], offsets[order], cell[order]
+    def _edges(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Image, real node and place in its cell's candidates of all edges, by image, node, then source."""
+        cells = self.cells
+        order = cells.candidates.argsort(1)
+        cell = cells.slots // cells.nodes.shape[1]
+        rows = self.mask.flatten(1, 2)[:, cells.slots]
+        image, node, place = rows.gather(2, order[cell].expand_as(rows)).nonzero(as_tuple=True)
+        return image, node, order[cell[node], place]
+
+    def _ends(self, image: Tensor, node: Tensor, candidate: Tensor) -> Tensor:
+        """Sources and targets of such edges, ``(2, E)``."""
+        cells = self.cells
+        source = cells.candidates[cells.slots[node] // cells.nodes.shape[1], candidate]
+        return torch.stack([source, node]) + image * cells.num_nodes
 
     def _check_map(self, x: Tensor | None, similarity: bool) -> None:
         if x is None:

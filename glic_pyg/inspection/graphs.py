@@ -31,11 +31,11 @@ NODES_AT_ONCE = 2**14
 
 @dataclass(frozen=True, eq=False)
 class GraphArrays:
-    """A directed graph over a map of h x w nodes, its E edges sorted by target (CSC).
+    """A directed graph over a map of h x w nodes, its E edges sorted by target, then source (CSC).
 
     Node ``(row, column)`` has the index ``row * w + column``, below N = h * w. Indices from N on are padding
-    nodes: positions beside the map with zero features, which have outgoing edges only. The edges are those
-    that attention runs along, so an isolated node has an edge from each of its candidates.
+    nodes: positions beside the map with zero features, which have outgoing edges only. A node that no
+    candidate was similar enough to reads all of them, though it asked for fewer: it counts as isolated.
 
     Attributes:
         kind: ``"local"`` or ``"mesh"``; ``"union"`` or ``"radius"`` in ablations.
@@ -148,13 +148,15 @@ def graph_arrays(graph: WindowGraph | Data, features: Tensor) -> GraphArrays:
 
 def _from_windows(graph: WindowGraph, rows: Tensor) -> GraphArrays:
     cells, lattice = graph.cells, graph.cells.lattice_offsets().to(torch.int8)
-    slot = _slot_of_node(graph)
+    slot, order = cells.slots, cells.candidates.argsort(1)
     cell, place = slot // cells.nodes.shape[1], slot % cells.nodes.shape[1]
-    mask, similarities = graph.attention_rows[2].flatten(0, 1), _candidate_similarities(graph, rows)
+    mask, similarities = graph.mask[0].flatten(0, 1), _candidate_similarities(graph, rows)
+    degrees, asked = mask.sum(1)[slot], graph.degrees[0].flatten()[slot]
     columns: list[tuple[NDArray[Any], ...]] = []
     for nodes in torch.arange(cells.num_real, device=slot.device).split(NODES_AT_ONCE):
-        node, candidate = mask[slot[nodes]].nonzero(as_tuple=True)
-        node = nodes[node]
+        by_source = order[cell[nodes]]
+        node, rank = mask[slot[nodes]].gather(1, by_source).nonzero(as_tuple=True)
+        node, candidate = nodes[node], by_source[node, rank]
         columns.append(
             (
                 _numpy(cells.candidates[cell[node], candidate], np.int32),
@@ -168,22 +170,13 @@ def _from_windows(graph: WindowGraph, rows: Tensor) -> GraphArrays:
         kind=cells.kind,
         shape=shape,
         positions=_numpy(cells.positions, np.int32),
-        colptr=_pointers(mask.sum(1)[slot]),
+        colptr=_pointers(degrees),
         source=source,
         offset=offset,
         similarity=similarity,
-        target_degree=_numpy(graph.degrees[0].flatten()[slot], np.float32).reshape(shape),
-        isolated=_numpy(~graph.mask[0].any(-1).flatten()[slot], np.bool_).reshape(shape),
+        target_degree=_numpy(asked, np.float32).reshape(shape),
+        isolated=_numpy((degrees == mask.shape[1]) & (asked < mask.shape[1]), np.bool_).reshape(shape),
     )
-
-
-def _slot_of_node(graph: WindowGraph) -> Tensor:
-    """(N,) where each node stands in the cells, an index into G * q slots."""
-    cells = graph.cells
-    slots = torch.arange(cells.nodes.numel(), device=cells.nodes.device).view_as(cells.nodes)
-    found = slots.new_empty(cells.num_real)
-    found[cells.nodes[cells.real]] = slots[cells.real]
-    return found
 
 
 def _candidate_similarities(graph: WindowGraph, rows: Tensor) -> Tensor:

@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from glic_pyg.graph import GraphBuilder, build_graphs
+from glic_pyg.graph import GraphBuilder, RadiusGraphBuilder, build_graphs
+from glic_pyg.graph.similarity import NonFiniteMap
 
 KINDS = ["local", "mesh"]
 METHODS = ["bisection", "exact"]
@@ -101,6 +102,63 @@ def test_nan_is_refused(feature_map, detector) -> None:
     x[1, 0, 4, 4] = torch.nan
     with pytest.raises(ValueError, match="NaN"):
         build_graphs(x, detector=detector)
+
+
+@pytest.mark.parametrize("scope", SCOPES)
+@pytest.mark.parametrize("method", METHODS)
+def test_a_map_whose_complexity_overflows_is_refused(feature_map, method, scope) -> None:
+    """From about 1e18 in float32; a graph does not depend on the scale of its map, and below it does not."""
+    x = feature_map(16, 16)
+    graphs = build_graphs(x * 2.0**50, method=method, scope=scope)
+    check_equal(graphs, build_graphs(x * 2.0**52, method=method, scope=scope))
+    for large in (2.0**60, 2.0**62):
+        assert (x * large).isfinite().all()
+        with pytest.raises(NonFiniteMap, match="complexity of the map"):
+            build_graphs(x * large, method=method, scope=scope)
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf, 3e38])
+def test_scores_that_do_not_add_up_are_refused(feature_map, value: float) -> None:
+    x, scores = feature_map(8, 8), torch.ones(2, 8, 8)
+    scores[1, 3] = value
+    with pytest.raises(NonFiniteMap, match="complexity of the map"):
+        GraphBuilder()(x, scores)
+
+
+@pytest.mark.parametrize("shape", [(2, 64), (2, 16, 4), (2, 1, 8, 8)])
+def test_scores_of_another_map_are_refused(feature_map, shape: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match=r"shape \(B, 8, 8\)"):
+        GraphBuilder()(feature_map(8, 8), torch.ones(shape))
+
+
+@pytest.mark.parametrize("builder", [GraphBuilder(), GraphBuilder(reproducible=True), RadiusGraphBuilder()])
+def test_what_is_no_feature_map_is_refused(feature_map, builder) -> None:
+    x = feature_map(8, 8)
+    for bad in (x[0], x[:0], x[:, :0], x[:, :, :0], x[..., :0], x + 0j, x / 0):
+        with pytest.raises(ValueError, match=r"feature map|complexity of the map"):
+            builder(bad)
+
+
+def test_integer_maps_are_built_in_float32(feature_map) -> None:
+    x = (feature_map(8, 16) * 100).round()
+    check_equal(build_graphs(x.to(torch.int16)), build_graphs(x))
+
+
+def test_the_default_device_does_not_matter(feature_map) -> None:
+    x = feature_map(9, 11)
+    with torch.device("meta"):
+        graphs = build_graphs(x)
+    check_equal(graphs, build_graphs(x))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_node_is_isolated(kind: str) -> None:
+    """Rows of zeros are equally similar to everything; no threshold leaves them an edge."""
+    x = torch.zeros(2, 3, 9, 20)
+    x[0, ..., 10:] = torch.rand(3, 9, 10)
+    graph = build_graphs(x)[kind]
+    degrees = graph.mask.sum(-1)[:, graph.cells.real]
+    assert degrees.min() >= 1 and (degrees[1] == 256).all() and (degrees[0] < 256).any()
 
 
 def test_the_graph_carries_no_gradient(feature_map) -> None:

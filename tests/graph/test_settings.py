@@ -16,7 +16,7 @@ def test_windows_by_default() -> None:
 def test_union_has_the_edges_of_both(feature_map) -> None:
     x = feature_map(16, 24)
     (union,) = graph_builder(kinds=["union"], mean_degree=8)(x).values()
-    expected = union_data(build_graphs(x, mean_degree=8), attended=True)
+    expected = union_data(build_graphs(x, mean_degree=8))
     assert torch.equal(union.edge_index, expected.edge_index)
 
 

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch_geometric.data import Batch
+from torch_geometric.utils import sort_edge_index, to_torch_csc_tensor
 
 from glic_pyg.graph import WindowGraph, build_graphs
 
@@ -49,8 +52,22 @@ def test_edges_are_those_of_the_mask(feature_map, size, kind: str) -> None:
         torch.stack([cells.candidates[cell, candidate], cells.nodes[cell, node]]) + image * cells.num_nodes
     )
     assert sorted(map(tuple, graph.edge_index().T.tolist())) == sorted(map(tuple, expected.T.tolist()))
-    targets = graph.edge_index()[1]
-    assert (targets.diff() >= 0).all()
+
+
+@pytest.mark.parametrize("batch", [1, 2])
+def test_a_conversion_to_csr_moves_no_edge(feature_map, size, kind: str, batch: int) -> None:
+    """Edges are sorted by target, then source, as CSR is: attributes stay beside their edges."""
+    data = build_graphs(feature_map(*size, batch=batch))[kind].to_data()
+    nodes = data.num_nodes
+    source, target = data.edge_index
+    assert ((target * nodes + source).diff() > 0).all()
+    edges, offsets = sort_edge_index(data.edge_index, data.edge_attr, num_nodes=nodes, sort_by_row=False)
+    assert torch.equal(edges, data.edge_index) and torch.equal(offsets, data.edge_attr)
+    with torch.sparse.check_sparse_tensor_invariants():
+        places = torch.arange(data.num_edges)
+        by_target = to_torch_csc_tensor(data.edge_index, places, size=(nodes, nodes))
+    assert torch.equal(by_target.row_indices(), source)
+    assert torch.equal(by_target.values(), places)
 
 
 def test_phantoms_are_sources_only(feature_map, kind: str) -> None:
@@ -80,16 +97,14 @@ def test_edge_similarity_is_the_cosine(feature_map, kind: str) -> None:
     torch.testing.assert_close(data.edge_similarity, expected)
 
 
-def test_a_node_without_edges_attends_all_its_candidates(kind: str) -> None:
+def test_a_node_that_no_threshold_leaves_an_edge_reads_all_its_candidates(kind: str) -> None:
     x = torch.zeros(1, 3, 16, 32)  # zero rows are equally similar, 0, to everything: none exceeds the mean
     x[..., 20:] = torch.rand(1, 3, 16, 12)
     graph = build_graphs(x)[kind]
-    alone = ~graph.mask.any(-1)
-    assert alone.any() and not alone.all()
-    attended = graph.attention_rows[2]
-    assert attended[alone[0]].all() and torch.equal(attended[~alone[0]], graph.mask[0][~alone[0]])
-    assert graph.edge_index(attended=True).shape[1] == attended.sum()
-    assert graph.to_data().num_edges == graph.mask.sum()
+    counts = graph.mask.sum(-1)
+    assert counts.min() > 0 and 0 < (counts == 256).double().mean() < 1
+    assert graph.to_data().num_edges == counts.sum()
+    assert torch.equal(graph.attention_rows[2], graph.mask.flatten(0, 1))
 
 
 def test_attention_rows_name_the_nodes_of_each_image(feature_map, size, kind: str) -> None:
@@ -101,9 +116,38 @@ def test_attention_rows_name_the_nodes_of_each_image(feature_map, size, kind: st
             assert torch.equal(own, torch.where(ids < count, ids + image * count, 2 * count))
 
 
-def test_attended_edges_leave_fillers_alone() -> None:
+def test_fillers_read_nobody() -> None:
     graph = build_graphs(torch.zeros(1, 3, 9, 5))["local"]
-    assert torch.equal(graph.edge_index(attended=True)[1].bincount(), torch.full((45,), 256))
+    assert torch.equal(graph.edge_index()[1].bincount(), torch.full((45,), 256))
+    assert not graph.mask[:, ~graph.cells.real].any()
+
+
+def test_an_edge_twice_is_refused(feature_map, kind: str) -> None:
+    data = build_graphs(feature_map(8, 8))[kind].to_data()
+    data.edge_index = torch.cat([data.edge_index, data.edge_index[:, :1]], 1)
+    data.edge_attr = torch.cat([data.edge_attr, data.edge_attr[:1]])
+    with pytest.raises(ValueError, match="an edge twice"):
+        WindowGraph.from_data(data)
+
+
+def test_parts_that_do_not_belong_together_are_refused(feature_map, kind: str) -> None:
+    graph = build_graphs(feature_map(8, 12))[kind]
+    other = build_graphs(feature_map(16, 24))[kind]
+    for change in (
+        {"mask": graph.mask.byte()},
+        {"mask": graph.mask[..., :200]},
+        {"mask": graph.mask[:1]},
+        {"mask": graph.mask[:0], "degrees": graph.degrees[:0]},
+        {"mask": other.mask},
+        {"degrees": other.degrees},
+        {"cells": other.cells},
+    ):
+        with pytest.raises(ValueError, match=r"mask is bool|degrees have the shape"):
+            replace(graph, **change)
+    with pytest.raises(ValueError, match="one device"):
+        replace(graph, mask=graph.mask.to("meta"))
+    moved = graph.to("meta")
+    assert {moved.mask.device.type, moved.degrees.device.type, moved.cells.nodes.device.type} == {"meta"}
 
 
 def test_a_map_that_does_not_fit_is_refused(feature_map, kind: str) -> None:
@@ -116,7 +160,8 @@ def test_a_map_that_does_not_fit_is_refused(feature_map, kind: str) -> None:
 
 def test_changed_data_is_refused(feature_map, kind: str) -> None:
     graph = build_graphs(feature_map(32, 32))[kind]
-    for change in ([0, 1], [1, 0], [graph.cells.num_nodes, 0]):
+    beyond = graph.cells.num_nodes * graph.batch_size
+    for change in ([0, 1], [1, 0], [graph.cells.num_nodes, 0], [beyond, beyond], [-beyond, -beyond]):
         data = graph.to_data()
         data.edge_index[:, 0] += torch.tensor(change)
         with pytest.raises(ValueError, match=f"candidate of its {kind} cell"):
@@ -125,6 +170,10 @@ def test_changed_data_is_refused(feature_map, kind: str) -> None:
     data.edge_attr[0] += 40
     with pytest.raises(ValueError, match="was changed"):
         WindowGraph.from_data(data)
+    for wrong in (data.edge_attr.float(), data.edge_attr[:, :1], None):
+        data.edge_attr = wrong
+        with pytest.raises(ValueError, match="edge_attr"):
+            WindowGraph.from_data(data)
 
 
 def test_mixed_or_foreign_data_is_refused(feature_map, kind: str) -> None:

@@ -32,10 +32,10 @@ def shape(request: pytest.FixtureRequest) -> tuple[int, int]:
 
 @pytest.fixture(params=["local", "mesh"])
 def graph(request: pytest.FixtureRequest, shape: tuple[int, int]) -> WindowGraph:
-    """As built, but that node (1, 1) has lost all its edges."""
+    """As built, but that node (1, 1) reads all its candidates, as if no threshold told them apart."""
     built = GraphBuilder()(features_of(shape))[request.param]
     mask = built.mask.clone()
-    mask[0][built.cells.nodes == shape[1] + 1] = False
+    mask[0][built.cells.nodes == shape[1] + 1] = True
     return WindowGraph(built.cells, mask, built.degrees)
 
 
@@ -45,7 +45,7 @@ def arrays(graph: WindowGraph, shape: tuple[int, int]) -> GraphArrays:
 
 
 def test_the_same_edges_as_pyg_data(graph: WindowGraph, arrays: GraphArrays, shape: tuple[int, int]) -> None:
-    data = graph.to_data(features_of(shape), similarity=True, attended=True)
+    data = graph.to_data(features_of(shape), similarity=True)
     assert np.array_equal(arrays.edge_index, data.edge_index)
     assert np.array_equal(arrays.offset, data.edge_attr)
     assert np.array_equal(arrays.positions, data.pos)
@@ -54,19 +54,19 @@ def test_the_same_edges_as_pyg_data(graph: WindowGraph, arrays: GraphArrays, sha
 
 
 def test_degrees_are_the_edges_that_end_at_a_node(graph: WindowGraph, arrays: GraphArrays) -> None:
-    targets = graph.edge_index(attended=True)[1]
+    targets = graph.edge_index()[1]
     counts = torch.bincount(targets, minlength=arrays.num_real).view(arrays.shape)
     assert np.array_equal(arrays.degree, counts)
 
 
 def test_neighbours_of_a_node(graph: WindowGraph, arrays: GraphArrays) -> None:
-    source, target = graph.edge_index(attended=True)
+    source, target = graph.edge_index()
     for row, column in [(0, 0), (1, 1), (arrays.shape[0] - 1, arrays.shape[1] - 2)]:
         mine = source[target == row * arrays.shape[1] + column]
         assert np.array_equal(arrays.neighbours((row, column)), graph.cells.positions[mine])
 
 
-def test_a_node_without_edges_is_isolated_and_attends_to_its_candidates(arrays: GraphArrays) -> None:
+def test_a_node_that_no_threshold_leaves_an_edge_is_isolated(arrays: GraphArrays) -> None:
     assert arrays.isolated[1, 1] and arrays.degree[1, 1] == 256
     assert arrays.isolated.sum() == 1
 

@@ -53,7 +53,7 @@ def test_graphs_are_those_that_the_builder_makes_of_the_blocks_input(
         features = g_a.down[1](g_a.blocks[0](g_a.down[0](x)) + g_a.side[0](x))
     np.testing.assert_allclose(block.complexity, complexity_map(features)[0], rtol=1e-5)
     for kind, graph in build_graphs(features).items():
-        assert np.array_equal(block.graphs[kind].edge_index, graph.edge_index(attended=True))
+        assert np.array_equal(block.graphs[kind].edge_index, graph.edge_index())
 
 
 def test_layers_keep_their_input(inspection: Inspection, tiny_glic: GLIC, x: Tensor) -> None:
