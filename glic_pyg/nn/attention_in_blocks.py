@@ -12,53 +12,64 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from glic_pyg.graph import WindowGraph
-
 LOGITS_AT_ONCE = 2**20
 NO_EDGE = -1e30
 NORM_FLOOR = 1e-12
 
 
-def attend_in_blocks(q: Tensor, kv: Tensor, scale: Tensor, bias: Tensor, graph: WindowGraph) -> Tensor:
-    """:func:`glic_pyg.nn.window_attention`, without gradient."""
+def attend_in_blocks(
+    q: Tensor, kv: Tensor, scale: Tensor, bias: Tensor, nodes: Tensor, candidates: Tensor, mask: Tensor
+) -> Tensor:
+    """:func:`glic_pyg.nn.window_attention` without gradient, by the rows that
+    :attr:`WindowGraph.attention_rows <glic_pyg.graph.WindowGraph.attention_rows>` names."""
+    scale, bias = scale.to(q.dtype), bias.to(q.dtype)
     query, memory, *_ = _unit_rows(q, kv, scale)
     out = torch.empty_like(query)
-    for nodes, candidates, mask in _blocks(graph, len(scale)):
-        key, value = _gather(memory, candidates).chunk(2, -1)
-        bias_here = bias + _keep(mask, q.dtype)
-        attended = F.scaled_dot_product_attention(_gather(query, nodes), key, value, bias_here, scale=1.0)
-        _put(out, nodes, attended)
+    for ids, sources, edges in _blocks(nodes, candidates, mask, len(scale)):
+        key, value = _gather(memory, sources).chunk(2, -1)
+        bias_here = bias + _keep(edges, q.dtype)
+        attended = F.scaled_dot_product_attention(_gather(query, ids), key, value, bias_here, scale=1.0)
+        _put(out, ids, attended * _has_edges(edges, q.dtype))
     return out[:-1].view(q.shape)
 
 
 def attend_backward_in_blocks(
-    grad_out: Tensor, q: Tensor, kv: Tensor, scale: Tensor, bias: Tensor, graph: WindowGraph
+    grad_out: Tensor,
+    q: Tensor,
+    kv: Tensor,
+    scale: Tensor,
+    bias: Tensor,
+    nodes: Tensor,
+    candidates: Tensor,
+    mask: Tensor,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Gradients of :func:`attend_in_blocks` at q, kv, scale and bias."""
-    heads = len(scale)
+    dtypes = scale.dtype, bias.dtype
+    heads, scale, bias = len(scale), scale.to(q.dtype), bias.to(q.dtype)
     query, memory, q_norm, k_norm = _unit_rows(q, kv, scale)
     grad_out_rows = _phantom_rows(_rows(grad_out, heads))
     grad_out_rows[:-1] = _rows(grad_out, heads)
     grad_query, grad_memory = torch.empty_like(query), torch.zeros_like(memory)
     grad_bias = torch.zeros_like(bias, dtype=torch.promote_types(bias.dtype, torch.float32))
-    for nodes, candidates, mask in _blocks(graph, heads):
-        node_query, grad = _gather(query, nodes), _gather(grad_out_rows, nodes)
-        key, value = _gather(memory, candidates).chunk(2, -1)
-        weights = (node_query @ key.mT).add_(bias).add_(_keep(mask, bias.dtype)).softmax(-1)
+    for ids, sources, edges in _blocks(nodes, candidates, mask, heads):
+        node_query, grad = _gather(query, ids), _gather(grad_out_rows, ids)
+        key, value = _gather(memory, sources).chunk(2, -1)
+        weights = (node_query @ key.mT).add_(bias).add_(_keep(edges, bias.dtype)).softmax(-1)
+        weights *= _has_edges(edges, bias.dtype)
         grad_value = weights.mT @ grad
         grad_logits = grad @ value.mT
         grad_logits -= (weights * grad_logits).sum(-1, keepdim=True)
         grad_logits *= weights
         grad_bias += grad_logits.sum(0)
-        _put(grad_query, nodes, grad_logits @ key)
-        _accumulate(grad_memory, candidates, torch.cat([grad_logits.mT @ node_query, grad_value], -1))
+        _put(grad_query, ids, grad_logits @ key)
+        _accumulate(grad_memory, sources, torch.cat([grad_logits.mT @ node_query, grad_value], -1))
     unit_q = query[:-1] / scale[:, None]
     grad_unit_k, grad_v = grad_memory[:-1].chunk(2, -1)
     grad_scale = (unit_q * grad_query[:-1]).sum((0, 2))
     grad_q = _unit_backward(unit_q, q_norm, grad_query[:-1] * scale[:, None])
     grad_k = _unit_backward(memory[:-1].chunk(2, -1)[0], k_norm, grad_unit_k)
     grad_kv = torch.cat([grad_k.flatten(1), grad_v.flatten(1)], -1)
-    return grad_q.view_as(q), grad_kv.view_as(kv), grad_scale, grad_bias.to(bias.dtype)
+    return grad_q.view_as(q), grad_kv.view_as(kv), grad_scale.to(dtypes[0]), grad_bias.to(dtypes[1])
 
 
 def _unit_rows(q: Tensor, kv: Tensor, scale: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -96,9 +107,10 @@ def _phantom_rows(like: Tensor, parts: int = 1) -> Tensor:
     return rows
 
 
-def _blocks(graph: WindowGraph, heads: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+def _blocks(
+    nodes: Tensor, candidates: Tensor, mask: Tensor, heads: int
+) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
     """Node rows (cells, q), candidate rows (cells, s) and adjacency (cells, q, s), a few cells at a time."""
-    nodes, candidates, mask = graph.attention_rows
     at_once = max(1, LOGITS_AT_ONCE // (heads * mask[0].numel()))
     yield from zip(nodes.split(at_once), candidates.split(at_once), mask.split(at_once), strict=True)
 
@@ -106,6 +118,11 @@ def _blocks(graph: WindowGraph, heads: int) -> Iterator[tuple[Tensor, Tensor, Te
 def _keep(mask: Tensor, dtype: torch.dtype) -> Tensor:
     """0 where an edge is and a huge negative elsewhere, ``(cells, 1, q, s)``."""
     return mask.view(torch.uint8).to(dtype).sub_(1).mul_(-NO_EDGE)[:, None]
+
+
+def _has_edges(mask: Tensor, dtype: torch.dtype) -> Tensor:
+    """1 at a node that reads somebody, else 0, ``(cells, 1, q, 1)``."""
+    return mask.view(torch.uint8).amax(-1, keepdim=True).to(dtype)[:, None]
 
 
 def _gather(rows: Tensor, ids: Tensor) -> Tensor:

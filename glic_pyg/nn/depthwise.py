@@ -40,15 +40,15 @@ def depthwise_gate(u: Tensor, v: Tensor, weight: Tensor, missing: tuple[int, int
     """``GELU(depthwise(u)) depthwise(v)`` without gradient; the weight's halves are u's and v's."""
     weight_u, weight_v = weight.chunk(2)
     if native.can_convolve(u, weight_u) and not torch.is_autocast_enabled(u.device.type):
-        return native.depthwise_gate(u, v, (weight_u, weight_v), missing)
+        return native.depthwise_gate(u, v, weight_u, weight_v, *missing)
     u, v = depthwise(u, weight_u, None, missing), depthwise(v, weight_v, None, missing)
     return gate(u, v, out=v)
 
 
 def _convolve(rows: Tensor, weight: Tensor, bias: Tensor | None, missing: tuple[int, int]) -> Tensor:
     """:func:`depthwise` without gradient, except in float64."""
-    if native.can_convolve(rows, weight):
-        return native.depthwise(rows, weight, bias, missing)
+    if native.can_convolve(rows, weight, bias):
+        return native.depthwise(rows, weight, bias, *missing)
     above, below = missing
     if above != below:
         rows, above = F.pad(rows, (0, 0, 0, 0, *missing)), 0
@@ -94,7 +94,7 @@ def _weight_gradients(grad: Tensor, rows: Tensor, weight: Tensor, missing: int) 
     dtype = torch.float32 if rows.device.type == "cpu" else rows.dtype
     grad, rows, side = grad.to(dtype), rows.to(dtype), weight.shape[-1]
     if native.can_convolve(rows, weight.to(dtype)):
-        grad_weight, grad_bias = native.depthwise_backward(rows.contiguous(), grad, side, missing)
+        grad_weight, grad_bias = native.depthwise_backward(rows, grad, side, missing)
     else:
         convolution = [1, 1], [missing, side // 2], [1, 1], False, [0, 0], len(weight)
         _, grad_weight, _ = torch.ops.aten.convolution_backward(

@@ -28,6 +28,9 @@ class GFALayer(nn.Module):
     The FFN has a depthwise 3x3 convolution before its gate.
 
     Shapes: ``(B, H, W, C)`` rows and a graph over the same maps -> ``(B, H, W, C)``.
+
+    Raises:
+        ValueError: in ``forward``, the graph is over other maps.
     """
 
     def __init__(self, channels: int, expansion: float, heads: int) -> None:
@@ -41,6 +44,12 @@ class GFALayer(nn.Module):
         self.project_out = Pointwise(hidden, channels, bias=False)
 
     def forward(self, rows: Tensor, graph: Graph) -> Tensor:
+        size = graph if isinstance(graph, Data) else graph.cells
+        if rows.shape[1:3] != (size.height, size.width):
+            raise ValueError(
+                f"rows of {rows.shape[1]}x{rows.shape[2]} maps do not fit a graph over maps of "
+                f"{size.height}x{size.width}"
+            )
         nodes = rows.flatten(1, 2)
         rows = self._aggregate(nodes, self.norm_conv(nodes), graph).view_as(rows)
         return by_strips(self._feed_forward, rows, 1, rows.shape[-1])
@@ -48,6 +57,8 @@ class GFALayer(nn.Module):
     def _aggregate(self, nodes: Tensor, normed: Tensor, graph: Graph) -> Tensor:
         if isinstance(graph, Data):
             real = ~graph.phantom
+            if real.sum() != nodes.shape[:2].numel():
+                raise ValueError(f"{len(nodes)} maps do not fit a graph of {real.sum()} nodes on the map")
             padded = normed.new_zeros(len(real), normed.shape[-1])
             padded[real] = normed.flatten(0, 1)
             found = self.conv(padded, graph.edge_index, graph.edge_attr, graph.phantom)
@@ -104,8 +115,9 @@ class GFABlock(nn.Module):
             rows = layer(rows, graphs[index % len(graphs)])
         return map_of(rows)
 
+    @torch.compiler.disable
     def graphs(self, x: Tensor) -> Mapping[str, Graph]:
-        """The graphs that the block builds for its input, by kind."""
+        """The graphs that the block builds for its input, by kind; ``torch.compile`` leaves that alone."""
         x = x.detach()
         if self.complexity is None or not isinstance(self.builder, GraphBuilder):
             return self.builder(x)

@@ -12,7 +12,7 @@ from torch_geometric.utils import softmax
 
 from glic_pyg.graph import WindowGraph
 from glic_pyg.nn.pointwise import add_linear
-from glic_pyg.nn.position_bias import PositionBias, table_index
+from glic_pyg.nn.position_bias import PositionBias, refuse_far_offsets, table_index
 from glic_pyg.nn.window_attention import window_attention
 
 LARGEST_LOG_SCALE = math.log(100)
@@ -27,7 +27,8 @@ class GFAConv(MessagePassing):
 
     Two equal ways in: :meth:`forward` with any ``edge_index`` (plain), or with a
     :class:`~glic_pyg.graph.WindowGraph` (fast, in blocks of cells). GFA-Local and GFA-Global are
-    this layer on a local and on a mesh graph.
+    this layer on a local and on a mesh graph. On both an isolated node, one without an edge, has
+    :math:`x'_i = W_o 0`, the bias of the last map.
 
     Args:
         channels: feature width C, a multiple of ``heads``.
@@ -36,11 +37,12 @@ class GFAConv(MessagePassing):
     Shapes:
         plain: ``x`` (nodes, C), ``edge_index`` (2, E) sorted by target, ``edge_attr`` (E, 2) int64
         lattice offsets, ``phantom`` (nodes,) bool -> (nodes, C).
-        fast: ``x`` (B, N, C), a window graph -> (B, N, C).
+        fast: ``x`` (B, N, C) or (B * N, C), the real nodes, and a window graph -> the shape of ``x``.
         ``residual``, of the result's shape, is added to it while it is made.
 
     Raises:
-        ValueError: if ``heads`` does not divide ``channels``.
+        ValueError: ``heads`` does not divide ``channels``; in ``forward``: x, the graph, its offsets or the
+            residual do not fit each other.
     """
 
     def __init__(self, channels: int, heads: int = 8) -> None:
@@ -64,13 +66,23 @@ class GFAConv(MessagePassing):
         phantom: Tensor | None = None,
         residual: Tensor | None = None,
     ) -> Tensor:
+        if residual is not None and residual.shape != x.shape:
+            raise ValueError(f"a residual of shape {tuple(residual.shape)} does not fit x, {tuple(x.shape)}")
         if isinstance(graph, WindowGraph):
-            heads = window_attention(
-                self.to_q(x), self.to_kv(x), self._scale(), self._window_bias(graph), graph
-            )
+            if edge_attr is not None or phantom is not None:
+                raise ValueError("edge_attr and phantom go with an edge_index: a window graph has its own")
+            heads = self._in_windows(x, graph)
         else:
             heads = self._along_edges(x, graph, edge_attr, phantom)
         return self.out(heads) if residual is None else add_linear(residual, heads, self.out)
+
+    def _in_windows(self, x: Tensor, graph: WindowGraph) -> Tensor:
+        """The heads side by side, in blocks of cells."""
+        real = graph.batch_size * graph.cells.num_real
+        rows = x.view(graph.batch_size, -1, x.shape[-1]) if x.dim() == 2 and len(x) == real else x
+        graph.check_rows(rows)
+        bias = self._window_bias(graph)
+        return window_attention(self.to_q(rows), self.to_kv(rows), self._scale(), bias, graph).view(x.shape)
 
     def _along_edges(
         self, x: Tensor, edge_index: Tensor, edge_attr: Tensor | None, phantom: Tensor | None
@@ -78,6 +90,15 @@ class GFAConv(MessagePassing):
         """The heads side by side, by message passing."""
         if edge_attr is None:
             raise ValueError("a graph given as edge_index needs edge_attr: the (E, 2) lattice offsets")
+        if x.dim() != 2 or edge_index.dim() != 2 or edge_attr.shape != (edge_index.shape[1], 2):
+            raise ValueError(
+                "along an edge_index (2, E) go x of shape (nodes, C) and edge_attr (E, 2), got "
+                f"{tuple(edge_index.shape)}, {tuple(x.shape)} and {tuple(edge_attr.shape)}"
+            )
+        if phantom is not None and (phantom.dtype != torch.bool or phantom.shape != x.shape[:1]):
+            raise ValueError(
+                f"phantom is bool of shape ({len(x)},), got {phantom.dtype} {tuple(phantom.shape)}"
+            )
         q, k, v = self.heads_of(x, phantom)
         bias, size = self.position_bias(edge_attr), (len(x), len(x))
         return self.propagate(edge_index, q=q, k=k, v=v, bias=bias, size=size).flatten(-2)
@@ -107,5 +128,7 @@ class GFAConv(MessagePassing):
 
     def _window_bias(self, graph: WindowGraph) -> Tensor:
         """``(heads, q, s)``."""
-        index = table_index(graph.cells.lattice_offsets()).to(self.log_scale.device)
+        cells = graph.cells
+        refuse_far_offsets(1 - cells.cell_side, cells.window_side - 1)
+        index = table_index(cells.lattice_offsets()).to(self.log_scale.device)
         return self.position_bias.table()[index].permute(2, 0, 1).contiguous()

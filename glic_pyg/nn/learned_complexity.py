@@ -82,11 +82,7 @@ class LearnedGraph(WindowGraph):
 
     def _by_node(self, values: Tensor) -> Tensor:
         """``(B, G, q)`` -> ``(B, N, 1)``."""
-        cells = self.cells
-        place = torch.empty(cells.num_real, dtype=torch.int64, device=values.device)
-        slots = torch.arange(cells.nodes.numel(), device=values.device).view_as(cells.nodes)
-        place[cells.nodes[cells.real]] = slots[cells.real]
-        return values.flatten(1)[:, place, None]
+        return values.flatten(1)[:, self.cells.slots, None]
 
 
 def learned_graphs(builder: GraphBuilder, x: Tensor, complexity: Tensor) -> dict[str, WindowGraph]:

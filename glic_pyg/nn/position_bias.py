@@ -11,6 +11,7 @@ TABLE_SIDE = 23
 CENTRE = 15
 REACH = 7
 LARGEST_BIAS = 16
+LEAST_OFFSET, MOST_OFFSET = -REACH, TABLE_SIDE - 1 - REACH
 
 
 class PositionBias(nn.Module):
@@ -21,7 +22,7 @@ class PositionBias(nn.Module):
 
     The table has 23 x 23 entries. An edge whose candidate lies ``(i - r, j - c)`` from its node on
     the cell's lattice reads flat entry ``(23 (i - r - 7) + (j - c - 7)) mod 529``: the index wraps,
-    as in the released checkpoints.
+    as in the released checkpoints. Offsets from -7 to 15 have an entry each, others have none.
 
     Args:
         heads: number of attention heads.
@@ -43,11 +44,30 @@ class PositionBias(nn.Module):
         return LARGEST_BIAS * torch.sigmoid(self.mlp(coordinates))
 
     def forward(self, offsets: Tensor) -> Tensor:
-        """``(..., 2)`` int64 lattice offsets in -7..15 -> ``(..., heads)``."""
+        """``(..., 2)`` integer lattice offsets in -7..15 -> ``(..., heads)``.
+
+        Raises:
+            ValueError: offsets of another shape or dtype, or one that has no entry.
+        """
+        if offsets.shape[-1:] != (2,) or offsets.is_floating_point() or offsets.is_complex():
+            raise ValueError(
+                f"lattice offsets are whole numbers, (..., 2), got {offsets.dtype} {tuple(offsets.shape)}"
+            )
+        if offsets.numel():
+            refuse_far_offsets(*(int(value) for value in torch.aminmax(offsets)))
         return self.table()[table_index(offsets)]
 
 
+def refuse_far_offsets(least: int, most: int) -> None:
+    """Raise a ValueError unless the table has entries for lattice offsets from least to most."""
+    if least < LEAST_OFFSET or most > MOST_OFFSET:
+        raise ValueError(
+            f"the position bias knows lattice offsets from {LEAST_OFFSET} to {MOST_OFFSET}, "
+            f"got {least} to {most}"
+        )
+
+
 def table_index(offsets: Tensor) -> Tensor:
-    """Flat table entry of ``(..., 2)`` lattice offsets, ``(...)`` int64."""
-    row, column = offsets.unbind(-1)
+    """Flat table entry of ``(..., 2)`` lattice offsets in -7..15, ``(...)`` int64."""
+    row, column = offsets.long().unbind(-1)
     return (TABLE_SIDE * (row - REACH) + (column - REACH)) % TABLE_SIDE**2

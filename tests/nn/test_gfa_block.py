@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from glic_pyg.graph import GraphBuilder, WindowGraph, build_graphs
+from glic_pyg.graph import GraphBuilder, WindowGraph, build_graphs, graph_builder
 from glic_pyg.nn import GFABlock, GFALayer
 
 
@@ -97,3 +97,14 @@ def test_every_parameter_gets_a_gradient() -> None:
     block(torch.randn(1, 8, 8, 12)).square().sum().backward()
     idle = [name for name, p in block.named_parameters() if p.grad is None or not p.grad.any()]
     assert idle == []
+
+
+@pytest.mark.parametrize("kind", ["mesh", "union"])
+def test_a_graph_of_other_maps_is_refused(kind: str) -> None:
+    """As many nodes, but another shape or another number of maps."""
+    builder = graph_builder(["union"]) if kind == "union" else graph_builder()
+    graph, layer = builder(torch.randn(2, 8, 16, 24))[kind], GFALayer(8, 2, heads=2)
+    layer(torch.randn(2, 16, 24, 8), graph)
+    for shape in ((2, 24, 16, 8), (1, 16, 24, 8), (3, 16, 24, 8)):
+        with pytest.raises(ValueError, match="fit a graph"):
+            layer(torch.randn(shape), graph)

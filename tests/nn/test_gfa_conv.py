@@ -7,8 +7,8 @@ import torch
 import torch_geometric.typing
 from torch import Tensor
 
-from glic_pyg.graph import WindowGraph, build_graphs
-from glic_pyg.nn import GFAConv
+from glic_pyg.graph import WindowGraph, build_graphs, local_cells
+from glic_pyg.nn import GFAConv, window_attention
 from tests.nn.conftest import GraphMaker
 
 # Heights and widths that are, and are not, multiples of 16 and of 8; one smaller than a cell.
@@ -21,7 +21,7 @@ def rows_of(x: Tensor) -> Tensor:
 
 def plain(conv: GFAConv, rows: Tensor, graph: WindowGraph) -> Tensor:
     """The layer by ``edge_index``, ``(B, N, C)`` each way; phantoms hold noise that must not matter."""
-    data = graph.to_data(attended=True)
+    data = graph.to_data()
     real = (~data.phantom).nonzero()[:, 0]
     nodes = torch.randn(data.num_nodes, rows.shape[-1], dtype=rows.dtype).index_copy(
         0, real, rows.flatten(0, 1)
@@ -154,6 +154,91 @@ def test_autocast_stays_near_float32() -> None:
         torch.autograd.grad((o.float() * weight).sum(), rows)[0] for o in (exact, rough)
     )
     assert difference(rough_grad, exact_grad) < 0.1
+
+
+@pytest.mark.parametrize("kind", ["local", "mesh"])
+@pytest.mark.parametrize("native", ["1", "0"])
+def test_nodes_of_all_maps_in_one_list(kind: str, native: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """x as every layer of PyG takes it."""
+    monkeypatch.setenv("GLIC_NATIVE", native)
+    x = torch.randn(2, 32, 24, 40)
+    graph, conv, rows = build_graphs(x)[kind], GFAConv(32, 4), rows_of(x)
+    residual = torch.randn_like(rows)
+    expected = conv(rows, graph, residual=residual)
+    found = conv(rows.flatten(0, 1), graph, residual=residual.flatten(0, 1))
+    assert torch.equal(found, expected.flatten(0, 1))
+
+
+def test_x_that_does_not_fit_its_graph_is_refused() -> None:
+    x = torch.randn(2, 32, 24, 40)
+    graph, conv = build_graphs(x)["mesh"], GFAConv(32, 4)
+    shapes = [(3, 960, 32), (1, 960, 32), (2, 100, 32), (960, 32), (2 * 960 + 1, 32), (2, 24, 40, 32), (32,)]
+    for shape in shapes:
+        with pytest.raises(ValueError, match=r"2 maps of 24x40: give \(2, 960, C\) or \(1920, C\)"):
+            conv(torch.randn(shape), graph)
+    data = build_graphs(torch.randn(1, 4, 13, 21))["local"].to_data()
+    with pytest.raises(ValueError, match=r"without the phantoms: x\[~data.phantom\]"):
+        conv(torch.randn(data.num_nodes, 32), WindowGraph.from_data(data))
+
+
+def test_graph_and_x_are_on_one_device() -> None:
+    x = torch.randn(1, 8, 8, 8)
+    with pytest.raises(ValueError, match=r"x is on cpu, its graph on meta: move it with graph.to\(device\)"):
+        GFAConv(8, 2)(rows_of(x), build_graphs(x)["local"].to("meta"))
+
+
+def test_what_belongs_to_the_other_path_is_refused() -> None:
+    x = torch.randn(1, 8, 8, 8)
+    conv, graph, rows = GFAConv(8, 2), build_graphs(x)["local"], rows_of(x)
+    data = graph.to_data()
+    for extra in ({"edge_attr": data.edge_attr}, {"phantom": data.phantom}):
+        with pytest.raises(ValueError, match="go with an edge_index"):
+            conv(rows, graph, **extra)
+    with pytest.raises(ValueError, match="residual"):
+        conv(rows, graph, residual=rows[0])
+    nodes = torch.randn(data.num_nodes, 8)
+    for wrong in ((rows, data.edge_index, data.edge_attr), (nodes, data.edge_index, data.edge_attr[1:])):
+        with pytest.raises(ValueError, match="along an edge_index"):
+            conv(*wrong)
+    with pytest.raises(ValueError, match="phantom is bool"):
+        conv(nodes, data.edge_index, data.edge_attr, data.phantom[1:])
+
+
+def test_windows_beyond_the_position_bias_are_refused() -> None:
+    cells = local_cells(16, 16, window_side=24)
+    graph = WindowGraph(cells, torch.ones(1, 4, 64, 576, dtype=torch.bool), torch.ones(1, 4, 64))
+    with pytest.raises(ValueError, match="offsets from -7 to 15, got -7 to 23"):
+        GFAConv(8, 2)(torch.randn(1, 256, 8), graph)
+
+
+@pytest.mark.parametrize("native", ["1", "0"])
+@pytest.mark.parametrize("kind", ["local", "mesh"])
+def test_an_isolated_node_reads_nothing_on_both_paths(
+    graph_with_lonely_node: GraphMaker, kind: str, native: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GLIC_NATIVE", native)
+    x = torch.randn(2, 12, 13, 21)
+    graph, conv, rows = graph_with_lonely_node(x, kind), GFAConv(12, heads=3), rows_of(x).requires_grad_()
+    alone = ~graph.mask.flatten(1, 2)[:, graph.cells.slots].any(-1)
+    assert alone.sum() == 1
+    for out in (conv(rows, graph), plain(conv, rows, graph)):
+        assert torch.equal(out[alone][0], conv.out.bias)
+        gradient = torch.autograd.grad(out[alone].sum(), rows)[0]
+        assert not gradient.any()
+
+
+def test_float16_is_computed_in_float32() -> None:
+    """Its smallest number is larger than the least norm, and most zeros have zero rows nearby."""
+    x = torch.randn(1, 8, 13, 21)
+    x[..., :4] = 0
+    graph, conv = build_graphs(x)["local"], GFAConv(8, heads=2)
+    q, kv, bias = conv.to_q(rows_of(x)), conv.to_kv(rows_of(x)), torch.rand(2, 64, 256)
+    q[:, :5], kv[:, :5] = 0, 0
+    scale = torch.tensor([10.0, 20.0])
+    exact = window_attention(q, kv, scale, bias, graph)
+    half = window_attention(q.half(), kv.half(), scale, bias, graph)
+    assert half.dtype == torch.float16
+    assert difference(half.float(), exact) < 0.01
 
 
 def test_heads_must_divide_channels() -> None:

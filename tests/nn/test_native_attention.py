@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,10 +9,11 @@ import torch
 from torch import Tensor
 
 from benchmarks.decoder_settings import threads
-from glic_pyg.graph import WindowGraph, build_graphs
+from glic_pyg.graph import build_graphs
 from glic_pyg.nn import GFAConv, native
 from glic_pyg.nn.attention_in_blocks import attend_backward_in_blocks, attend_in_blocks
 from glic_pyg.nn.native.compile import LEVELS, compile_all, library_path
+from glic_pyg.nn.native.library import load
 
 pytestmark = pytest.mark.skipif(not native.available(), reason="the C library is not compiled")
 
@@ -24,7 +23,7 @@ def case(size: tuple[int, int], kind: str, heads: int, width: int) -> tuple[Tens
     graph = build_graphs(torch.randn(2, 8, *size))[kind]
     q = torch.randn(2, size[0] * size[1], heads * width)
     kv = torch.randn(2, size[0] * size[1], 2 * heads * width)
-    return q, kv, torch.rand(heads) * 20 + 1, 16 * torch.rand(heads, 64, 256), graph
+    return q, kv, torch.rand(heads) * 20 + 1, 16 * torch.rand(heads, 64, 256), *graph.attention_rows
 
 
 @pytest.mark.parametrize("kind", ["local", "mesh"])
@@ -33,8 +32,8 @@ def case(size: tuple[int, int], kind: str, heads: int, width: int) -> tuple[Tens
 )
 def test_equals_torch(size: tuple[int, int], heads: int, width: int, kind: str) -> None:
     arguments = case(size, kind, heads, width)
-    assert native.can_attend(arguments[0], arguments[-1], heads)
-    exact = attend_in_blocks(*(t.double() for t in arguments[:-1]), arguments[-1])
+    assert native.can_attend(arguments[0], arguments[-1])
+    exact = attend_in_blocks(*(t.double() for t in arguments[:4]), *arguments[4:])
     assert (native.window_attention(*arguments) - exact).abs().max() < 1e-5
     assert (attend_in_blocks(*arguments) - exact).abs().max() < 1e-5
 
@@ -46,7 +45,7 @@ def test_equals_torch(size: tuple[int, int], heads: int, width: int, kind: str) 
 def test_gradients_equal_torch(size: tuple[int, int], heads: int, width: int, kind: str) -> None:
     arguments = case(size, kind, heads, width)
     grad = torch.randn_like(arguments[0])
-    exact = attend_backward_in_blocks(grad.double(), *(t.double() for t in arguments[:-1]), arguments[-1])
+    exact = attend_backward_in_blocks(grad.double(), *(t.double() for t in arguments[:4]), *arguments[4:])
     ours = native.window_attention_backward(grad, *arguments)
     plain = attend_backward_in_blocks(grad, *arguments)
     for name, *gradients in zip(("q", "kv", "scale", "bias"), ours, plain, exact, strict=True):
@@ -58,13 +57,13 @@ def relative_error(found: Tensor, exact: Tensor) -> float:
     return float((found - exact).norm() / exact.norm())
 
 
-def test_lonely_nodes_and_zero_rows() -> None:
-    q, kv, scale, bias, graph = case((16, 16), "local", 2, 8)
-    mask = graph.mask.clone()
-    mask[0, 0, 3] = False
+def test_isolated_nodes_and_zero_rows() -> None:
+    q, kv, scale, bias, nodes, candidates, mask = case((16, 16), "local", 2, 8)
+    mask[0, 3] = False
     q[0, 5] = 0
     kv[1, 7] = 0
-    arguments = q, kv, scale, bias, WindowGraph(graph.cells, mask, graph.degrees)
+    arguments = q, kv, scale, bias, nodes, candidates, mask
+    assert not native.window_attention(*arguments)[0, nodes[0, 3]].any()
     torch.testing.assert_close(
         native.window_attention(*arguments), attend_in_blocks(*arguments), rtol=1e-4, atol=1e-5
     )
@@ -76,8 +75,8 @@ def test_lonely_nodes_and_zero_rows() -> None:
 
 
 def test_extreme_logits_stay_finite() -> None:
-    q, kv, _, bias, graph = case((16, 16), "mesh", 2, 8)
-    arguments = q, kv, torch.full((2,), 100.0), bias * 0, graph
+    q, kv, _, bias, *graph = case((16, 16), "mesh", 2, 8)
+    arguments = q, kv, torch.full((2,), 100.0), bias * 0, *graph
     out = native.window_attention(*arguments)
     assert out.isfinite().all()
     torch.testing.assert_close(out, attend_in_blocks(*arguments), rtol=1e-3, atol=1e-4)
@@ -97,27 +96,29 @@ def test_threads_do_not_matter(kind: str) -> None:
 
 
 def test_bfloat16_is_computed_in_float32() -> None:
-    *tensors, graph = case((16, 16), "local", 2, 8)
-    low = native.window_attention(*(t.bfloat16() for t in tensors), graph)
-    exact = attend_in_blocks(*(t.bfloat16().float() for t in tensors), graph)
+    arguments = case((16, 16), "local", 2, 8)
+    tensors, graph = arguments[:4], arguments[4:]
+    low = native.window_attention(*(t.bfloat16() for t in tensors), *graph)
+    exact = attend_in_blocks(*(t.bfloat16().float() for t in tensors), *graph)
     assert low.dtype == torch.bfloat16
     torch.testing.assert_close(low.float(), exact, rtol=0.01, atol=1e-3)
     grad = torch.randn_like(low)
-    gradients = native.window_attention_backward(grad, *(t.bfloat16() for t in tensors), graph)
-    exact = attend_backward_in_blocks(grad.float(), *(t.bfloat16().float() for t in tensors), graph)
+    gradients = native.window_attention_backward(grad, *(t.bfloat16() for t in tensors), *graph)
+    exact = attend_backward_in_blocks(grad.float(), *(t.bfloat16().float() for t in tensors), *graph)
     for found, expected in zip(gradients, exact, strict=True):
         assert found.dtype == torch.bfloat16
         torch.testing.assert_close(found.float(), expected, rtol=0.01, atol=1e-3)
 
 
 def test_what_it_leaves_to_torch(monkeypatch: pytest.MonkeyPatch) -> None:
-    q, *_, graph = case((16, 16), "local", 2, 8)
-    assert not native.can_attend(q.double(), graph, 2)
-    assert not native.can_attend(q.to("meta"), graph, 2)
-    odd = replace(graph, mask=graph.mask[:, :, :63])
-    assert not native.can_attend(q, odd, 2)
+    q, *_, mask = case((16, 16), "local", 2, 8)
+    assert native.can_attend(q, mask)
+    for other in (q.double(), q.half(), q.to("meta")):
+        assert not native.can_attend(other, mask)
+    for odd in (mask[:, :63], mask[..., :12], mask.to("meta")):
+        assert not native.can_attend(q, odd)
     monkeypatch.setenv("GLIC_NATIVE", "0")
-    assert not native.can_attend(q, graph, 2)
+    assert not native.can_attend(q, mask)
 
 
 def test_the_layer_uses_it_and_has_the_same_gradients(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -151,9 +152,9 @@ def test_every_level_that_this_cpu_has(tmp_path: Path) -> None:
     for level in levels[levels.index(own) if own in levels else -1 :]:
         if not library_path(level).is_file():
             continue
-        library = ctypes.CDLL(str(library_path(level)))
+        kernels = load(library_path(level))
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(native.library, "_library", lambda library=library: library)
+            patch.setattr(native.library, "functions", lambda kernels=kernels: kernels)
             torch.testing.assert_close(results(), expected, rtol=1e-4, atol=1e-4)
 
 

@@ -38,14 +38,14 @@ def test_convolution_equals_torch(
     x = torch.randn(2, height + side - 1 - sum(missing), width, channels)
     weight, bias = torch.randn(channels, 1, side, side), torch.randn(channels)
     expected = convolved(x, weight, bias, missing)
-    torch.testing.assert_close(native.depthwise(x, weight, bias, missing), expected, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(native.depthwise(x, weight, bias, *missing), expected, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("width", [13, 3])
 def test_convolution_and_gate_equal_torch(width: int) -> None:
     u, v, weights = *torch.randn(2, 2, 6, width, 21), torch.randn(2, 21, 1, 3, 3)
     expected = F.gelu(convolved(u, weights[0], None, (1, 0))) * convolved(v, weights[1], None, (1, 0))
-    found = native.depthwise_gate(u, v, (weights[0], weights[1]), (1, 0))
+    found = native.depthwise_gate(u, v, weights[0], weights[1], 1, 0)
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
 
 
@@ -65,7 +65,7 @@ def test_threads_do_not_matter() -> None:
     for count in (1, 3):
         with threads(count):
             gradients = native.depthwise_backward(x, grad, 5, 0)
-            results.append([native.depthwise(x, weight, None, (0, 0)), *gradients])
+            results.append([native.depthwise(x, weight, None, 0, 0), *gradients])
     assert all(torch.equal(*pair) for pair in zip(*results, strict=True))
 
 

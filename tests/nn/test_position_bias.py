@@ -68,3 +68,29 @@ def test_values_lie_between_0_and_16() -> None:
 def test_network_is_the_released_one() -> None:
     shapes = [tuple(p.shape) for p in PositionBias(8).parameters()]
     assert shapes == [(512, 2), (512,), (8, 512)]
+
+
+@pytest.mark.parametrize("offset", [(-8, 0), (0, 16), (16, 16), (-8, 15), (1000, 0)])
+def test_offsets_without_an_entry_are_refused(offset: tuple[int, int]) -> None:
+    """The index of the table wraps: they would read an entry of other offsets."""
+    with pytest.raises(ValueError, match="offsets from -7 to 15"):
+        PositionBias(2)(torch.tensor([(0, 0), offset]))
+
+
+def test_integers_of_any_width_read_the_same_entries() -> None:
+    bias, axis = PositionBias(2), torch.arange(-7, 16)
+    offsets = torch.cartesian_prod(axis, axis)
+    for dtype in (torch.int8, torch.int16, torch.int32):
+        assert torch.equal(bias(offsets.to(dtype)), bias(offsets))
+
+
+@pytest.mark.parametrize(
+    "offsets", [torch.zeros(3, 2), torch.zeros(3, 3, dtype=torch.int64), torch.tensor(1)]
+)
+def test_what_is_no_offset_is_refused(offsets: torch.Tensor) -> None:
+    with pytest.raises(ValueError, match="whole numbers"):
+        PositionBias(2)(offsets)
+
+
+def test_no_offsets_have_no_bias() -> None:
+    assert PositionBias(2)(torch.zeros(0, 2, dtype=torch.int64)).shape == (0, 2)

@@ -37,10 +37,10 @@ def dense(conv: GFAConv, rows: Tensor, graph: WindowGraph) -> Tensor:
         for cell in range(len(cells.nodes)):
             nodes, candidates, real = cells.nodes[cell], cells.candidates[cell], cells.real[cell]
             mask = graph.mask[image, cell]
-            mask = mask | ~mask.any(-1, keepdim=True)
             cosines = torch.cosine_similarity(query[nodes][:, None], key[candidates][None], dim=-1, eps=1e-12)
             logits = (scale * cosines.permute(2, 0, 1) + bias).masked_fill(~mask, -torch.inf)
-            attended = torch.einsum("hqs,shd->qhd", logits.softmax(-1), value[candidates])
+            weights = logits.softmax(-1).nan_to_num(0)  # of a node without edges
+            attended = torch.einsum("hqs,shd->qhd", weights, value[candidates])
             read = read.index_copy(0, nodes[real], attended[real])
         out.append(read.flatten(1))
     return conv.out(torch.stack(out))
@@ -77,11 +77,11 @@ class Largest(TorchDispatchMode):
 
 @contextmanager
 def saved_elements() -> Iterator[list[int]]:
-    """Sizes of the tensors kept for the backward pass."""
+    """Sizes of the floating tensors kept for the backward pass; the mask is the graph's own."""
     sizes: list[int] = []
 
     def pack(tensor: Tensor) -> Tensor:
-        sizes.append(tensor.numel())
+        sizes.append(tensor.numel() * tensor.is_floating_point())
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):

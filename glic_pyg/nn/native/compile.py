@@ -1,7 +1,8 @@
 """Compiles the C sources of this folder, once for each level of vector instructions.
 
 Run by the build hook when the package is installed, or by hand: ``python glic_pyg/nn/native/compile.py``.
-Needs nothing but Python and a C compiler (``CC``, by default ``cc``).
+Needs nothing but Python and a C compiler (``CC``, by default ``cc``). With ``--sanitized`` it makes slow
+libraries for ``make sanitize``, which end the process at the first wrong access or undefined operation.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from pathlib import Path
 
 FOLDER = Path(__file__).parent
 SOURCES = sorted(FOLDER.glob("*.c"))
-OPTIONS = ["-std=gnu11", "-O3", "-fno-math-errno", "-shared", "-fPIC"]
+OPTIONS = ["-std=gnu11", "-O3", "-fno-math-errno", "-fwrapv", "-shared", "-fPIC"]
+SANITIZED = ["-O1", "-g", "-fno-wrapv", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 LEVELS = {
     "AVX512": ["-march=x86-64-v4", "-mprefer-vector-width=512"],
     "AVX2": ["-march=x86-64-v3"],
@@ -26,19 +28,23 @@ LEVELS = {
 """Options by the name that torch gives to a CPU's capability."""
 
 
-def library_path(level: str) -> Path:
-    """Where the library for one level lies; made of other sources than today's, it has another name."""
-    return FOLDER / f"native-{level}-{_digest()}.so"
+def library_path(level: str, *, sanitized: bool = False) -> Path:
+    """Where the library for one level lies; made of other sources or options, it has another name."""
+    return FOLDER / f"{'sanitized' if sanitized else 'native'}-{level}-{_digest()}.so"
 
 
 @lru_cache(maxsize=1)
 def _digest() -> str:
-    texts = [path.read_bytes() for path in [*SOURCES, *sorted(FOLDER.glob("*.h"))]]
-    return hashlib.sha256(b"".join(texts)).hexdigest()[:8]
+    parts = [path.read_bytes() for path in [*SOURCES, *sorted(FOLDER.glob("*.h"))]]
+    parts.append(repr([OPTIONS, SANITIZED, LEVELS]).encode())
+    return hashlib.sha256(b"".join(parts)).hexdigest()[:8]
 
 
-def compile_all() -> list[Path]:
+def compile_all(*, sanitized: bool = False) -> list[Path]:
     """Compile every level that this machine's compiler can; a library is replaced only by a complete one.
+
+    Args:
+        sanitized: with AddressSanitizer and UndefinedBehaviorSanitizer.
 
     Returns:
         the libraries that were made.
@@ -52,15 +58,16 @@ def compile_all() -> list[Path]:
     for level, options in LEVELS.items():
         if options and not on_x86:
             continue
-        target = library_path(level)
+        target = library_path(level, sanitized=sanitized)
         partial = target.with_name(f"{target.name}.{os.getpid()}.part")  # others may compile meanwhile
-        command = [*compiler, *OPTIONS, *options, *map(str, SOURCES), "-o", str(partial), "-lm"]
+        flags = [*OPTIONS, *(SANITIZED if sanitized else []), *options]
+        command = [*compiler, *flags, *map(str, SOURCES), "-o", str(partial), "-lm"]
         result = subprocess.run(command, capture_output=True, text=True)
         if result.returncode:
             reasons.append(result.stderr.strip())
             continue
         os.replace(partial, target)
-        for outdated in set(FOLDER.glob(f"*-{level}*.so")) - {target}:
+        for outdated in set(FOLDER.glob(f"{target.name.split('-')[0]}-{level}-*.so")) - {target}:
             outdated.unlink()
         made.append(target)
     if not made:
@@ -70,6 +77,6 @@ def compile_all() -> list[Path]:
 
 if __name__ == "__main__":
     try:
-        print(*compile_all(), sep="\n")
+        print(*compile_all(sanitized="--sanitized" in sys.argv[1:]), sep="\n")
     except OSError as error:
         sys.exit(f"{error}; the slower path is used without it")

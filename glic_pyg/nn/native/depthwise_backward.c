@@ -11,8 +11,8 @@ enum { MOST_SIDE = 5, GROUP = 16 };
 
 typedef struct {
     const float *x, *grad;    /* (images, rows, width, channels) and (images, height, width, channels) */
+    int64_t rows, missing;    /* of x; height + side - 1 = rows + 2 missing */
     int64_t height, width, channels;
-    int64_t rows, missing;    /* height + side - 1 = rows + 2 missing */
 } Maps;
 
 /* what one place of grad adds to the sums of one row; near the border some places of x are missing */
@@ -64,9 +64,9 @@ static inline void add_maps(const Maps *m, int64_t images, int64_t first, int64_
  * grad_weight (side, side, channels), grad_bias (channels); side 3 or 5; missing rows above and below each x.
  * Returns 0, or 1 where memory is short. */
 int depthwise_backward(const float *x, const float *grad, float *grad_weight, float *grad_bias, int64_t first,
-                       int64_t last, int64_t images, int64_t height, int64_t width, int64_t channels, int64_t side,
-                       int64_t missing) {
-    Maps maps = {x, grad, height, width, channels, height + side - 1 - 2 * missing, missing};
+                       int64_t last, int64_t images, int64_t rows, int64_t missing, int64_t height, int64_t width,
+                       int64_t channels, int64_t side) {
+    Maps maps = {x, grad, rows, missing, height, width, channels};
     int64_t taps = side * side, kept = (taps + 1) * GROUP;
     float *total = calloc((last - first) * kept, sizeof(float));
     if (!total) return 1;

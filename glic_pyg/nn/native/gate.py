@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from glic_pyg.nn.native.library import available, pointer, run
+from glic_pyg.nn.native.library import available, run
+from glic_pyg.nn.native.operators import operator
 
 __all__ = ["can_gate", "gate", "gate_backward"]
 
@@ -13,10 +14,11 @@ GRAIN = 2**16
 
 
 def can_gate(u: Tensor, v: Tensor) -> bool:
-    """Whether the functions below can do this: contiguous, float32, on a CPU."""
+    """Whether the functions below can do this: contiguous, float32, of one shape, on a CPU."""
     return (
-        u.device.type == "cpu"
+        u.device.type == v.device.type == "cpu"
         and u.dtype == v.dtype == torch.float32
+        and u.shape == v.shape
         and u.is_contiguous()
         and v.is_contiguous()
         and available()
@@ -24,13 +26,28 @@ def can_gate(u: Tensor, v: Tensor) -> bool:
 
 
 def gate(u: Tensor, v: Tensor, out: Tensor) -> Tensor:
-    """``out = GELU(u) v``, tensors of one shape; out may be v."""
-    run("gate", [pointer(t) for t in (u, v, out)], u.numel(), grain=GRAIN)
+    """``out = GELU(u) v``, without gradient, contiguous tensors of one shape; out may be v."""
+    _gate(u, v, out)
     return out
 
 
 def gate_backward(u: Tensor, v: Tensor, grad: Tensor, grad_u: Tensor, grad_v: Tensor) -> Tensor:
     """Fill ``grad_u`` and ``grad_v`` from the gradient at ``GELU(u) v``, which then lies in ``grad``."""
-    tensors = (u, v, grad, grad_u, grad_v, grad)
-    run("gate_backward", [pointer(t) for t in tensors], u.numel(), grain=GRAIN)
+    _gate_backward(u, v, grad, grad_u, grad_v)
     return grad
+
+
+def _nothing(*tensors: Tensor) -> None:
+    pass
+
+
+@operator("gate(Tensor u, Tensor v, Tensor(a!) out) -> ()", _nothing)
+def _gate(u: Tensor, v: Tensor, out: Tensor) -> None:
+    run("gate", u, v, out, grain=GRAIN)
+
+
+@operator(
+    "gate_backward(Tensor u, Tensor v, Tensor(a!) grad, Tensor(b!) grad_u, Tensor(c!) grad_v) -> ()", _nothing
+)
+def _gate_backward(u: Tensor, v: Tensor, grad: Tensor, grad_u: Tensor, grad_v: Tensor) -> None:
+    run("gate_backward", u, v, grad, grad_u, grad_v, grad, grain=GRAIN)

@@ -13,6 +13,7 @@ enum { LANES = 8 };
 #endif
 typedef float vf __attribute__((vector_size(LANES * 4)));
 typedef int32_t vi __attribute__((vector_size(LANES * 4)));
+typedef uint32_t vu __attribute__((vector_size(LANES * 4))); /* for sums and shifts of bits, which may wrap */
 
 static const float LEAST_EXPONENT = -87.0f;
 
@@ -28,14 +29,14 @@ static inline float total(vf v) {
     return sum;
 }
 
-/* e^x for x <= 0, to about one unit in the last place; 0 where that is below e^-87. */
+/* e^x for x <= 0, to about one unit in the last place; 0 where that is below e^-87, NaN for NaN. */
 static inline vf exponential(vf x) {
     const float to_integer = 12582912.0f; /* 3 * 2^22: adding it rounds to whole numbers */
     vf shifted = x * 1.44269504f + to_integer, n = shifted - to_integer;
     vf r = x - n * 0.693359375f + n * 2.12194440e-4f, e = all(1.0f / 5040);
     const float series[] = {1.0f / 720, 1.0f / 120, 1.0f / 24, 1.0f / 6, 0.5f, 1.0f, 1.0f};
     for (int k = 0; k < 7; k++) e = e * r + series[k];
-    return (vf)(((vi)e + (((vi)shifted) << 23)) & (x >= LEAST_EXPONENT));
+    return (vf)(((vu)e + ((vu)shifted << 23)) & ~(vu)(x < LEAST_EXPONENT));
 }
 
 /* One allocation for several arrays of so many floats, zeros, each on a line of the cache; 0 where memory is short.

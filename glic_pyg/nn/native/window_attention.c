@@ -2,7 +2,7 @@
  *
  *   out_i = sum_j softmax_j(scale cos(q_i, k_j) + bias_ij) v_j     over the candidates j that the mask keeps
  *
- * What nn/window_attention.py does with whole tensors, fused. Each cell is computed alone, hence the result does not
+ * and 0 if it keeps none. What nn/attention_in_blocks.py does with whole tensors, fused. Each cell is computed alone, hence the result does not
  * depend on how the cells are shared between threads.
  */
 #include "window_cell.h"
@@ -48,21 +48,23 @@ static void attend(const Shape *s, const Room *r, const float *q, const float *b
         exponentiate(r->weights + j * STRIP, count, largest, sum);
         mix(s, r->weights + j * STRIP, r->values + j * s->padded, count, r->mixed);
     }
-    for (int t = 0; t < TILE; t++) sum[t] = 1 / sum[t];
+    for (int t = 0; t < TILE; t++) sum[t] = share(sum[t]);
     scale_columns(s->width, r->mixed, sum);
     scatter_columns(s, r->mixed, ids, s->heads * s->width, out);
 }
 
 /* The cells order[first..last-1]; neighbours there that have the same candidates share one gathering of them.
- * q (rows, heads*width), kv (rows, 2*heads*width) keys then values, bias (heads, candidates, slots), nodes (cells,
- * slots), sources (cells, candidates), edges as of window_edges with at least one a node.
+ * q (images * nodes, heads * width), kv (images * nodes, 2 * heads * width) keys then values, bias (heads, candidates,
+ * slots), ids (images * cells, slots) of the nodes, sources (images * cells, candidates), edges as of window_edges.
  * Returns 0, or 1 where memory is short. */
-int window_attention(const float *q, const float *kv, const float *scale, const float *bias, const int64_t *nodes,
+int window_attention(const float *q, const float *kv, const float *scale, const float *bias, const int64_t *ids,
                      const int64_t *sources, const int32_t *edges, const int64_t *order, float *out, int64_t first,
-                     int64_t last, int64_t rows, int64_t slots, int64_t candidates, int64_t heads, int64_t width) {
-    Shape s = {0, rows, slots, candidates, heads, width, padded_width(width)};
+                     int64_t last, int64_t images, int64_t nodes, int64_t cells, int64_t slots, int64_t candidates,
+                     int64_t heads, int64_t width) {
+    Shape s = {0, images * nodes, slots, candidates, heads, width, padded_width(width)};
     int64_t pitch = 2 * heads * width, logits = slots * candidates;
     Room room;
+    (void)cells;
     if (!make_room(&s, &room)) return 1;
     for (int64_t next, start = first; start < last; start = next) {
         const int64_t *from = sources + order[start] * candidates;
@@ -74,7 +76,7 @@ int window_attention(const float *q, const float *kv, const float *scale, const 
             for (int64_t k = start; k < next; k++)
                 for (int64_t i = 0; i < slots; i += STRIP)
                     attend(&s, &room, q + head * width, bias + head * logits + i,
-                           edges + (order[k] * slots + i) * candidates / TILE, nodes + order[k] * slots + i, scale[head],
+                           edges + (order[k] * slots + i) * candidates / TILE, ids + order[k] * slots + i, scale[head],
                            out + head * width);
         }
     }

@@ -32,7 +32,7 @@ static int make_room(const Shape *s, int64_t nodes, Room *r) {
 }
 
 /* the weights of a strip are divided by their sum; slopes become dL, which is added to grad_bias (candidates, slots) */
-static void differentiate(const Shape *s, const Room *r, const vf share[TILE], float *grad_bias) {
+static void differentiate(const Shape *s, const Room *r, const vf inverse[TILE], float *grad_bias) {
     vf sum[ROWS][TILE], dot[TILE];
     for (int t = 0; t < TILE; t++) dot[t] = all(0);
     for (int64_t j = 0; j < s->candidates; j += ROWS) {
@@ -40,7 +40,7 @@ static void differentiate(const Shape *s, const Room *r, const vf share[TILE], f
         for (int i = 0; i < ROWS; i++)
             for (int t = 0; t < TILE; t++) {
                 int64_t place = (j + i) * STRIP + t * LANES;
-                vf weight = load(r->weights + place) * share[t];
+                vf weight = load(r->weights + place) * inverse[t];
                 dot[t] += weight * sum[i][t];
                 store(r->weights + place, weight);
                 store(r->slopes + place, sum[i][t]);
@@ -81,7 +81,7 @@ static void attend_backward(const Shape *s, const Room *r, const float *bias, co
     compare(s, r->keys, r->queries, bias, edges, r->weights, largest);
     exponentiate(r->weights, s->candidates, largest, sum);
     gather_columns(s, r->out, s->padded, ids, r->grads);
-    for (int t = 0; t < TILE; t++) sum[t] = 1 / sum[t];
+    for (int t = 0; t < TILE; t++) sum[t] = share(sum[t]);
     differentiate(s, r, sum, grad_bias);
     gather(s, r->q, s->padded, ids, STRIP, r->query_rows);
     gather(s, r->out, s->padded, ids, STRIP, r->grad_rows);
@@ -100,25 +100,23 @@ static void attend_backward(const Shape *s, const Room *r, const float *bias, co
 /* adds the candidates' rows */
 static void scatter(const Shape *s, const float *rows, const int64_t *ids, float *to) {
     for (int64_t j = 0; j < s->candidates; j++, rows += s->padded) {
+        if (!is_real(s, ids[j])) continue;
         float *row = to + (ids[j] - s->first) * s->padded;
-        for (int64_t c = 0; c < s->padded && ids[j] < s->rows; c += LANES)
-            store(row + c, load(row + c) + load(rows + c));
+        for (int64_t c = 0; c < s->padded; c += LANES) store(row + c, load(row + c) + load(rows + c));
     }
 }
 
-/* What is computed from, and what is written: see window_attention for the shapes; per_image cells an image. grad_scale
- * (images, heads) and grad_bias (images, heads, candidates, slots), parts of the gradients, come as zeros. order keeps
- * the cells of an image together. */
+/* what is computed from, and what is written */
 typedef struct {
     const float *q, *kv, *scale, *bias;
-    const int64_t *nodes, *sources;
+    const int64_t *ids, *sources;
     const int32_t *edges;
     const int64_t *order;
     const float *grad_out;
     float *grad_q, *grad_kv;
     double *grad_scale;
     float *grad_bias;
-    int64_t per_image;
+    int64_t cells; /* an image */
 } Problem;
 
 /* one head's part of rows of all heads, pitch apart, as (nodes, padded) */
@@ -143,8 +141,8 @@ static double put_unit_gradient(const Shape *s, const float *unit, const float *
 
 /* the cells of one image and head, those with the same candidates together */
 static void all_cells(const Shape *s, const Problem *p, const Room *r, int64_t image, int64_t head) {
-    int64_t stop = (image + 1) * p->per_image, logits = s->slots * s->candidates, bytes = s->candidates * s->padded * 4;
-    for (int64_t next, start = image * p->per_image; start < stop; start = next) {
+    int64_t stop = (image + 1) * p->cells, logits = s->slots * s->candidates, bytes = s->candidates * s->padded * 4;
+    for (int64_t next, start = image * p->cells; start < stop; start = next) {
         const int64_t *from = p->sources + p->order[start] * s->candidates;
         next = same_sources(s, p->sources, p->order, start, stop);
         gather(s, r->k, s->padded, from, s->candidates, r->keys);
@@ -155,7 +153,7 @@ static void all_cells(const Shape *s, const Problem *p, const Room *r, int64_t i
             for (int64_t i = 0; i < s->slots; i += STRIP) {
                 int64_t node = p->order[k] * s->slots + i;
                 attend_backward(s, r, p->bias + head * logits + i, p->edges + node * s->candidates / TILE,
-                                p->nodes + node, p->grad_bias + (image * s->heads + head) * logits + i);
+                                p->ids + node, p->grad_bias + (image * s->heads + head) * logits + i);
             }
         scatter(s, r->grad_keys, from, r->grad_k);
         scatter(s, r->grad_values, from, r->grad_v);
@@ -182,17 +180,24 @@ static void one_head(const Shape *s, const Problem *p, const Room *r, int64_t im
         memcpy(grad_values + row * 2 * pitch, r->grad_v + (row - s->first) * s->padded, s->width * sizeof(float));
 }
 
-/* The tasks first..last-1; task image * heads + head is one head of one image. Returns 0, or 1 where memory is short. */
-int window_attention_backward(const Problem *problem, int64_t first, int64_t last, int64_t images, int64_t rows,
-                              int64_t slots, int64_t candidates, int64_t heads, int64_t width) {
-    int64_t nodes = rows / images;
+/* The tasks first..last-1; task image * heads + head is one head of one image. See window_attention for the shapes.
+ * grad_scale (images, heads) and grad_bias (images, heads, candidates, slots), parts of the gradients, come as zeros.
+ * order keeps the cells of an image together. Returns 0, or 1 where memory is short. */
+int window_attention_backward(const float *q, const float *kv, const float *scale, const float *bias, const int64_t *ids,
+                              const int64_t *sources, const int32_t *edges, const int64_t *order, const float *grad_out,
+                              float *grad_q, float *grad_kv, double *grad_scale, float *grad_bias, int64_t first,
+                              int64_t last, int64_t images, int64_t nodes, int64_t cells, int64_t slots,
+                              int64_t candidates, int64_t heads, int64_t width) {
+    Problem problem = {q, kv, scale, bias, ids, sources, edges, order, grad_out, grad_q, grad_kv, grad_scale, grad_bias,
+                       cells};
     Shape s = {0, nodes, slots, candidates, heads, width, padded_width(width)};
     Room room;
+    (void)images;
     if (!make_room(&s, nodes, &room)) return 1;
     for (int64_t task = first; task < last; task++) {
         int64_t image = task / heads;
         s.first = image * nodes, s.rows = s.first + nodes;
-        one_head(&s, problem, &room, image, task % heads);
+        one_head(&s, &problem, &room, image, task % heads);
     }
     free(room.q);
     return 0;

@@ -8,10 +8,10 @@
 
 enum { TILE = LANES == 16 ? 4 : 2, STRIP = TILE * LANES, ROWS = 4 };
 enum { BLOCK = 64 }; /* candidates whose weights are used while they are in the first cache */
-static const float NORM_FLOOR = 1e-12f, NO_EDGE = -3e38f;
+static const float NORM_FLOOR = 1e-12f, NO_EDGE = -3e38f, LEAST_LOGIT = -1e38f;
 
 typedef struct {
-    int64_t first, rows;  /* ids of real nodes; one at or above rows is a phantom, all zeros, or a filler, not written */
+    int64_t first, rows;  /* ids of real nodes, first..rows-1; any other is a phantom, all zeros, or a filler, not written */
     int64_t slots;        /* nodes a cell, a multiple of STRIP */
     int64_t candidates;   /* candidates a cell, a multiple of ROWS */
     int64_t heads, width; /* of each head */
@@ -28,16 +28,18 @@ static inline void prefetch(const Shape *s, const float *row) {
 
 static inline float inverse_length(float squares) { return 1 / fmaxf(sqrtf(squares), NORM_FLOOR); }
 
+static inline int is_real(const Shape *s, int64_t id) { return id >= s->first && id < s->rows; }
+
 /* so many rows, pitch apart, as rows (count, padded) whose ends are zero already; zeros for phantoms and fillers */
 static inline void gather(const Shape *s, const float *from, int64_t pitch, const int64_t *ids, int64_t count,
                           float *rows) {
     size_t bytes = s->width * sizeof(float);
     for (int64_t j = 0; j < count; j++, rows += s->padded) {
-        const float *row = from + (ids[j] - s->first) * pitch;
-        if (ids[j] >= s->rows) {
+        if (!is_real(s, ids[j])) {
             memset(rows, 0, bytes);
             continue;
         }
+        const float *row = from + (ids[j] - s->first) * pitch;
         memcpy(rows, row, bytes);
         prefetch(s, row);
     }
@@ -63,7 +65,7 @@ static inline void gather_columns(const Shape *s, const float *from, int64_t pit
                                   float *columns) {
     memset(columns, 0, s->padded * STRIP * sizeof(float));
     for (int64_t i = 0; i < STRIP; i++) {
-        if (ids[i] >= s->rows) continue;
+        if (!is_real(s, ids[i])) continue;
         const float *row = from + (ids[i] - s->first) * pitch;
         prefetch(s, row);
         for (int64_t c = 0; c < s->width; c++) columns[c * STRIP + i] = row[c];
@@ -72,7 +74,7 @@ static inline void gather_columns(const Shape *s, const float *from, int64_t pit
 
 static inline void scatter_columns(const Shape *s, const float *columns, const int64_t *ids, int64_t pitch, float *to) {
     for (int64_t i = 0; i < STRIP; i++) {
-        if (ids[i] >= s->rows) continue;
+        if (!is_real(s, ids[i])) continue;
         float *row = to + (ids[i] - s->first) * pitch;
         for (int64_t c = 0; c < s->width; c++) row[c] = columns[c * STRIP + i];
     }
@@ -115,12 +117,12 @@ static inline void mix(const Shape *s, const float *weights, const float *rows, 
     }
 }
 
-/* Logits of a strip and all candidates into weights, (candidates, STRIP), and each node's largest.
+/* Logits of a strip and all candidates into weights, (candidates, STRIP), and each node's largest, or LEAST_LOGIT.
  * bias (candidates, slots) points at the strip; for edges see window_edges.c. */
 static inline void compare(const Shape *s, const float *keys, const float *queries, const float *bias,
                            const int32_t *edges, float *weights, vf largest[TILE]) {
     vf sum[ROWS][TILE];
-    for (int t = 0; t < TILE; t++) largest[t] = all(NO_EDGE);
+    for (int t = 0; t < TILE; t++) largest[t] = all(LEAST_LOGIT);
     for (int64_t j = 0; j < s->candidates; j += ROWS) {
         multiply(s, keys + j * s->padded, queries, sum);
         for (int i = 0; i < ROWS; i++)
@@ -143,6 +145,9 @@ static inline void exponentiate(float *weights, int64_t count, const vf largest[
             store(place, weight);
         }
 }
+
+/* what a sum of weights is divided by, inverse; 0 for a node without edges */
+static inline vf share(vf sum) { return pick(sum == 0, all(0), 1 / sum); }
 
 /* The end of the cells that follow order[start], before stop, and have the same candidates. */
 static inline int64_t same_sources(const Shape *s, const int64_t *sources, const int64_t *order, int64_t start,

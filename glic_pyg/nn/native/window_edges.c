@@ -1,5 +1,5 @@
 /* The masks of cells as window_cell.h reads them: words (candidates, LANES) a strip of nodes, where bit t of a word is
- * the edge to node t * LANES + lane. */
+ * the edge to node t * LANES + lane; at most one word for two places of the mask. */
 #include "window_cell.h"
 
 /* mask (cells, slots, candidates), 0 or 1; words (cells, slots / STRIP, candidates, LANES); the cells first..last-1 */

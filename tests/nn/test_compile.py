@@ -1,0 +1,126 @@
+"""Compiled blocks compute what they do eagerly, forward and backward: the kernels in C are operators."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch._dynamo.utils import counters
+
+from glic_pyg.graph import build_graphs
+from glic_pyg.models.glic import GLIC
+from glic_pyg.nn import GatedBlock, GFABlock, native
+
+pytestmark = [
+    pytest.mark.skipif(not native.available(), reason="the C library is not compiled"),
+    # torch's own, while it traces and lowers
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf"),
+]
+BACKENDS = ["aot_eager", pytest.param("inductor", marks=pytest.mark.slow)]
+
+# 16 channels are the fewest that all kernels take.
+SMALL = {
+    "widths": (16, 16, 16, 16),
+    "gated_depth": 1,
+    "gated_expansion": 2,
+    "gfa_depth": 1,
+    "gfa_expansions": (2, 2),
+    "heads": 2,
+    "hyper_channels": 4,
+    "hyper_depth": 1,
+    "groups": (4, 12),
+    "context_expansion": 2,
+    "context_width": 4,
+    "parameter_width": 4,
+}
+
+
+@pytest.fixture(autouse=True)
+def fresh_compiler() -> Iterator[None]:
+    torch.compiler.reset()
+    counters.clear()
+    yield
+    torch.compiler.reset()
+
+
+def check_equal(module: nn.Module, x: Tensor, **options: object) -> nn.Module:
+    """Results and all gradients; the compiled module."""
+    compiled = torch.compile(module, **options)  # type: ignore[call-overload]
+    results = []
+    for run in (module, compiled):
+        leaf = x.clone().requires_grad_()
+        out = run(leaf)
+        weights = torch.linspace(-1, 1, out.numel()).view_as(out)
+        gradients = torch.autograd.grad((out * weights).sum(), [leaf, *module.parameters()])
+        results.append([out.detach(), *gradients])
+    for eager, found in zip(*results, strict=True):
+        torch.testing.assert_close(found, eager, rtol=1e-4, atol=1e-5 * eager.abs().max().item())
+    return compiled
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_gated_block_is_one_graph(backend: str) -> None:
+    block, x = GatedBlock(16, 24, 2), torch.randn(2, 16, 12, 16)
+    compiled = check_equal(block, x, backend=backend, fullgraph=True)
+    with torch.no_grad():
+        torch.testing.assert_close(compiled(x), block(x), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_gfa_block_breaks_at_the_graphs_only(backend: str) -> None:
+    block, x = GFABlock(16, 2, depth=2, heads=2), torch.randn(2, 16, 12, 16)
+    compiled = check_equal(block, x, backend=backend)
+    with torch.no_grad():
+        torch.testing.assert_close(compiled(x), block(x), rtol=1e-4, atol=1e-5)
+    assert len(counters["graph_break"]) == 1 and "GFABlock.graphs" in next(iter(counters["graph_break"]))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"backend": "aot_eager", "dynamic": False},
+        pytest.param({"backend": "aot_eager"}, marks=pytest.mark.slow),
+        pytest.param({"backend": "inductor", "dynamic": False}, marks=pytest.mark.slow),
+    ],
+    ids=lambda options: "-".join(map(str, options.values())),
+)
+@pytest.mark.parametrize(("name", "shape"), [("g_a", (1, 3, 64, 128)), ("g_s", (1, 16, 4, 8))])
+def test_whole_transforms(name: str, shape: tuple[int, ...], options: dict[str, object]) -> None:
+    check_equal(getattr(GLIC(**SMALL), name), torch.rand(shape), **options)
+
+
+def attention_arguments() -> tuple[Tensor, ...]:
+    graph = build_graphs(torch.randn(2, 4, 8, 8))["local"]
+    q, kv, bias = torch.randn(2, 64, 8), torch.randn(2, 64, 16), torch.rand(2, 64, 256)
+    return q, kv, torch.ones(2), bias, *graph.attention_rows
+
+
+def maps(*shapes: tuple[int, ...]) -> Callable[[], tuple[Tensor, ...]]:
+    return lambda: tuple(torch.randn(shape) for shape in shapes)
+
+
+ROWS, TAPS = (2, 6, 7, 16), (16, 1, 3, 3)
+OPERATORS: dict[str, Callable[[], tuple[object, ...]]] = {
+    "gate": maps((3, 20), (3, 20), (3, 20)),
+    "gate_backward": maps(*[(3, 20)] * 5),
+    "depthwise": lambda: (*maps(ROWS, TAPS, (16,))(), 1, 0),
+    "depthwise_gate": lambda: (*maps(ROWS, ROWS, TAPS, TAPS)(), 1, 0),
+    "depthwise_backward": lambda: (*maps((2, 6, 7, 16), (2, 4, 7, 16))(), 3, 0),
+    "window_attention": attention_arguments,
+    "window_attention_backward": lambda: (torch.randn(2, 64, 8), *attention_arguments()),
+}
+
+
+@pytest.mark.parametrize("name", OPERATORS)
+def test_every_operator_is_what_its_schema_and_its_fake_say(name: str) -> None:
+    operator = getattr(torch.ops.glic_pyg, name).default
+    torch.library.opcheck(operator, OPERATORS[name](), test_utils=("test_schema", "test_faketensor"))
+
+
+def test_no_operator_is_left_out() -> None:
+    assert set(dir(torch.ops.glic_pyg)) >= set(OPERATORS)
+    kernels = set(native.library.KERNELS) - {"window_edges"}  # a part of the attention
+    assert kernels == set(OPERATORS) - {"depthwise_gate"}  # the same function as depthwise
