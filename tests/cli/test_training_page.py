@@ -109,19 +109,14 @@ def test_torchrun(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_slurm(tmp_path: Path) -> None:
     (script,) = [block for block in BLOCKS if block.startswith("#!/bin/bash")]
-    more = shlex.join(two_process_options(tmp_path, script))
+    more = shlex.join(tiny_options(tmp_path))
     (tmp_path / "job.sh").write_text(script.rstrip() + f" {more}\n")
     check_two_processes(tmp_path, "name=big", ["sbatch", "--in-background", str(tmp_path / "job.sh")], [])
 
 
-def two_process_options(folder: Path, command: str) -> list[str]:
-    blocks = ["trainer.strategy.blocks=[Conv2d,ConvTranspose2d]"] if "fsdp" in command else []
-    return [*tiny_options(folder), *blocks]
-
-
 def check_two_processes(folder: Path, name: str, command: list[str], more: list[str] | None = None) -> None:
     """The command ends well, in one folder, with two processes taking part."""
-    more = two_process_options(folder, " ".join(command)) if more is None else more
+    more = tiny_options(folder) if more is None else more
     done = run_command(*command, *more, **fake_slurm.install(folder / "bin"))
     assert done.returncode == 0, done.stdout + done.stderr
     assert [path.name for path in (folder / "runs").iterdir()] == [name.partition("=")[2]]
@@ -138,7 +133,7 @@ def check_run(run: Path) -> None:
 @pytest.mark.slow
 def test_a_sweep_of_jobs_of_two_processes(tmp_path: Path) -> None:
     (command,) = [command for command in SWEEPS if "trainer=ddp" in command]
-    words = [*shlex.split(command), *two_process_options(tmp_path, command)]
+    words = [*shlex.split(command), *tiny_options(tmp_path)]
     done = run_command(*words, **fake_slurm.install(tmp_path / "bin"))
     assert done.returncode == 0, done.stdout + done.stderr
     runs = sorted(path.parent for path in (tmp_path / "runs").rglob("last.ckpt"))
