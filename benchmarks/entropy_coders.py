@@ -13,9 +13,9 @@ import torch
 from numpy.typing import NDArray
 
 import glic_pyg  # noqa: F401  (first: it makes compressai importable)
-from glic_pyg.codec.entropy_coding import SymbolReader, SymbolWriter
-from glic_pyg.codec.estimate import gaussian_bits
-from glic_pyg.codec.lattice import level_coordinates, round_tracked
+from glic_pyg.codec.coders import gaussian_bits
+from glic_pyg.codec.range_coder import SymbolDecoder, SymbolEncoder
+from glic_pyg.codec.rounding import level_coordinates, round_tracked
 from glic_pyg.codec.tables import gaussian_tables
 from glic_pyg.evaluation.tables import markdown_table
 
@@ -41,19 +41,19 @@ def best(work: Callable[[], object]) -> float:
 
 
 def ours(symbols: NDArray[np.int32], scales: torch.Tensor) -> Timed:
-    """glic_pyg's writer and reader, in as many calls as the entropy model makes."""
+    """glic_pyg's encoder and decoder, in as many calls as the entropy model makes."""
     levels = round_tracked(level_coordinates(scales), 0.0).values.numpy().astype(np.uint8)
     parts = list(zip(np.array_split(symbols, CALLS), np.array_split(levels, CALLS), strict=True))
 
     def encode() -> bytes:
-        writer = SymbolWriter()
+        encoder = SymbolEncoder()
         for values, which in parts:
-            writer.write(values, which, gaussian_tables())
-        return writer.finish()
+            encoder.encode(values, which, gaussian_tables())
+        return encoder.finish()
 
     def decode() -> NDArray[np.int32]:
-        reader = SymbolReader(data)
-        return np.concatenate([reader.read(which, gaussian_tables()) for _, which in parts])
+        decoder = SymbolDecoder(data)
+        return np.concatenate([decoder.decode(which, gaussian_tables()) for _, which in parts])
 
     data = encode()
     assert (decode() == symbols).all()

@@ -91,7 +91,7 @@ def choose_device(name: str) -> str:
     """
     import torch
 
-    from glic_pyg.codec.arithmetic import usable_device
+    from glic_pyg.codec.determinism import usable_device
 
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"

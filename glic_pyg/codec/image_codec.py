@@ -148,7 +148,7 @@ class ImageCodec:
     def _decode_colour(self, container: Container) -> NDArray[np.uint8]:
         header = container.header
         stream = container.streams[Stream.LATENTS]
-        y_hat = self._coder.read(stream, header.width, header.height, header.latents_crc)
+        y_hat = self._coder.decode(stream, header.width, header.height, header.latents_crc)
         return self._coder.synthesise(y_hat, header.quality, header.width, header.height, grey=header.grey)
 
     def _goal(self, goal: Goal | None) -> Goal | None:

@@ -10,11 +10,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from glic_pyg.codec.agreement import PriorTables
-from glic_pyg.codec.arithmetic import plain_arithmetic, usable_device
+from glic_pyg.codec.coders import EntropyDecoder, EntropyEncoder, PriorTables
+from glic_pyg.codec.determinism import full_precision_inference, usable_device
 from glic_pyg.codec.padding import colour_from_tensor, padded_size, tensor_from_colour
-from glic_pyg.codec.reading_channel import ReadingChannel
-from glic_pyg.codec.writing_channel import WritingChannel
 from glic_pyg.errors import BadArgument, LatentMismatch, NonFiniteLatents
 from glic_pyg.models.base import LATENT_STRIDE, Codec
 from glic_pyg.nn.precision import bfloat16_products
@@ -57,14 +55,14 @@ class LatentCoder:
         Raises:
             NonFiniteLatents: the model computes an infinity or a NaN.
         """
-        with plain_arithmetic(self.device), self._transform_precision():
+        with full_precision_inference(self.device), self._transform_precision():
             y = self.model.g_a(tensor_from_colour(colour, self.model.multiple, self.device)).float()
         if not y.isfinite().all():
             raise NonFiniteLatents("The model computed latents that are not finite for this picture.")
         return y
 
-    def write(self, y: Tensor, quality: float | None, *, estimate: bool) -> tuple[WritingChannel, Tensor]:
-        """Code y at a quality: the channel that has it all, and y_hat, still scaled, float64 (1, M, h, w).
+    def encode(self, y: Tensor, quality: float | None, *, estimate: bool) -> tuple[EntropyEncoder, Tensor]:
+        """Encode y at a quality: the coder with its symbols, and y_hat, still scaled, float64 (1, M, h, w).
 
         Raises:
             ValueError: no quality for a model that needs one, or the other way round.
@@ -73,20 +71,20 @@ class LatentCoder:
             raise ValueError(
                 f"quality {quality} for weights of {'one' if self.rates is None else 'any'} rate"
             )
-        channel = WritingChannel(self._priors, estimate=estimate)
-        with plain_arithmetic(self.device):
+        coder = EntropyEncoder(self._priors, estimate=estimate)
+        with full_precision_inference(self.device):
             if self.rates is not None and quality is not None:
                 y = self.rates.scale(y, quality)
-            y_hat = self.model.code_latents(channel, y, shape=(y.shape[-2], y.shape[-1]))
-        return channel, y_hat
+            y_hat = self.model.code_latents(coder, y, shape=(y.shape[-2], y.shape[-1]))
+        return coder, y_hat
 
-    def read(self, stream: bytes, width: int, height: int, crc: int) -> Tensor:
+    def decode(self, stream: bytes, width: int, height: int, crc: int) -> Tensor:
         """Decode a latents stream to y_hat, still scaled, float64 (1, M, h, w).
 
         Args:
-            stream: what the channel of :meth:`write` finished with.
+            stream: the bytes of the coder that :meth:`encode` returned.
             width, height: of the picture, in pixels.
-            crc: the checksum that the encoder's channel had.
+            crc: the checksum of the encoder.
 
         Raises:
             LatentMismatch: the checksum is another.
@@ -95,11 +93,11 @@ class LatentCoder:
         wide, high = padded_size(width, height, self.model.multiple)
         shape = (high // LATENT_STRIDE, wide // LATENT_STRIDE)
         values = _CODED_PER_LATENT * self.model.latent_channels * shape[0] * shape[1]
-        channel = ReadingChannel(self._priors, stream, values)
-        with plain_arithmetic(self.device):
-            y_hat = self.model.code_latents(channel, None, shape=shape)
-        channel.finish()
-        if channel.crc != crc:
+        coder = EntropyDecoder(self._priors, stream, values)
+        with full_precision_inference(self.device):
+            y_hat = self.model.code_latents(coder, None, shape=shape)
+        coder.finish()
+        if coder.crc != crc:
             raise LatentMismatch(
                 "The decoded latents are not the encoder's (their checksum differs), so no picture was made; "
                 "please report this with the output of `glic doctor` from both machines."
@@ -110,7 +108,7 @@ class LatentCoder:
         self, y_hat: Tensor, quality: float | None, width: int, height: int, *, grey: bool
     ) -> NDArray[np.uint8]:
         """The picture of scaled latents: uint8 (height, width, 3), or (height, width) if grey."""
-        with plain_arithmetic(self.device):
+        with full_precision_inference(self.device):
             y_hat = y_hat.float()
             if self.rates is not None and quality is not None:
                 y_hat = self.rates.unscale(y_hat, quality)

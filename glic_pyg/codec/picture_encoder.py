@@ -100,15 +100,15 @@ class PictureEncoder:
         return min(pixel_psnr(decoded, picture.colour), _HIGHEST_PSNR)
 
     def _candidate(self, quality: float | None) -> Candidate:
-        channel, y_hat = self._coder.write(self._y, quality, estimate=self._estimate)
-        latents, picture = channel.finish(), self._picture
+        coder, y_hat = self._coder.encode(self._y, quality, estimate=self._estimate)
+        latents, picture = coder.finish(), self._picture
         width, height = picture.size
         header = Header(
             self._name, self._hash_prefix, width, height, picture.grey, picture.alpha is not None,
-            picture.source_mode, channel.crc, quality,
+            picture.source_mode, coder.crc, quality,
         )  # fmt: skip
         data = write_container(header, {Stream.LATENTS: latents, **self._side_streams})
-        estimated = channel.estimated_bits if self._estimate else None
+        estimated = coder.estimated_bits if self._estimate else None
         return Encoded(data, width, height, quality, 8 * len(latents), estimated, picture.notes), y_hat
 
 

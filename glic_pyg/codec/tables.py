@@ -1,9 +1,9 @@
-"""Integer probability tables: what the arithmetic coder is allowed to know.
+"""Integer probability tables for the range coder.
 
-A table gives every symbol of [-radius, radius], and one *escape*, a whole number of parts of 2^24. Both
+A table assigns a whole number of parts of 2^24 to every symbol of [-radius, radius] and to one *escape*. Both
 sides must build exactly the same integers, so the floats they come from are rounded to a grid far coarser
-than the last bits in which two machines' ``exp`` or ``erfc`` may differ; :func:`tie_distance` tells how far
-a table is from being rounded differently.
+than the last bits in which two machines' ``exp`` or ``erfc`` may differ; :func:`tie_distance` measures how
+far a table is from being rounded differently.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ PRECISION = 24
 """Probabilities are multiples of 2^-24, the resolution of the range coder."""
 
 ESCAPE_PARTS = 1 << (PRECISION - 16)
-"""Parts of the escape: with the 16 plain bits after it, 32 bits, about what a likelihood of 1e-9 predicts."""
+"""Parts of the escape: with the 16 plain bits after it, 32 bits, about what a likelihood of 1e-9 costs."""
 
 SCALE_LEVELS = 128
 LEAST_SCALE = 0.11
@@ -64,7 +64,7 @@ _OUTSIDE = 2.0 ** -(_FACTORIZED_GRID + 1)
 
 @dataclass(frozen=True)
 class Table:
-    """One distribution, ready for the coder.
+    """One distribution as the range coder takes it.
 
     Attributes:
         radius: symbols -radius..radius have their own entry; the last entry is the escape.
@@ -126,7 +126,7 @@ def gaussian_parts(level: int) -> NDArray[np.int64]:
 
 @cache
 def gaussian_tables() -> tuple[Table, ...]:
-    """The tables of all scales, built once a process."""
+    """The tables of all scales, built once per process."""
     return tuple(Table.from_parts(gaussian_parts(level)) for level in range(SCALE_LEVELS))
 
 
@@ -145,7 +145,7 @@ def factorized_probabilities(bottleneck: EntropyBottleneck) -> list[NDArray[np.f
         bottleneck: CompressAI's factorized prior; it is copied, not changed.
 
     Returns:
-        One float64 array (2 * radius + 1,) a channel, radius the least power of two that leaves less than
+        One float64 array (2 * radius + 1,) per channel, radius the least power of two that leaves less than
         2^-17 outside.
     """
     prior = copy.deepcopy(bottleneck).cpu().double().eval()
@@ -160,7 +160,8 @@ def _cumulative(prior: EntropyBottleneck, reach: int) -> NDArray[np.float64]:
     """Mass below k - 1/2 around the median of each channel, k = -reach..reach + 1: (C, 2 * reach + 2)."""
     edges = torch.arange(-reach, reach + 2, dtype=torch.float64) - 0.5
     with torch.inference_mode():
-        logits = prior._logits_cumulative(prior._get_medians() + edges, stop_gradient=True)
+        # Private, for want of a public way: its forward pass gives masses of bins, and none of the tails.
+        logits = prior._logits_cumulative(prior.quantiles[:, :, 1:2] + edges, stop_gradient=True)
         below: NDArray[np.float64] = torch.sigmoid(logits)[:, 0].numpy()
     if not np.isfinite(below).all():
         raise ValueError("The entropy bottleneck's parameters are not finite; the weights are damaged.")

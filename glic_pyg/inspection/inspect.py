@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 from torch_geometric.data import Data
 
-from glic_pyg.codec.arithmetic import plain_arithmetic
+from glic_pyg.codec.determinism import full_precision_inference
 from glic_pyg.codec.padding import colour_from_tensor, tensor_from_colour
 from glic_pyg.graph import EdgeListBuilder, complexity_map
 from glic_pyg.inspection.attention import BlockGraphs, LayerAttention
@@ -159,7 +159,7 @@ def inspect_image(
     x, rates = tensor_from_colour(image, model.multiple, device), model.rates
     quality = BEST_QUALITY / 2 if quality is None else quality
     products = partial(bfloat16_products, device.type) if precision == "bf16" else nullcontext
-    with plain_arithmetic(device), observed(model, x.shape[2], layers=layers) as blocks:
+    with full_precision_inference(device), observed(model, x.shape[2], layers=layers) as blocks:
         with products():
             y = model.g_a(x).float()
         latents = model.latent_codec(y if rates is None else rates.scale(y, quality))

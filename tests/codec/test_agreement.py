@@ -8,12 +8,11 @@ import torch
 from torch import Tensor
 
 from benchmarks.decoder_settings import SETTINGS, threads, two_threads, without_onednn
-from glic_pyg.codec.agreement import PriorTables
+from glic_pyg.codec.coders import EntropyEncoder, PriorTables
 from glic_pyg.codec.goal import Goal
 from glic_pyg.codec.image_codec import ImageCodec
-from glic_pyg.codec.lattice import LATTICE, MARGIN, lattice_coordinates, level_coordinates
+from glic_pyg.codec.rounding import LATTICE, MARGIN, lattice_coordinates, level_coordinates
 from glic_pyg.codec.tables import LOG_SCALE_STEP
-from glic_pyg.codec.writing_channel import WritingChannel
 from glic_pyg.errors import LatentMismatch
 from glic_pyg.models.weights import weights_hash
 from tests.tiny_backbone import TinyBackbone
@@ -46,7 +45,7 @@ def test_float64_networks_differ_far_less_than_the_margin() -> None:
     """What the margin is held against: one walk with one thread, one with two and without oneDNN."""
     model, seen = TinyBackbone(), []
 
-    class Spy(WritingChannel):
+    class Spy(EntropyEncoder):
         def gaussian(self, means: Tensor, scales: Tensor, values: Tensor | None) -> Tensor:
             seen.append((means.clone(), scales.clone()))
             return super().gaussian(means, scales, values)

@@ -11,11 +11,10 @@ from omegaconf import OmegaConf
 
 import glic_pyg
 from benchmarks.decoder_settings import all_together, threads
-from glic_pyg.codec.agreement import PriorTables
 from glic_pyg.codec.api import codec_for_encoding
+from glic_pyg.codec.coders import EntropyEncoder, PriorTables
 from glic_pyg.codec.goal import Goal
 from glic_pyg.codec.library import load_from_path
-from glic_pyg.codec.writing_channel import WritingChannel
 from glic_pyg.errors import WeightsMismatch, WeightsNotFound
 from glic_pyg.models.glic import GLIC
 from glic_pyg.models.weights import save_weights, weights_hash
@@ -50,7 +49,7 @@ def test_there_and_back_under_other_settings(weights: Path, pixels: np.ndarray) 
 
 
 def test_estimated_bits_are_the_models_own(weights: Path, pixels: np.ndarray) -> None:
-    """The channel's estimate against what ``latent_codec`` reports to training."""
+    """The coder's estimate against what ``latent_codec`` reports to training."""
     codec = codec_for_encoding(None, weights)
     padded = np.pad(pixels, ((0, 38), (0, 126), (0, 0)), mode="edge")
     encoded = codec.encode(padded, estimate=True)
@@ -84,7 +83,7 @@ def test_any_quality_there_and_back(variable_weights: Path, pixels: np.ndarray, 
     assert isinstance(model, GLIC) and model.rates is not None
     with torch.inference_mode():
         y = model.rates.scale(model.g_a(torch.from_numpy(padded).permute(2, 0, 1)[None] / 255), quality)
-        y_hat = model.code_latents(WritingChannel(PriorTables()), y, shape=(8, 16)).float()
+        y_hat = model.code_latents(EntropyEncoder(PriorTables()), y, shape=(8, 16)).float()
         x_hat = model.g_s(model.rates.unscale(y_hat, quality))
     expected = (x_hat[0].clamp(0, 1) * 255).round().permute(1, 2, 0).numpy().astype(int)
     assert (np.abs(decoded - expected) <= 1).mean() >= 0.999 and decoded.std() > 10

@@ -10,10 +10,8 @@ import torch
 from torch import Tensor
 
 from benchmarks.decoder_settings import all_together, threads
-from glic_pyg.codec.agreement import PriorTables
+from glic_pyg.codec.coders import EntropyDecoder, EntropyEncoder, PriorTables
 from glic_pyg.codec.image_codec import ImageCodec
-from glic_pyg.codec.reading_channel import ReadingChannel
-from glic_pyg.codec.writing_channel import WritingChannel
 from glic_pyg.models.weights import weights_hash
 from tests.contracts.backbones import lively
 
@@ -34,11 +32,11 @@ def latents(model: Any, x: Tensor, shape: tuple[int, int]) -> Tensor:
 
 def test_encoder_and_decoder_walk_the_same_way(lively_model: Any, x: Tensor) -> None:
     y = latents(lively_model, x, (8, 12))
-    writer = WritingChannel(PriorTables())
-    sent = lively_model.code_latents(writer, y, shape=(8, 12))
-    reader = ReadingChannel(PriorTables(), writer.finish(), 1 << 20)
-    received = lively_model.code_latents(reader, None, shape=(8, 12))
-    assert torch.equal(sent, received) and writer.crc == reader.crc
+    encoder = EntropyEncoder(PriorTables())
+    sent = lively_model.code_latents(encoder, y, shape=(8, 12))
+    decoder = EntropyDecoder(PriorTables(), encoder.finish(), 1 << 20)
+    received = lively_model.code_latents(decoder, None, shape=(8, 12))
+    assert torch.equal(sent, received) and encoder.crc == decoder.crc
     assert sent.shape == y.shape and sent.dtype == torch.float64
     assert torch.equal(sent.float().double(), sent)
     assert (sent - y).abs().max() <= 1.01, "half a step of rounding, half a step of correction (MLIC++)"
@@ -53,7 +51,7 @@ def test_a_photograph_there_and_back_under_other_settings(lively_model: Any, pho
         encoded = codec.encode(photo)
         seen.remove()
         (y,) = analysed
-        sent = lively_model.code_latents(WritingChannel(PriorTables()), y, shape=tuple(y.shape[2:]))
+        sent = lively_model.code_latents(EntropyEncoder(PriorTables()), y, shape=tuple(y.shape[2:]))
         expected = codec.decode(encoded.data).array.astype(int)
     received: list[Tensor] = []
     lively_model.g_s.register_forward_pre_hook(lambda _module, inputs: received.append(inputs[0]))
@@ -86,8 +84,8 @@ def test_files_do_not_depend_on_their_company(lively_model: Any, photo: np.ndarr
 def test_estimated_and_real_bytes_agree(lively_model: Any, x: Tensor) -> None:
     """Over more latents than the photograph has, so that one percent is more than the fixed costs."""
     y = latents(lively_model, x, LARGE)
-    writer = WritingChannel(PriorTables(), estimate=True)
-    lively_model.code_latents(writer, y, shape=LARGE)
-    estimated, real = writer.estimated_bits / 8, len(writer.finish())
+    encoder = EntropyEncoder(PriorTables(), estimate=True)
+    lively_model.code_latents(encoder, y, shape=LARGE)
+    estimated, real = encoder.estimated_bits / 8, len(encoder.finish())
     assert estimated > 500, "too few bytes to tell"
     assert abs(real - estimated) <= 0.01 * estimated + 64

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from glic_pyg.models.checkerboard import CausalContext, SpatialContext
 from glic_pyg.models.compressai import ELIC, Attention, Autoregressive, CompressAICodec, Hyperprior
-from tests.recording_channels import Writer
+from tests.recording_coders import RecordingEncoder
 
 Pair = tuple[CompressAICodec, CompressionModel]
 PAIRS = {
@@ -73,18 +73,18 @@ def test_forward_is_compressais(pair: Pair, training: bool) -> None:
 
 
 def test_walk_is_the_forward_pass(pair: Pair) -> None:
-    """With an exact channel; with one of whole means where CompressAI's forward pass rounds to integers."""
+    """With exact means; with whole ones where CompressAI's forward pass rounds to integers."""
     model = pair[0].double()
     y = 4 * torch.randn(1, model.latent_channels, 4, 8, dtype=torch.float64)
-    channel = Writer(1 if isinstance(model, Autoregressive | Attention) else None)
-    walked = model.code_latents(channel, y, shape=(4, 8))
+    coder = RecordingEncoder(1 if isinstance(model, Autoregressive | Attention) else None)
+    walked = model.code_latents(coder, y, shape=(4, 8))
     with torch.no_grad():
         torch.testing.assert_close(walked, model.latent_codec(y)["y_hat"], rtol=0, atol=1e-10)
 
 
 def test_scales_alone_mean_no_means() -> None:
     y = 4 * torch.randn(1, 12, 4, 4)
-    walked = Hyperprior(8, 12).eval().code_latents(Writer(256), y, shape=(4, 4))
+    walked = Hyperprior(8, 12).eval().code_latents(RecordingEncoder(256), y, shape=(4, 4))
     assert torch.equal(walked, y.double().round())
 
 

@@ -12,11 +12,9 @@ from compressai.ops import quantize_ste
 from PIL import Image
 from torch import Tensor
 
-from glic_pyg.codec.agreement import PriorTables
+from glic_pyg.codec.coders import EntropyDecoder, EntropyEncoder, PriorTables
 from glic_pyg.codec.image_codec import ImageCodec
 from glic_pyg.codec.padding import colour_from_tensor, tensor_from_colour
-from glic_pyg.codec.reading_channel import ReadingChannel
-from glic_pyg.codec.writing_channel import WritingChannel
 from glic_pyg.models.checkerboard import OTHERS, is_anchor, only
 from glic_pyg.models.coding import RateEstimator
 from glic_pyg.models.mlicpp import MLICpp
@@ -92,7 +90,7 @@ def test_forward_is_the_one_on_whole_maps(model: MLICpp, y: Tensor) -> None:
 
 
 def test_coding_is_the_forward_pass_but_for_the_lattice(model: MLICpp, y: Tensor) -> None:
-    """Through a channel that rounds as training does, y_hat is that of the forward pass."""
+    """Through an entropy coder that rounds as training does, y_hat is that of the forward pass."""
     walked = model.code_latents(RateEstimator(GaussianConditional(None).eval()), y, shape=SHAPE)
     with torch.no_grad():
         exact = in_double(model).latent_codec(y.double())["y_hat"]
@@ -107,21 +105,21 @@ def in_double(model: MLICpp) -> MLICpp:
 
 
 def test_decoder_gets_what_the_encoder_has(model: MLICpp, y: Tensor) -> None:
-    writing = WritingChannel(PriorTables(), estimate=True)
-    sent = model.code_latents(writing, y, shape=SHAPE)
-    data = writing.finish()
-    reading = ReadingChannel(PriorTables(), data, 1 << 20)
-    received = model.code_latents(reading, shape=SHAPE)
-    assert torch.equal(sent, received) and reading.crc == writing.crc
+    encoder = EntropyEncoder(PriorTables(), estimate=True)
+    sent = model.code_latents(encoder, y, shape=SHAPE)
+    data = encoder.finish()
+    decoder = EntropyDecoder(PriorTables(), data, 1 << 20)
+    received = model.code_latents(decoder, shape=SHAPE)
+    assert torch.equal(sent, received) and decoder.crc == encoder.crc
     assert torch.equal(sent, (sent * 256).round() / 256)
     assert (sent - y).abs().max() <= 1 + 1 / 256
-    assert 0 < 8 * len(data) <= writing.estimated_bits * 1.02 + 64
+    assert 0 < 8 * len(data) <= encoder.estimated_bits * 1.02 + 64
     assert float((sent - y).abs().mean()) > 0.1
 
 
 def test_residual_prediction_reaches_the_decoded_latents(model: MLICpp, y: Tensor) -> None:
     """Were it lost in coding, y_hat would be a mean plus an integer: off y by at most half a step."""
-    sent = model.code_latents(WritingChannel(PriorTables(), estimate=False), y, shape=SHAPE)
+    sent = model.code_latents(EntropyEncoder(PriorTables(), estimate=False), y, shape=SHAPE)
     assert (sent - y).abs().max() > 0.6
 
 
@@ -136,6 +134,6 @@ def test_file_there_and_back(model: MLICpp, tmp_path: Path) -> None:
     decoded = ImageCodec(again, "tiny", weights_hash(again)).decode(data).array
     with torch.no_grad():
         y = model.g_a(tensor_from_colour(picture, model.multiple, torch.device("cpu")))
-        y_hat = model.code_latents(WritingChannel(PriorTables(), estimate=False), y, shape=(8, 8))
+        y_hat = model.code_latents(EntropyEncoder(PriorTables(), estimate=False), y, shape=(8, 8))
         expected = colour_from_tensor(model.g_s(y_hat.float()), 100, 70, grey=False)
     assert np.array_equal(decoded, expected)

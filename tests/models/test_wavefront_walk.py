@@ -12,7 +12,7 @@ from torch import Tensor
 from glic_pyg.models import coding
 from glic_pyg.models.coding import code_wavefronts, wavefronts
 from glic_pyg.models.compressai import Autoregressive
-from tests.recording_channels import Reader, Writer
+from tests.recording_coders import RecordingDecoder, RecordingEncoder
 
 HEIGHT, WIDTH = 8, 12
 
@@ -63,9 +63,9 @@ def test_equals_place_by_place(
     model: Autoregressive, y: Tensor, side: Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with torch.no_grad():
-        together = code_wavefronts(model.latent_codec.y, Writer(256), y, side)
+        together = code_wavefronts(model.latent_codec.y, RecordingEncoder(256), y, side)
         monkeypatch.setattr(coding, "wavefronts", one_by_one)
-        alone = code_wavefronts(model.latent_codec.y, Writer(256), y, side)
+        alone = code_wavefronts(model.latent_codec.y, RecordingEncoder(256), y, side)
     assert torch.equal(together, alone)
 
 
@@ -73,30 +73,30 @@ def test_equals_what_compressai_writes(model: Autoregressive, y: Tensor, side: T
     codec = model.latent_codec.y
     codec.gaussian_conditional.update_scale_table(get_scale_table().tolist())
     with torch.no_grad():
-        ours = code_wavefronts(codec, Writer(None), y, side)
+        ours = code_wavefronts(codec, RecordingEncoder(None), y, side)
         theirs = codec.double().compress(y.double(), side)["y_hat"]
     torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-10)
     assert (ours - y.round()).abs().max() > 0.1, "the means must matter, or there is nothing to compare"
 
 
 def test_decoder_gets_what_the_encoder_has(model: Autoregressive, y: Tensor, side: Tensor) -> None:
-    writer = Writer(256)
+    encoder = RecordingEncoder(256)
     with torch.no_grad():
-        sent = code_wavefronts(model.latent_codec.y, writer, y, side)
-        reader = Reader(writer)
-        received = code_wavefronts(model.latent_codec.y, reader, None, side)
-    assert torch.equal(sent, received) and not reader.waiting
-    assert sum(symbols.numel() for symbols in writer.symbols) == y.numel()
+        sent = code_wavefronts(model.latent_codec.y, encoder, y, side)
+        decoder = RecordingDecoder(encoder)
+        received = code_wavefronts(model.latent_codec.y, decoder, None, side)
+    assert torch.equal(sent, received) and not decoder.waiting
+    assert sum(symbols.numel() for symbols in encoder.symbols) == y.numel()
 
 
 def test_likelihoods_of_the_walk_are_those_of_the_forward_pass(model: Autoregressive, y: Tensor) -> None:
     """Given the same y_hat, here integers, the forward pass sees the same scales as the walk."""
-    codec, writer = model.latent_codec.y.double(), Writer(1)
+    codec, encoder = model.latent_codec.y.double(), RecordingEncoder(1)
     y, side = y.round().double(), torch.randn(1, 18, HEIGHT, WIDTH, dtype=torch.float64)
     with torch.no_grad():
-        assert torch.equal(code_wavefronts(codec, writer, y, side), y)
+        assert torch.equal(code_wavefronts(codec, encoder, y, side), y)
         parameters = codec.entropy_parameters(torch.cat([side, codec.context_prediction(y)], 1))
     scales = torch.empty(1, 9, HEIGHT, WIDTH, dtype=torch.float64)
-    for (rows, columns), part in zip(wavefronts(HEIGHT, WIDTH, 2), writer.scales, strict=True):
+    for (rows, columns), part in zip(wavefronts(HEIGHT, WIDTH, 2), encoder.scales, strict=True):
         scales[:, :, rows, columns] = part[:, :, 0]
     torch.testing.assert_close(scales, parameters.chunk(2, 1)[0], rtol=0, atol=1e-10)

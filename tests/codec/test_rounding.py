@@ -9,13 +9,13 @@ import pytest
 
 from glic_pyg.codec.container import Stream, read_container, write_container
 from glic_pyg.codec.image_codec import ImageCodec
-from glic_pyg.codec.ties import TieKind, Ties, pack_ties, take_ties
+from glic_pyg.codec.rounding import TieKind, Ties, pack_ties, take_ties
 from glic_pyg.codec.varint import pack_varint
 from glic_pyg.errors import CorruptFile, GlicFileError, TruncatedFile
 
 
-def ties(*places: int, odd: tuple[int, ...]) -> Ties:
-    return Ties(np.array(places, np.int64), np.array(odd, np.int64))
+def ties(*indices: int, odd: tuple[int, ...]) -> Ties:
+    return Ties(np.array(indices, np.int64), np.array(odd, np.int64))
 
 
 def raw(*numbers: int) -> bytes:
@@ -29,7 +29,7 @@ def test_the_bytes_of_a_list() -> None:
     taken, at = take_ties(packed + b"rest", 0, 70001)
     assert at == len(packed)
     for kind, wanted in ((TieKind.LEVEL, levels), (TieKind.LATTICE, values)):
-        assert taken[kind].places.tolist() == wanted.places.tolist()
+        assert taken[kind].indices.tolist() == wanted.indices.tolist()
         assert taken[kind].odd.tolist() == wanted.odd.tolist()
 
 
@@ -39,19 +39,19 @@ def test_random_lists_there_and_back(start: int) -> None:
     for _ in range(50):
         given = {}
         for kind in TieKind:
-            places = np.unique(rng.integers(0, int(np.exp(rng.uniform(1, 40))), rng.integers(0, 30)))
-            given[kind] = Ties(places, rng.integers(0, 2, len(places)))
+            indices = np.unique(rng.integers(0, int(np.exp(rng.uniform(1, 40))), rng.integers(0, 30)))
+            given[kind] = Ties(indices, rng.integers(0, 2, len(indices)))
         packed = bytes(start) + pack_ties([*given.items()])
         taken, at = take_ties(packed, start, 1 << 60)
         assert at == len(packed)
         for kind in TieKind:
-            assert (taken[kind].places == given[kind].places).all()
+            assert (taken[kind].indices == given[kind].indices).all()
             assert (taken[kind].odd == given[kind].odd).all()
 
 
 def test_those_of_a_part() -> None:
     part = ties(2, 5, 6, 9, odd=(0, 1, 0, 1)).within(5, 4)
-    assert part.places.tolist() == [0, 1] and part.odd.tolist() == [1, 0]
+    assert part.indices.tolist() == [0, 1] and part.odd.tolist() == [1, 0]
 
 
 @pytest.mark.parametrize(
@@ -116,6 +116,6 @@ def test_many_legal_ties_are_quick(codec: ImageCodec, pixels: np.ndarray) -> Non
 
 
 def test_a_tie_behind_the_last_latent_is_found(codec: ImageCodec, small: bytes) -> None:
-    """The list may have places for corrected latents, which this model has not."""
+    """The list may have indices for corrected latents, which this model has not."""
     with pytest.raises(CorruptFile, match="outside the image"):
         codec.decode(with_ties(small, raw(1, 8 * 4 * 4 << 2)))

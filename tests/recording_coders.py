@@ -1,4 +1,4 @@
-"""Two ends of a channel that keep whole tensors in memory instead of writing bytes."""
+"""Entropy encoder and decoder that keep whole tensors in memory instead of writing bytes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from compressai.entropy_models import EntropyBottleneck
 from torch import Tensor
 
 
-class Writer:
+class RecordingEncoder:
     """Keeps the symbols it codes; values are snapped to multiples of ``1 / steps``, or not at all."""
 
     def __init__(self, steps: int | None) -> None:
@@ -35,12 +35,12 @@ class Writer:
         return centres + self.symbols[-1]
 
 
-class Reader(Writer):
-    """Gives back a writer's symbols in their order."""
+class RecordingDecoder(RecordingEncoder):
+    """Gives back an encoder's symbols in their order."""
 
-    def __init__(self, writer: Writer) -> None:
-        super().__init__(writer.steps)
-        self.waiting = list(writer.symbols)
+    def __init__(self, encoder: RecordingEncoder) -> None:
+        super().__init__(encoder.steps)
+        self.waiting = list(encoder.symbols)
 
     def _code(self, centres: Tensor, values: Tensor | None) -> Tensor:
         assert values is None

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from glic_pyg.codec.entropy_coding import SYMBOL_LIMIT, SymbolReader, SymbolWriter
+from glic_pyg.codec.range_coder import SYMBOL_LIMIT, SymbolDecoder, SymbolEncoder
 from glic_pyg.codec.tables import LEAST_SCALE, LOG_SCALE_STEP, SCALE_LEVELS, gaussian_parts, gaussian_tables
 from glic_pyg.errors import CorruptFile
 
@@ -14,30 +14,30 @@ def draw(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def code(symbols: np.ndarray, which: np.ndarray) -> bytes:
-    writer = SymbolWriter()
-    writer.write(symbols, which, gaussian_tables())
-    return writer.finish()
+    encoder = SymbolEncoder()
+    encoder.encode(symbols, which, gaussian_tables())
+    return encoder.finish()
 
 
 @pytest.mark.parametrize("count", [0, 1, 7, 5000])
 def test_there_and_back(count: int) -> None:
     symbols, which = draw(count, count)
-    assert (SymbolReader(code(symbols, which)).read(which, gaussian_tables()) == symbols).all()
+    assert (SymbolDecoder(code(symbols, which)).decode(which, gaussian_tables()) == symbols).all()
 
 
 def test_symbols_far_outside_their_table_are_exact() -> None:
     symbols = np.array([0, SYMBOL_LIMIT, -SYMBOL_LIMIT, 1, -3, 4, 0, 30000], np.int32)
     which = np.array([0, 0, 5, 0, 0, 0, 127, 127], np.uint8)
-    assert (SymbolReader(code(symbols, which)).read(which, gaussian_tables()) == symbols).all()
+    assert (SymbolDecoder(code(symbols, which)).decode(which, gaussian_tables()) == symbols).all()
 
 
 def test_several_calls_share_one_stream() -> None:
-    writer, parts = SymbolWriter(), [draw(300, seed) for seed in range(4)]
+    encoder, parts = SymbolEncoder(), [draw(300, seed) for seed in range(4)]
     for symbols, which in parts:
-        writer.write(symbols, which, gaussian_tables())
-    reader = SymbolReader(writer.finish())
+        encoder.encode(symbols, which, gaussian_tables())
+    decoder = SymbolDecoder(encoder.finish())
     for symbols, which in parts:
-        assert (reader.read(which, gaussian_tables()) == symbols).all()
+        assert (decoder.decode(which, gaussian_tables()) == symbols).all()
 
 
 def test_size_is_the_information() -> None:
@@ -59,7 +59,7 @@ def test_nonsense_decodes_or_is_refused() -> None:
     rng = np.random.default_rng(5)
     for size in (0, 1, 3, 40, 400):
         try:
-            symbols = SymbolReader(rng.bytes(size)).read(which, gaussian_tables())
+            symbols = SymbolDecoder(rng.bytes(size)).decode(which, gaussian_tables())
         except CorruptFile:
             continue
         assert np.abs(symbols).max() <= SYMBOL_LIMIT + 1

@@ -1,4 +1,4 @@
-"""The arithmetic of files holds whatever the surrounding program has switched on, and changes none of it."""
+"""Coding is independent of the surrounding program's floating-point settings, and changes none of them."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from benchmarks.decoder_settings import inside_autocast, medium_precision
-from glic_pyg.codec import arithmetic
-from glic_pyg.codec.arithmetic import plain_arithmetic, usable_device
+from glic_pyg.codec import determinism
+from glic_pyg.codec.determinism import full_precision_inference, usable_device
 from glic_pyg.codec.image_codec import ImageCodec
 from glic_pyg.codec.library import load_from_path
 from glic_pyg.errors import BadArgument
@@ -175,7 +175,7 @@ def test_no_switch_of_the_process_is_touched_meanwhile(pixels: np.ndarray, preci
 
 def test_autocast_is_off_inside(codec: ImageCodec) -> None:
     a = torch.randn(256, 256, generator=torch.Generator().manual_seed(4))
-    with inside_autocast(), plain_arithmetic(codec.device):
+    with inside_autocast(), full_precision_inference(codec.device):
         inside = a @ a
     assert inside.dtype == torch.float32
     assert (inside.double() - a.double() @ a.double()).abs().max() < 1e-4
@@ -198,7 +198,7 @@ def test_convolutions_on_cuda_are_the_usual_ones_without_tf32(kind: str) -> None
     expected = CONVOLUTIONS[kind](x, weight)
     with (
         mock.patch("torch._convolution", wraps=torch._convolution) as called,
-        arithmetic._Float32Convolutions(),
+        determinism._Float32Convolutions(),
     ):
         got: Tensor = CONVOLUTIONS[kind](x, weight)
     assert torch.equal(got, expected)

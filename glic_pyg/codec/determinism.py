@@ -1,7 +1,7 @@
-"""The arithmetic a file is coded in, whatever the surrounding program has switched on.
+"""The floating-point settings that images are coded with, independent of those of the surrounding program.
 
-Everything here holds for the calling thread alone: no setting of the process is changed, so other threads may
-encode, decode or train at the same time.
+They hold for the calling thread alone: no setting of the process is changed, so other threads may encode,
+decode or train at the same time.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from torch.overrides import TorchFunctionMode
 
 from glic_pyg.errors import BadArgument
 
-__all__ = ["plain_arithmetic", "usable_device"]
+__all__ = ["full_precision_inference", "usable_device"]
 
 
 def usable_device(name: str | torch.device) -> torch.device:
-    """A device on which torch can compute here, in float64 as well.
+    """Return the device of this name, on which torch can compute in float64.
 
     Raises:
         BadArgument: there is none of that name.
@@ -36,12 +36,12 @@ def usable_device(name: str | torch.device) -> torch.device:
 
 
 @contextmanager
-def plain_arithmetic(device: torch.device) -> Iterator[None]:
-    """Float32 without autocast and autograd; new tensors are on the CPU unless they name a device.
+def full_precision_inference(device: torch.device) -> Iterator[None]:
+    """Compute in float32 without autocast, TF32 convolutions and autograd; new tensors default to the CPU.
 
     The latents agree without this, being computed in float64; it keeps the pixels close from machine to
-    machine. What a program allows for all of its float32 products
-    (``torch.set_float32_matmul_precision``) is obeyed: only the process as a whole has that setting.
+    machine. ``torch.set_float32_matmul_precision`` is left as the program has it: that setting exists for
+    the whole process only.
     """
     with ExitStack() as stack:
         stack.enter_context(torch.inference_mode())
@@ -100,7 +100,7 @@ def _convolution(
     output_padding: Any,
     groups: int,
 ) -> Tensor:
-    """What ``torch.conv2d`` and its transpose end in, with cuDNN's settings as arguments."""
+    """The operator behind ``torch.conv2d`` and its transpose: it takes cuDNN's settings as arguments."""
     stride, padding, dilation, output_padding = map(_pair, (stride, padding, dilation, output_padding))
     cudnn: Any = torch.backends.cudnn
     benchmark, tf32 = False, False

@@ -1,8 +1,8 @@
-"""Arithmetic coding of symbols whose distributions are picked from a list of tables.
+"""Range coding of symbols, each with one of a list of integer probability tables.
 
 Symbols are coded sorted by table, so that each run goes through constriction's range coder in one call with
 one fixed model; a symbol outside its table is coded as that table's escape, and its value afterwards with 16
-plain bits. ``docs/format.md`` says why this coder and how it compares with CompressAI's.
+uniform bits. ``docs/format.md`` says why this coder and how it compares with CompressAI's.
 """
 
 from __future__ import annotations
@@ -16,22 +16,23 @@ from numpy.typing import NDArray
 from glic_pyg.codec.tables import Table
 from glic_pyg.errors import CorruptFile
 
-__all__ = ["SYMBOL_LIMIT", "SymbolReader", "SymbolWriter"]
+__all__ = ["SYMBOL_LIMIT", "SymbolDecoder", "SymbolEncoder"]
+
 
 SYMBOL_LIMIT = (1 << 15) - 1
 """Symbols are clamped to [-SYMBOL_LIMIT, SYMBOL_LIMIT]; inside, every one is coded exactly."""
 
-_PLAIN = constriction.stream.model.Uniform(2 * (SYMBOL_LIMIT + 1))
+_UNIFORM = constriction.stream.model.Uniform(2 * (SYMBOL_LIMIT + 1))
 _WORD = np.dtype("<u4")
 
 
-class SymbolWriter:
-    """Collects symbols and returns their bytes."""
+class SymbolEncoder:
+    """Encodes symbols to bytes."""
 
     def __init__(self) -> None:
         self._coder = constriction.stream.queue.RangeEncoder()
 
-    def write(self, symbols: NDArray[np.int32], which: NDArray[np.uint8], tables: Sequence[Table]) -> None:
+    def encode(self, symbols: NDArray[np.int32], which: NDArray[np.uint8], tables: Sequence[Table]) -> None:
         """Code ``symbols`` (n,), symbol i with ``tables[which[i]]``."""
         order = np.argsort(which, kind="stable")
         ordered = symbols[order]
@@ -44,26 +45,26 @@ class SymbolWriter:
                 entries[outside] = 2 * table.radius + 1
             self._coder.encode(entries, table.model)
         for values in escaped:
-            self._coder.encode(values + np.int32(SYMBOL_LIMIT), _PLAIN)
+            self._coder.encode(values + np.int32(SYMBOL_LIMIT), _UNIFORM)
 
     def finish(self) -> bytes:
-        """Return the coded bytes; trailing zeros are left out, the reader puts them back."""
+        """Return the coded bytes; trailing zeros are dropped, the decoder restores them."""
         data: bytes = self._coder.get_compressed().astype(_WORD).tobytes()
         return data.rstrip(b"\0")
 
 
-class SymbolReader:
-    """Gives back, call for call, what a :class:`SymbolWriter` was given."""
+class SymbolDecoder:
+    """Decodes the bytes of a :class:`SymbolEncoder`, with the same calls in the same order."""
 
     def __init__(self, data: bytes) -> None:
         padded = data + bytes(-len(data) % _WORD.itemsize)
         self._coder = constriction.stream.queue.RangeDecoder(np.frombuffer(padded, _WORD).astype(np.uint32))
 
-    def read(self, which: NDArray[np.uint8], tables: Sequence[Table]) -> NDArray[np.int32]:
+    def decode(self, which: NDArray[np.uint8], tables: Sequence[Table]) -> NDArray[np.int32]:
         """Decode one symbol for each entry of ``which`` (n,).
 
         Raises:
-            CorruptFile: the bytes cannot have come from a writer.
+            CorruptFile: the bytes cannot come from an encoder.
         """
         ordered = np.empty(len(which), np.int32)
         escaped = []
@@ -73,8 +74,8 @@ class SymbolReader:
             if len(outside):
                 escaped.append(outside + run.start)
             ordered[run] = entries - np.int32(table.radius)
-        for places in escaped:
-            ordered[places] = self._decode(_PLAIN, len(places)) - np.int32(SYMBOL_LIMIT)
+        for indices in escaped:
+            ordered[indices] = self._decode(_UNIFORM, len(indices)) - np.int32(SYMBOL_LIMIT)
         symbols = np.empty_like(ordered)
         symbols[np.argsort(which, kind="stable")] = ordered
         return symbols
@@ -82,7 +83,7 @@ class SymbolReader:
     def _decode(self, model: object, count: int) -> NDArray[np.int32]:
         try:
             values: NDArray[np.int32] = self._coder.decode(model, count)
-        except AssertionError:  # constriction's word for bytes that no encoder can have written
+        except AssertionError:  # constriction raises it for bytes that no encoder writes
             raise CorruptFile("The latents stream is damaged: it cannot be decoded.") from None
         return values
 
