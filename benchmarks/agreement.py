@@ -1,9 +1,8 @@
-"""Do files decode anywhere? Encode once, decode under other arithmetic, count the pixels that moved.
+"""Whether files decode anywhere: encode once, decode under other arithmetic, count the pixels that differ.
 
 python -m benchmarks.agreement data/kodak/*.png --models glic_xs --markdown
 
-Where there is a GPU, it decodes too. Batches have no row: the codec takes pictures one by one, and
-tests/contracts/test_files.py holds that the files do not depend on their company.
+A GPU decodes too, if there is one. There is no row for batches: the codec takes images one by one.
 """
 
 from __future__ import annotations
@@ -21,8 +20,7 @@ from PIL import Image
 from rich.console import Console
 from rich.progress import track
 
-import glic_pyg  # noqa: F401  (first: it makes compressai importable)
-from benchmarks.case import model_of
+from benchmarks.case import build_model
 from benchmarks.decoder_settings import SETTINGS, Setting, threads
 from glic_pyg.codec.image_codec import Decoded, ImageCodec
 from glic_pyg.errors import GlicError
@@ -37,7 +35,7 @@ Decoder = Callable[[bytes], Decoded]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run and print: 0 if every file decoded to equal latents, else 1."""
+    """Measure and print: 0 if every file decoded to equal latents, else 1."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.agreement", description=__doc__.splitlines()[0]
@@ -62,7 +60,7 @@ Row = tuple[str, str, int, int, float, int]
 
 def _measure(name: str, images: Sequence[Path]) -> list[Row]:
     """A row for every decoder."""
-    model = model_of(name)
+    model = build_model(name)
     codec = ImageCodec(model, Path(name).stem, weights_hash(model))
     decoders = _decoders(codec)
     equal = dict.fromkeys(decoders, 0)
@@ -82,7 +80,7 @@ def _measure(name: str, images: Sequence[Path]) -> list[Row]:
 
 
 def _decoders(codec: ImageCodec) -> dict[str, Decoder]:
-    """The codec under every setting, and on a GPU where there is one."""
+    """The codec under every setting, and on a GPU if there is one."""
     found = {name: _under(setting, codec.decode) for name, setting in SETTINGS.items()}
     if torch.cuda.is_available():
         model, weights = copy.deepcopy(codec.model), codec.hash_prefix.hex()
@@ -91,11 +89,11 @@ def _decoders(codec: ImageCodec) -> dict[str, Decoder]:
 
 
 def _under(setting: Setting, decode: Decoder) -> Decoder:
-    def decode_there(data: bytes) -> Decoded:
+    def decode_under(data: bytes) -> Decoded:
         with setting():
             return decode(data)
 
-    return decode_there
+    return decode_under
 
 
 def _cells(row: Row) -> tuple[str, ...]:

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -18,16 +17,40 @@ import torch
 from rich.console import Console
 from rich.progress import Progress
 
-from benchmarks.report import HEADER, LEGEND, row
+from benchmarks.case import run_case
 from glic_pyg.evaluation.provenance import provenance, this_machine
 from glic_pyg.evaluation.tables import print_table
 from glic_pyg.files import write_file
 
-__all__ = ["main"]
+__all__ = ["HEADER", "main", "row"]
 
 MODELS = ("glic", "glic_m", "glic_s", "glic_xs")
 SIZES = ("768x512", "1536x1024", "2048x1365")
 PRECISIONS = ("float32", "bf16")
+HEADER = (
+    "model",
+    "size",
+    "precision",
+    "analysis, s",
+    "synthesis, s",
+    "entropy networks, s: encode",
+    "decode",
+    "coder, s: encode",
+    "decode",
+    "whole encode, s",
+    "whole decode, s",
+    "memory, MB: encode",
+    "decode",
+    "floor, GFLOP/s: encode",
+    "decode",
+)
+LEGEND = (
+    "In brackets: multiples of the time of a plain float32 matrix product of the same FLOPs (the floor, "
+    "measured in the same process just before and after each run; FLOPs by formula, see "
+    "benchmarks/flops.py); for the coder, the share of the whole. Entropy networks run in float64 but for "
+    "h_a; the coder is everything from their output to bytes and back. Memory is what the work adds, at "
+    "its peak, to the process with the loaded model. Times are of the median run of several."
+)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -58,7 +81,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         task = bar.add_task("", total=len(wanted))
         for model, size, precision in wanted:
             bar.update(task, description=f"{Path(model).stem} {size} {precision}")
-            case = _run(model, size, precision, args.threads)
+            what = [f"--model={model}", f"--size={size}", f"--precision={precision}"]
+            case = run_case("benchmarks.case", [*what, f"--threads={args.threads}"])
             if case is not None:
                 cases.append(case)
             bar.advance(task)
@@ -76,14 +100,31 @@ def _size(text: str) -> str:
     return text
 
 
-def _run(model: str, size: str, precision: str, threads: int) -> dict[str, Any] | None:
-    """Measure one case in a new process; a failure is printed."""
-    command = [sys.executable, "-m", "benchmarks.case", "--model", model, "--size", size]
-    command += ["--precision", precision, "--threads", str(threads)]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parent.parent)
-    if done.returncode:
-        last = (done.stderr.strip().splitlines() or [f"ended with code {done.returncode}"])[-1]
-        print(f"benchmarks: {model} {size} {precision}: {last}", file=sys.stderr)
-        return None
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
+def row(case: Mapping[str, Any]) -> tuple[str, ...]:
+    """Cells of a case (``dataclasses.asdict`` of ``benchmarks.case.Case``), in the order of ``HEADER``."""
+    flops, encode, decode = case["flops"], case["encode"], case["decode"]
+
+    def cell(run: Mapping[str, Any], part: str, *operations: str) -> str:
+        seconds = run["seconds"][part]
+        return f"{seconds:.3g} ({seconds * run['rate'] / sum(flops[name] for name in operations):.2f}×)"
+
+    def share(seconds: Mapping[str, float]) -> str:
+        return f"{seconds['coder']:.3g} ({seconds['coder'] / seconds['whole']:.1%})"
+
+    return (
+        Path(case["model"]).stem,
+        f"{case['width']}×{case['height']}",
+        case["precision"],
+        cell(encode, "analysis", "analysis"),
+        cell(decode, "synthesis", "synthesis"),
+        cell(encode, "networks", "encode_networks"),
+        cell(decode, "networks", "decode_networks"),
+        share(encode["seconds"]),
+        share(decode["seconds"]),
+        cell(encode, "whole", "analysis", "encode_networks"),
+        cell(decode, "whole", "synthesis", "decode_networks"),
+        f"{case['encode_memory'] / 1e6:.0f}",
+        f"{case['decode_memory'] / 1e6:.0f}",
+        f"{encode['rate'] / 1e9:.0f}",
+        f"{decode['rate'] / 1e9:.0f}",
+    )

@@ -1,6 +1,6 @@
-"""What may differ where a file is decoded: each a context for the code that decodes it.
+"""Settings that may differ where a file is decoded, each as a context manager around the decoding.
 
-Encode inside ``threads(1)``, so that two threads are another number on every machine.
+Encode inside ``threads(1)``, so that two threads differ from it on every machine.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Setting = Callable[[], contextlib.AbstractContextManager[None]]
 
 @contextlib.contextmanager
 def threads(count: int) -> Iterator[None]:
-    """So many CPU threads."""
+    """Run with ``count`` CPU threads of torch."""
     before = torch.get_num_threads()
     torch.set_num_threads(count)
     try:
@@ -38,7 +38,7 @@ def threads(count: int) -> Iterator[None]:
 
 
 def two_threads() -> contextlib.AbstractContextManager[None]:
-    """Another number of CPU threads than the encoder's."""
+    """Run with two CPU threads, unlike the encoder."""
     return threads(2)
 
 
@@ -73,7 +73,7 @@ def medium_precision() -> Iterator[None]:
 
 @contextlib.contextmanager
 def inside_autocast() -> Iterator[None]:
-    """A caller who left bfloat16 autocast on."""
+    """Run inside bfloat16 autocast, as a caller may."""
     with torch.autocast("cpu", torch.bfloat16):
         yield
 

@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-import glic_pyg  # noqa: F401  (first: it makes compressai importable)
 from glic_pyg.codec.coders import gaussian_bits
 from glic_pyg.codec.range_coder import SymbolDecoder, SymbolEncoder
 from glic_pyg.codec.rounding import level_coordinates, round_tracked

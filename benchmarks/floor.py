@@ -1,8 +1,7 @@
-"""The floor: how fast this machine multiplies plain matrices, here and now.
+"""The floor of a time: how fast this machine multiplies plain matrices, here and now.
 
-Machines are shared, and their speed changes from minute to minute. So the floor is taken around each run that
-is set against it, as a mean over some time as the run is, and of several runs the one of the median multiple
-is told.
+Machines are shared and their speed varies from minute to minute. So the rate of matrix products is measured
+just before and after each run, and of several runs the one with the median multiple of the floor is reported.
 """
 
 from __future__ import annotations
@@ -13,14 +12,14 @@ from dataclasses import dataclass
 
 import torch
 
-__all__ = ["Paced", "Pacer", "float32_rate", "median_run"]
+__all__ = ["RateMeter", "TimedRun", "float32_rate", "median_run"]
 
 _SIDE = 2048
 _SECONDS = 0.5
 
 
 def float32_rate() -> float:
-    """Floating-point operations a second of 2048 x 2048 float32 matrix products, over half a second."""
+    """Floating-point operations per second of 2048 x 2048 float32 matrix products, over half a second."""
     left, right, out = (torch.rand(_SIDE, _SIDE) for _ in range(3))
     torch.mm(left, right, out=out)
     count, start = 0, time.perf_counter()
@@ -31,31 +30,31 @@ def float32_rate() -> float:
 
 
 @dataclass(frozen=True)
-class Paced:
-    """A run and the floor around it.
+class TimedRun:
+    """A run and the rate of matrix products around it.
 
     Attributes:
-        seconds: of the run; ``whole`` and its parts.
-        rate: float32 matrix product, operations a second, mean of just before and just after.
+        seconds: of ``"whole"`` and of its parts.
+        rate: float32 operations per second, mean of just before and just after.
     """
 
     seconds: dict[str, float]
     rate: float
 
 
-class Pacer:
-    """Measures the floor between runs: each run has the one before it and the one after it."""
+class RateMeter:
+    """Measures the rate between runs, so that each run has one before and one after it."""
 
     def __init__(self, rate: Callable[[], float] = float32_rate) -> None:
         self._measure = rate
         self._before = self._measure()
 
-    def after(self, seconds: dict[str, float]) -> Paced:
-        """The run that has just ended."""
+    def after(self, seconds: dict[str, float]) -> TimedRun:
+        """The run that has just ended, with the rate around it."""
         before, self._before = self._before, self._measure()
-        return Paced(seconds, (before + self._before) / 2)
+        return TimedRun(seconds, (before + self._before) / 2)
 
 
-def median_run(runs: Sequence[Paced]) -> Paced:
-    """The run whose whole is the median multiple of its floor; of an even number the lower."""
+def median_run(runs: Sequence[TimedRun]) -> TimedRun:
+    """The run with the median multiple of its floor; the lower one of an even number."""
     return sorted(runs, key=lambda run: run.seconds["whole"] * run.rate)[(len(runs) - 1) // 2]

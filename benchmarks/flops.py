@@ -1,8 +1,12 @@
 """Floating-point operations of GLIC's networks, by formula.
 
 A multiplication and an addition are two operations. Counted are convolutions, linear maps, the dense products
-of attention (64 nodes x 256 candidates a cell, whatever the graph keeps) and the similarities that graphs are
-built from; norms, activations and softmax are not. GLIC section 9 states 370 GFLOP for g_a at 768x512.
+of attention (64 nodes x 256 candidates per cell, whatever the graph keeps) and the similarities that graphs
+are built from; norms, activations and softmax are not. GLIC section 9 states 370 GFLOP for g_a at 768x512.
+
+``torch.utils.flop_counter`` counts the operators that run, so it cannot replace the formula: it does not see
+the C kernels or the messages along lists of edges, counts rows twice where tiles overlap, and needs a forward
+pass of real data, as graphs depend on their values. Where it counts right, tests compare the formula with it.
 """
 
 from __future__ import annotations

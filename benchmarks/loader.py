@@ -1,6 +1,6 @@
-"""Crops a second from each way of keeping the pictures, against what training steps consume.
+"""Crops per second from each way of keeping the images, against what training steps consume.
 
-python -m benchmarks.loader --data /pictures/train --model glic_xs --model glic
+python -m benchmarks.loader --data /images/train --model glic_xs --model glic
 """
 
 from __future__ import annotations
@@ -10,15 +10,12 @@ import itertools
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
-from hydra.utils import instantiate
-from omegaconf import OmegaConf
 from torch import Tensor
 
-import glic_pyg  # noqa: F401  (first: it makes compressai importable)
+from benchmarks.case import build_model
 from glic_pyg.data.index import Catalogue, build_catalogue
 from glic_pyg.evaluation.tables import markdown_table
 from glic_pyg.training.crops import Batch, CropPlanner
@@ -28,19 +25,18 @@ from glic_pyg.training.losses import RateDistortionLoss
 
 __all__ = ["Loader", "consumption", "main", "throughput"]
 
-MODELS = Path(__file__).parent.parent / "conf" / "model"
 WARM_UP, REPEATS = 4, 3
 
 
 @dataclass(frozen=True)
 class Loader:
-    """One way of keeping the pictures.
+    """One way of keeping the images.
 
     Attributes:
         name: for the table.
-        batches: makes batches for ever.
-        opening: seconds until the first batch could be asked for.
-        size: bytes of decoded pictures kept.
+        batches: an endless iterator of batches.
+        opening: seconds until the first batch can be requested.
+        size: bytes of decoded images kept in memory.
     """
 
     name: str
@@ -52,7 +48,7 @@ class Loader:
 def loaders(
     catalogue: Catalogue, planner: CropPlanner, workers: Sequence[int], device: torch.device
 ) -> Iterator[Loader]:
-    """Every way of keeping the pictures, one after the other."""
+    """Every way of keeping the images, one after the other."""
     for count in workers:
         yield Loader(f"on disk, workers: {count}", _batches(DiskStore(catalogue), planner, count), 0.0)
     for place in dict.fromkeys((torch.device("cpu"), device)):
@@ -70,7 +66,7 @@ def _batches(store: DiskStore | MemoryStore, planner: CropPlanner, workers: int)
 
 
 def throughput(batches: Iterator[Batch], count: int, device: torch.device) -> float:
-    """Crops a second, on the device: the fastest of some runs of `count` batches, after a few to warm up."""
+    """Crops per second on the device: the fastest of some runs of ``count`` batches, after a warm-up."""
 
     def run(batches_wanted: int) -> int:
         crops = [len(batch.x.to(device)) for batch in itertools.islice(batches, batches_wanted)]
@@ -81,7 +77,7 @@ def throughput(batches: Iterator[Batch], count: int, device: torch.device) -> fl
 
 
 def consumption(model: Any, x: Tensor, count: int) -> float:
-    """Crops a second that training steps take: forward, loss, backward, Adam."""
+    """Crops per second of training steps: forward, loss, backward, Adam."""
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-4)
     loss = RateDistortionLoss()
 
@@ -98,7 +94,7 @@ def consumption(model: Any, x: Tensor, count: int) -> float:
 
 
 def _per_second(work: Callable[[], int], device: torch.device) -> float:
-    """What a piece of work counts, divided by its seconds."""
+    """The count that a piece of work returns, per second."""
     start = time.perf_counter()
     done = work()
     if device.type == "cuda":
@@ -106,16 +102,10 @@ def _per_second(work: Callable[[], int], device: torch.device) -> float:
     return done / (time.perf_counter() - start)
 
 
-def model_of(name: str, device: torch.device) -> Any:
-    """A model of ``conf/model`` with random weights, in training mode."""
-    torch.manual_seed(0)
-    return instantiate(OmegaConf.load(MODELS / f"{name}.yaml")).to(device).train()
-
-
 def table(rows: Sequence[tuple[Loader, float]], steps: dict[str, float]) -> str:
     """Markdown: a row for each loader, a column for each model."""
     consumers = [f"× a step of {name} ({rate:.3g} crops/s)" for name, rate in steps.items()]
-    header = ["pictures kept", "opening, s", "GB", "crops/s", *consumers]
+    header = ["images kept", "opening, s", "GB", "crops/s", *consumers]
     cells = []
     for loader, rate in rows:
         fixed = [loader.name, f"{loader.opening:.1f}", f"{loader.size / 1e9:.2f}", f"{rate:.0f}"]
@@ -147,7 +137,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         for loader in loaders(catalogue, planner, args.workers, device)
     ]
     x = torch.rand(args.batch_size, 3, args.crop, args.crop, device=device)
-    steps = {name: consumption(model_of(name, device), x, args.steps) for name in args.model}
+    steps = {name: consumption(build_model(name).to(device).train(), x, args.steps) for name in args.model}
     print(f"{args.data}: {catalogue.summary()}, {catalogue.sizes.prod(axis=1).sum() / 1e6:.0f} Mpixel")
     print(
         f"batches of {args.batch_size}, crops of {args.crop}, {torch.get_num_threads()} threads, {device}\n"

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 import sys
 import time
 import warnings
@@ -21,7 +20,8 @@ import torch
 from hydra.utils import instantiate
 from torch.utils.data import DataLoader
 
-from benchmarks.floor import Paced, Pacer, median_run
+from benchmarks.case import run_case
+from benchmarks.floor import RateMeter, TimedRun, median_run
 from benchmarks.flops import glic_flops
 from glic_pyg.evaluation.peak_memory import added_memory
 from glic_pyg.evaluation.provenance import provenance, this_machine
@@ -72,18 +72,18 @@ def silent_fit(
         trainer.fit(module, DataLoader(batches, batch_size=None))
 
 
-class Stopwatch(lightning.Callback):
-    """Seconds of each training step, and the floor around it."""
+class StepTimer(lightning.Callback):
+    """Times each training step and the floor around it."""
 
     def __init__(self) -> None:
-        self.steps: list[Paced] = []
-        self._pacer = Pacer()
+        self.steps: list[TimedRun] = []
+        self._meter = RateMeter()
 
     def on_train_batch_start(self, *_: Any) -> None:
         self._start = time.perf_counter()
 
     def on_train_batch_end(self, *_: Any) -> None:
-        self.steps.append(self._pacer.after({"whole": time.perf_counter() - self._start}))
+        self.steps.append(self._meter.after({"whole": time.perf_counter() - self._start}))
 
 
 def measure(model: str, callbacks: str, batch: int, crop: int, threads: int) -> dict[str, Any]:
@@ -92,19 +92,19 @@ def measure(model: str, callbacks: str, batch: int, crop: int, threads: int) -> 
     with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
         overrides = [f"model={model}", f"callbacks={callbacks}", "module.ema_decay=null", "steps=1000000"]
         cfg = hydra.compose("train", overrides, return_hydra_config=False)
-    watch, found = Stopwatch(), {}
+    timer, found = StepTimer(), {}
 
     def train() -> None:
         module = instantiate(cfg.module)
         extra = cfg.callbacks.get("checkpoint_activations")
-        watching = [watch, *([instantiate(extra)] if extra else [])]
+        watching = [timer, *([instantiate(extra)] if extra else [])]
         silent_fit(module, torch.rand(STEPS, batch, 3, crop, crop), STEPS, callbacks=watching)
         found["config"] = module.model.config
 
     memory = added_memory(train)
     flops = glic_flops(found["config"], crop, crop)
     forward = batch * (flops.analysis + flops.synthesis + flops.encode_networks)
-    step = median_run(watch.steps[WARM_UP:])
+    step = median_run(timer.steps[WARM_UP:])
     seconds, ratio = step.seconds["whole"], step.seconds["whole"] * step.rate / (3 * forward)
     return {"seconds": seconds, "ratio": ratio, "memory": memory, "rate": step.rate}
 
@@ -135,23 +135,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     torch.set_num_threads(args.threads)
     how = provenance(["python", "-m", "benchmarks.training_step", *arguments])
     cases = [(model, callbacks) for model in args.models for callbacks in args.callbacks]
-    rows = [row for model, callbacks in cases if (row := _case(model, callbacks, args))]
+    rows = [row for model, callbacks in cases if (row := _row(model, callbacks, args))]
     print_table(HEADER, rows, markdown=args.markdown, left=3)
     print(f"\n{LEGEND}\n\n{how}")
     return 0 if len(rows) == len(cases) else 1
 
 
-def _case(model: str, callbacks: str, args: argparse.Namespace) -> tuple[str, ...] | None:
-    """One row, measured in a new process; a failure is printed."""
-    sizes = ["--batch", str(args.batch), "--crop", str(args.crop), "--threads", str(args.threads)]
-    command = [sys.executable, "-W", "ignore", "-m", "benchmarks.training_step", "--one", *sizes]
-    command += ["--models", model, "--callbacks", callbacks]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=CONF.parent)
-    if done.returncode:
-        last = (done.stderr.strip().splitlines() or [f"ended with code {done.returncode}"])[-1]
-        print(f"benchmarks.training_step: {model} {callbacks}: {last}", file=sys.stderr)
+def _row(model: str, callbacks: str, args: argparse.Namespace) -> tuple[str, ...] | None:
+    """Measure one row in a new process; a failure is printed."""
+    sizes = [f"--{name}={getattr(args, name)}" for name in ("batch", "crop", "threads")]
+    what = ["--models", model, "--callbacks", callbacks]
+    case = run_case("benchmarks.training_step", ["--one", *sizes, *what])
+    if case is None:
         return None
-    case = json.loads(done.stdout.strip().splitlines()[-1])
     batch = f"{args.batch}×{args.crop}×{args.crop}"
     numbers = f"{case['seconds']:.2f}", f"{case['ratio']:.2f}×", f"{case['memory'] / 1e9:.2f}"
     return model, callbacks, batch, *numbers, f"{case['rate'] / 1e9:.0f}"

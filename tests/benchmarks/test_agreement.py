@@ -16,12 +16,12 @@ from tests.tiny_backbone import TinyBackbone
 
 @pytest.fixture
 def arguments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """A model that takes no time and two pictures."""
-    pictures = [tmp_path / f"{number}.png" for number in range(2)]
-    for path in pictures:
+    """A model that takes no time and two images."""
+    images = [tmp_path / f"{number}.png" for number in range(2)]
+    for path in images:
         Image.radial_gradient("L").resize((96, 64)).convert("RGB").save(path)
-    monkeypatch.setattr(agreement, "model_of", lambda name: TinyBackbone())
-    return [*map(str, pictures), "--models", "tiny.safetensors", "--markdown"]
+    monkeypatch.setattr(agreement, "build_model", lambda name: TinyBackbone())
+    return [*map(str, images), "--models", "tiny.safetensors", "--markdown"]
 
 
 def rows(printed: str) -> dict[str, list[str]]:
@@ -48,7 +48,7 @@ def test_a_decoder_that_computes_something_else_is_counted(
             self.context[0].bias.data += 0.0 if torch.backends.mkldnn.enabled else 1e-3
             return super().code_latents(*args, **options)
 
-    monkeypatch.setattr(agreement, "model_of", lambda name: Sick())
+    monkeypatch.setattr(agreement, "build_model", lambda name: Sick())
     monkeypatch.setattr(agreement, "SETTINGS", {k: SETTINGS[k] for k in ("inside autocast", "oneDNN off")})
     assert main(arguments) == 1
     equal = {decoder: cells[0] for decoder, cells in rows(capsys.readouterr().out).items()}
@@ -64,7 +64,7 @@ def test_pixels_that_moved_are_told(
             x_hat[..., :8, :12] += 0.0 if torch.backends.mkldnn.enabled else 5 / 255
             return x_hat
 
-    monkeypatch.setattr(agreement, "model_of", lambda name: Brighter())
+    monkeypatch.setattr(agreement, "build_model", lambda name: Brighter())
     assert main(arguments) == 0
     equal, share, largest = rows(capsys.readouterr().out)["oneDNN off"]
     assert (equal, largest) == ("2 of 2", "5")

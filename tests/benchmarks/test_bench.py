@@ -10,11 +10,9 @@ import pytest
 import torch
 
 from benchmarks import bench
-from benchmarks.bench import main
-from benchmarks.case import measure, model_of
-from benchmarks.floor import Pacer, median_run
-from benchmarks.report import HEADER, row
-from benchmarks.stopwatch import Stopwatch, TimedCodec
+from benchmarks.bench import HEADER, main, row
+from benchmarks.case import Stopwatch, TimedCodec, build_model, measure
+from benchmarks.floor import RateMeter, median_run
 from glic_pyg.codec.image_codec import ImageCodec
 from glic_pyg.evaluation.provenance import this_machine
 from tests.tiny_backbone import TinyBackbone
@@ -38,8 +36,8 @@ def test_multiples_of_the_floor() -> None:
 
 def test_the_median_run_and_the_floor_around_it() -> None:
     rates = iter([1.0, 3.0, 5.0, 1.0, 1.0])
-    pacer = Pacer(lambda: next(rates))
-    runs = [pacer.after({"whole": seconds}) for seconds in (4.0, 1.0, 9.0, 7.0)]
+    meter = RateMeter(lambda: next(rates))
+    runs = [meter.after({"whole": seconds}) for seconds in (4.0, 1.0, 9.0, 7.0)]
     assert [run.rate for run in runs] == [2.0, 4.0, 3.0, 1.0]
     assert median_run(runs) is runs[3], "multiples 8, 4, 27, 7"
     assert median_run(runs[:3]) is runs[0]
@@ -48,20 +46,20 @@ def test_the_median_run_and_the_floor_around_it() -> None:
 def test_parts_are_timed_in_an_ordinary_run() -> None:
     watch, model = Stopwatch(), TinyBackbone()
     codec = ImageCodec(TimedCodec(model, watch), "tiny", "00" * 32)
-    picture = np.random.default_rng(0).integers(0, 256, (70, 90, 3), dtype=np.uint8)
-    data = codec.encode(picture).data
+    image = np.random.default_rng(0).integers(0, 256, (70, 90, 3), dtype=np.uint8)
+    data = codec.encode(image).data
     encoding = watch.take()
     codec.decode(data)
     decoding = watch.take()
-    assert data == ImageCodec(model, "tiny", "00" * 32).encode(picture).data
+    assert data == ImageCodec(model, "tiny", "00" * 32).encode(image).data
     assert set(encoding) == {"analysis", "latents", "coder"}
     assert set(decoding) == {"synthesis", "latents", "coder"}
     assert 0 < encoding["coder"] < encoding["latents"] and watch.take() == {}
 
 
 def test_an_unknown_model_is_said() -> None:
-    with pytest.raises(FileNotFoundError, match=r"give one of glic, .*glic_xs, .* or a .safetensors file"):
-        model_of("glic_xxl")
+    with pytest.raises(FileNotFoundError, match=r"give one of .*glic, .*glic_xs, .* or a .safetensors file"):
+        build_model("glic_xxl")
 
 
 @pytest.mark.parametrize("arguments", [["--sizes", "12by3"], ["--precision", "fp8"]])
@@ -75,7 +73,9 @@ def test_table_and_json(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(torch, "set_num_threads", lambda count: None)
-    monkeypatch.setattr(bench, "_run", lambda *asked: None if asked[2] == "bf16" else CASE)
+    monkeypatch.setattr(
+        bench, "run_case", lambda module, arguments: None if "--precision=bf16" in arguments else CASE
+    )
     arguments = ["--models", "glic_xs", "--sizes", "256x256", "--json", str(tmp_path / "out.json")]
     assert main([*arguments, "--markdown"]) == 1  # one case failed, the other is reported
     said = capsys.readouterr().out
@@ -87,7 +87,9 @@ def test_all_cores_unless_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the environment says to torch, e.g. MKL_NUM_THREADS=1, does not matter."""
     asked: list[int] = []
     monkeypatch.setattr(torch, "set_num_threads", asked.append)
-    monkeypatch.setattr(bench, "_run", lambda *case: asked.append(case[-1]) or CASE)
+    monkeypatch.setattr(
+        bench, "run_case", lambda _, arguments: asked.append(int(arguments[-1].partition("=")[2])) or CASE
+    )
     small = ["--models", "glic_xs", "--sizes", "256x256", "--precision", "bf16"]
     assert main(small) == main([*small, "--threads", "7"]) == 0
     assert asked == [this_machine().cores] * 2 + [7] * 2

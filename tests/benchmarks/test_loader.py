@@ -1,4 +1,4 @@
-"""The loader's benchmark, on pictures and a model that take no time."""
+"""The loader's benchmark, on images and a model that take no time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from benchmarks.loader import Loader, consumption, main, table
 from tests.training.tiny_codec import TinyCodec
 
 
-def test_every_way_of_keeping_pictures_has_a_row(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_way_of_keeping_images_has_a_row(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Image.fromarray(np.zeros((20, 30, 3), np.uint8)).save(tmp_path / "a.png")
     options = ["--crop", "8", "--batches", "1", "--workers", "0", "1", "--device", "cpu"]
     assert main(["--data", str(tmp_path), *options]) == 0
