@@ -83,12 +83,13 @@ def load_shipped(name: str) -> Weights:
             f"This installation has no weights '{name}' ({there}); give a file with --weights (weights=)."
         )
     path = _folder() / (name + _SUFFIX)
-    weights = load_from_path(path)
-    if read_card(path).get("weights_hash") != weights.hash:
-        raise WeightsNotFound(
-            f"The weights {name!r} of this installation are damaged: their hash is not that of their card; "
-            "reinstall glic-pyg."
-        )
+    try:
+        weights = load_from_path(path)
+        problem = "" if read_card(path).get("weights_hash") == weights.hash else "their hash is another"
+    except WeightsNotFound as error:
+        problem = str(error)
+    if problem:
+        raise WeightsNotFound(f"The weights '{name}' are damaged, reinstall glic-pyg ({problem}).")
     return weights
 
 

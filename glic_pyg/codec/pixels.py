@@ -45,7 +45,13 @@ def picture_from(
         return source
     if isinstance(source, Image.Image):
         return picture_from_image(source, reduce_16bit=reduce_16bit, first_frame=first_frame)
-    return picture_from_array(np.asarray(source), reduce_16bit=reduce_16bit)
+    try:
+        array = np.asarray(source)
+    except (TypeError, ValueError) as error:
+        raise UnsupportedImage(
+            f"A {type(source).__name__} that makes no array is no picture: {error}."
+        ) from None
+    return picture_from_array(array, reduce_16bit=reduce_16bit)
 
 
 def picture_from_array(array: NDArray[np.generic], *, reduce_16bit: bool = False) -> Picture:

@@ -17,15 +17,15 @@ _ALIKE = 0.9
 _SIZES = {"N": 8, "M": 192}
 
 
-def looks_like(names: set[str]) -> str | None:
-    """CompressAI's name of the model whose parameters have nearly these names, if there is one.
+def looks_like(names: set[str]) -> list[str]:
+    """CompressAI's names of the models whose parameters have these names, or nearly; none, one or several.
 
     Args:
         names: of parameters, as CompressAI spells them today.
     """
     scores = {name: len(names & own) / max(1, len(names | own)) for name, own in _models()}
-    best = max(scores, key=lambda name: scores[name])
-    return best if scores[best] >= _ALIKE else None
+    best = max(scores.values())
+    return [name for name, score in scores.items() if score == best >= _ALIKE]
 
 
 def _models() -> Iterator[tuple[str, set[str]]]:

@@ -157,9 +157,8 @@ def _load(given: Tensors, model: str | None) -> Codec:
     own = {ours: released_name(ours, name) for ours in parameters}
     problems = _differences(given, {theirs: parameters[ours] for ours, theirs in own.items()})
     if problems:
-        foreign = None if model else _looks_like(given)
-        if foreign not in (None, name):
-            raise ValueError(f"this looks like CompressAI's {foreign}, which is not among them: {_known()}")
+        if not model:
+            _refuse_foreign(given, name)
         raise ValueError(f"this is not a whole {RELEASES[name].title} checkpoint; tensors {problems}")
     try:
         return filled(net, {ours: given[own[ours]].reshape(p.shape) for ours, p in parameters.items()})
@@ -177,16 +176,18 @@ def _recognised(given: Tensors) -> tuple[str, dict[str, Any]]:
         config = release.config(given)
         if config is not None:
             return name, config
-    foreign = _looks_like(given)
-    if foreign is not None:
-        raise ValueError(f"this looks like CompressAI's {foreign}, which is not among them: {_known()}")
+    _refuse_foreign(given)
     if not given or _names_of_glic() & set(given):
         return "glic", {}
     raise ValueError(f"this is of no model that can be used here (tensors: {_some(list(given))}): {_known()}")
 
 
-def _looks_like(given: Tensors) -> str | None:
-    return looks_like({name for name in given if not _DERIVED.search(name)})
+def _refuse_foreign(given: Tensors, taken_for: str = "") -> None:
+    """Raise a ValueError if these are the tensors of another model of CompressAI than it was taken for."""
+    found = looks_like({name for name in given if not _DERIVED.search(name)})
+    if found and taken_for not in found:
+        names = " or ".join(found)
+        raise ValueError(f"this looks like CompressAI's {names}, which is no codec of ours: {_known()}")
 
 
 def _names_of_glic() -> set[str]:

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from glic_pyg.cli.main import main
-from glic_pyg.models import released as released_checkpoints
+from glic_pyg.codec import library
 from glic_pyg.models.compressai import Hyperprior
 from glic_pyg.models.glic import GLIC
 from glic_pyg.models.released import released_name
@@ -50,7 +50,7 @@ def test_a_full_disk_is_one_sentence(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(released_checkpoints, "load_released", lambda path: Hyperprior(8, 8))
+    monkeypatch.setattr(library, "load_model", lambda path: Hyperprior(8, 8))
     source, target = tmp_path / "glic.pth.tar", tmp_path / "glic.safetensors"
     source.touch()
     full_disk(target)

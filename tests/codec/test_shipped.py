@@ -1,13 +1,16 @@
 """The weights in the package: whole, small, as their cards say, and decoding what they encoded elsewhere."""
 
 import hashlib
+import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import save_file
 from torch import Tensor
 
 import glic_pyg
@@ -16,10 +19,12 @@ from glic_pyg.codec.api import codec_for_encoding
 from glic_pyg.codec.file_info import open_info
 from glic_pyg.codec.library import default_name, load_shipped, shipped_names
 from glic_pyg.codec.tables import factorized_parts
-from glic_pyg.errors import WeightsNotFound
+from glic_pyg.errors import WeightsMismatch, WeightsNotFound
 from glic_pyg.evaluation.baselines.pillow import JPEG
 from glic_pyg.evaluation.measure import quality_of
 from glic_pyg.evaluation.rate_matching import at_least
+from glic_pyg.models.glic import GLIC
+from glic_pyg.models.weights import save_weights, weights_of
 from glic_pyg.nn import precision
 
 ROOT = Path(__file__).parents[2]
@@ -41,6 +46,47 @@ def dog() -> np.ndarray:
 def test_weights_are_what_their_card_says(name: str) -> None:
     assert (FOLDER / f"{name}.safetensors").stat().st_size <= LARGEST_FILE
     assert load_shipped(name).hash in (FOLDER / f"{name}.md").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of weights of an installation that may be damaged; it holds glic_xs."""
+    (tmp_path / "glic_xs.safetensors").write_bytes((FOLDER / "glic_xs.safetensors").read_bytes())
+    monkeypatch.setattr(library, "_folder", lambda: tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("place", ["a weight", "the configuration", "the hash"])
+def test_a_flipped_bit_is_noticed(installation: Path, place: str) -> None:
+    path = installation / "glic_xs.safetensors"
+    data = bytearray(path.read_bytes())
+    width = data.index(b"32", data.index(b"parameter_width"))
+    places = {"a weight": 9_000_001, "the configuration": width, "the hash": data.index(b"54d718ec")}
+    data[places[place]] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(WeightsNotFound, match=r"The weights 'glic_xs' are damaged, reinstall glic-pyg"):
+        load_shipped("glic_xs")
+
+
+@pytest.mark.parametrize("graph", [{"scope": "image"}, {"mean_degree": 32}])
+def test_other_graphs_do_not_decode_its_files(
+    installation: Path, graph: dict[str, Any], dog: np.ndarray
+) -> None:
+    """Same tensors, other edges: without the configuration in the hash the image was wrong, and no error."""
+    model = load_shipped("glic_xs").model
+    other = GLIC(**{**model.config, "graph": graph})
+    other.load_state_dict(model.state_dict())
+    save_weights(installation / "other.safetensors", other, {})
+    data = glic_pyg.encode(dog[:64, :64], model="glic_xs")
+    for weights in (installation / "other.safetensors", as_the_first_release(installation, other)):
+        with pytest.raises(WeightsMismatch):
+            glic_pyg.decode(data, weights=weights)
+
+
+def as_the_first_release(folder: Path, model: GLIC) -> Path:
+    """A file without a hash."""
+    save_file(weights_of(model), folder / "old.safetensors", {"architecture": json.dumps(model.config)})
+    return folder / "old.safetensors"
 
 
 def test_together_they_are_small() -> None:

@@ -14,6 +14,7 @@ from benchmarks.decoder_settings import all_together, threads
 from glic_pyg.codec.api import codec_for_encoding
 from glic_pyg.codec.coders import EntropyEncoder, PriorTables
 from glic_pyg.codec.goal import Goal
+from glic_pyg.codec.image_codec import ImageCodec
 from glic_pyg.codec.library import load_from_path
 from glic_pyg.errors import WeightsMismatch, WeightsNotFound
 from glic_pyg.models.glic import GLIC
@@ -111,6 +112,18 @@ def test_retrained_weights_do_not_decode_old_files(weights: Path, pixels: np.nda
     save_weights(tmp_path / "other.safetensors", loaded.model, {})
     with pytest.raises(WeightsMismatch, match="'untrained'"):
         glic_pyg.decode(data, weights=tmp_path / "other.safetensors")
+
+
+def test_files_of_the_former_hash_stay_readable(weights: Path, pixels: np.ndarray) -> None:
+    """Weights that were trained before the configuration was part of the hash still decode their files."""
+    loaded = load_from_path(weights)
+    assert loaded.former_hash is not None
+    before = ImageCodec(loaded.model, loaded.name, loaded.former_hash).encode(pixels).data
+    assert glic_pyg.open_info(before).weights_hash == loaded.former_hash[:16]
+    now = glic_pyg.encode(pixels, weights=weights)
+    assert glic_pyg.open_info(now).weights_hash == loaded.hash[:16] != loaded.former_hash[:16]
+    images = [np.asarray(glic_pyg.decode(data, weights=weights)) for data in (before, now)]
+    assert np.array_equal(*images)
 
 
 def test_files_that_are_no_weights(tmp_path: Path) -> None:

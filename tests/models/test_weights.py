@@ -13,7 +13,14 @@ from torch import nn
 
 from glic_pyg.models import weights
 from glic_pyg.models.glic import GLIC
-from glic_pyg.models.weights import load_weights, read_card, save_weights, weights_hash, weights_of
+from glic_pyg.models.weights import (
+    former_hash,
+    load_weights,
+    read_card,
+    save_weights,
+    weights_hash,
+    weights_of,
+)
 from tests.models.conftest import TINY
 
 CARD = {"data": "photos ä", "steps": 1200, "points": [{"bpp": 0.25, "psnr": 30.5}]}
@@ -76,6 +83,39 @@ def test_hash_ignores_buffers_but_not_names(tiny: GLIC) -> None:
     assert weights_hash(one) != weights_hash(other)
 
 
+def test_hash_covers_the_configuration(tiny: GLIC) -> None:
+    """The same tensors on other graphs are another model: its files must not decode each other's."""
+    seen = {weights_hash(tiny)}
+    for graph in ({"scope": "image"}, {"mean_degree": 32}, {"kinds": ["mesh"]}):
+        other = GLIC(**TINY, graph=graph).eval()
+        other.load_state_dict(tiny.state_dict())
+        assert weights_hash(other) not in seen
+        seen.add(weights_hash(other))
+
+
+def test_hash_covers_the_architecture(tiny: GLIC) -> None:
+    class Other(GLIC):
+        """Computes something else."""
+
+    other = Other(**TINY)
+    other.load_state_dict(tiny.state_dict())
+    assert weights_hash(other) != weights_hash(tiny)
+
+
+def test_hash_does_not_change_with_arguments_that_are_added_later(tiny: GLIC) -> None:
+    before, written = weights_hash(tiny), len(tiny.config)
+    tiny.config = {key: value for key, value in tiny.config.items() if key in TINY}
+    assert weights_hash(tiny) == before and len(tiny.config) < written
+    tiny.config = {key: tuple(value) if isinstance(value, list) else value for key, value in TINY.items()}
+    assert weights_hash(tiny) == before
+
+
+def test_former_hash_is_of_the_parameters_alone(tiny: GLIC) -> None:
+    other = GLIC(**TINY, graph={"scope": "image"}).eval()
+    other.load_state_dict(tiny.state_dict())
+    assert former_hash(other) == former_hash(tiny) not in (weights_hash(tiny), None)
+
+
 def test_hash_does_not_depend_on_memory_layout(tiny: GLIC) -> None:
     before = weights_hash(tiny)
     assert weights_hash(tiny.to(memory_format=torch.channels_last)) == before
@@ -111,6 +151,50 @@ def refusal(path: Path) -> str:
     text = str(error.value)
     assert str(path) in text and "\n" not in text
     return text
+
+
+def test_a_flipped_bit_anywhere_is_noticed(path: Path) -> None:
+    """In the tensors, in the configuration, in the hash itself."""
+    data = path.read_bytes()
+    size = int.from_bytes(data[:8], "little")
+    config, digest = data.index(b"widths"), data.index(weights_hash(load_weights(path)).encode())
+    for at in (8 + size, 8 + size + 4001, len(data) - 1, data.index(b"8", config), digest + 5):
+        damaged = bytearray(data)
+        damaged[at] ^= 1
+        path.write_bytes(damaged)
+        assert "damaged" in (said := refusal(path)) or "architecture" in said
+    path.write_bytes(data)
+    load_weights(path)
+
+
+def with_tensor(path: Path, tiny: GLIC, values: torch.Tensor) -> Path:
+    tensors = weights_of(tiny) | {"g_a.down.0.bias": values}
+    return write(path.with_name("a.safetensors"), tensors, architecture=TINY)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_values_that_are_not_finite_are_refused(path: Path, tiny: GLIC, value: float) -> None:
+    values = torch.zeros(8)
+    values[3] = value
+    assert "g_a.down.0.bias holds a value that is not finite" in refusal(with_tensor(path, tiny, values))
+    too_large = with_tensor(path, tiny, torch.full((8,), 1e300, dtype=torch.float64))
+    assert "not finite" in refusal(too_large)
+
+
+@pytest.mark.parametrize("dtype", [torch.bool, torch.int32, torch.uint8, torch.complex64])
+def test_values_that_are_no_floating_point_numbers_are_refused(
+    path: Path, tiny: GLIC, dtype: torch.dtype
+) -> None:
+    said = refusal(with_tensor(path, tiny, torch.ones(8, dtype=dtype)))
+    assert f"g_a.down.0.bias is of the type {dtype}" in said
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_other_floating_point_numbers_become_float32(path: Path, tiny: GLIC, dtype: torch.dtype) -> None:
+    values = torch.linspace(-1, 1, 8)
+    model = load_weights(with_tensor(path, tiny, values.to(dtype)))
+    bias = model.get_parameter("g_a.down.0.bias")
+    assert bias.dtype == torch.float32 and torch.allclose(bias, values, atol=0.01)
 
 
 def test_other_files_are_refused(tmp_path: Path, path: Path) -> None:
