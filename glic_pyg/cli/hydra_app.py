@@ -17,7 +17,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 import glic_pyg
 from glic_pyg.cli.config_errors import explain
-from glic_pyg.cli.hydra_options import refuse_contradictions
+from glic_pyg.cli.hydra_options import quote_paths, refuse_contradictions
 from glic_pyg.cli.processes import arguments_of_this_process
 from glic_pyg.errors import GlicError
 
@@ -44,7 +44,7 @@ def run_hydra_app(command: str, task: Task, argv: Sequence[str]) -> int:
     Returns:
         0; every failure ends in SystemExit, for a wrong argument with one sentence.
     """
-    arguments = [_with_quotes(argument) for argument in arguments_of_this_process(argv)]
+    arguments = [quote_paths(argument) for argument in arguments_of_this_process(argv)]
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # else Hydra prints exceptions and exits by itself
     with _command_line([f"glic {command}", *arguments]) as real_argv:
         refuse_contradictions(command, arguments)
@@ -58,12 +58,6 @@ def run_hydra_app(command: str, task: Task, argv: Sequence[str]) -> int:
         with _one_sentence(command, arguments):
             hydra.main(version_base="1.3", config_path=str(config_dir()), config_name=command)(job)()
     return 0
-
-
-def _with_quotes(argument: str) -> str:
-    """Quote a path that exists: ``=`` and commas, as in names of a sweep's folders, mean more to Hydra."""
-    key, _, value = argument.partition("=")
-    return f"{key}='{value}'" if set("=,") & set(value) and Path(value).exists() else argument
 
 
 @contextmanager

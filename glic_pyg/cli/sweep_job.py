@@ -18,6 +18,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
+from glic_pyg.cli.hydra_options import quoted
 from glic_pyg.cli.job_record import JobRecord, read_metrics, read_record, write_record
 from glic_pyg.cli.processes import PARENT, is_first_process
 from glic_pyg.cli.sweep_table import write_table
@@ -84,13 +85,8 @@ def _command_line(command: str, folder: Path, more: Sequence[str]) -> list[str]:
     folders = [word for path in extra for word in ("--config-dir", path)]
     sweep = Path(settings.sweep.dir).absolute()
     name = Path(sweep.name) / os.path.relpath(folder, sweep)
-    place = [f"name={_quoted(name)}", f"hydra.run.dir={_quoted(folder)}"]
+    place = [f"name={quoted(str(name))}", f"hydra.run.dir={quoted(str(folder))}"]
     return [sys.executable, "-m", "glic_pyg", command, *folders, *own, *place, *more]
-
-
-def _quoted(path: Path) -> str:
-    """For Hydra; the folder of a job is named after overrides, which may have quotes themselves."""
-    return "'" + str(path).replace("'", r"\'") + "'"
 
 
 def _as_typed(kind: str) -> list[str]:
