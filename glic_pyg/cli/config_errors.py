@@ -42,6 +42,8 @@ def explain(error: Exception, folder: Path, command: str, arguments: Sequence[st
     if unknown := re.match(r"Could not (?:override|delete from config\.) '([^']+)'", str(error)):
         others = [a for a in arguments if unknown[1] not in a and "=" in a and not a.startswith("-")]
         return _unknown_key(unknown[1], command, _known_keys(folder, command, others))
+    if group := _group_without_option(error, folder, arguments):
+        return group
     if several := re.match(r"Ambiguous value for argument '([^=]+)=(.+)'$", str(error), re.MULTILINE):
         return _several_values(*several.groups())
     if isinstance(error, OverrideParseException):
@@ -61,6 +63,17 @@ def _unknown_key(key: str, command: str, known: Sequence[str]) -> str:
         f"did you mean {' or '.join(close)}?" if close else f"glic {command} --cfg job shows what there is."
     )
     return f"there is no setting {key}; {hint}"
+
+
+def _group_without_option(error: Exception, folder: Path, arguments: Sequence[str]) -> str | None:
+    """For a group that is given null or a number instead of an option: Hydra does not say which."""
+    if not str(error).startswith("Config group override must be"):
+        return None
+    for key, _, value in (argument.lstrip("+").partition("=") for argument in arguments):
+        options = sorted(path.stem for path in (folder / key).glob("*.yaml")) if value else []
+        if options and re.fullmatch(r"(?i)null|true|false|[-+.\d]+(e[-+]?\d+)?|\{.*\}", value):
+            return f"{key}={value} is no option of the group; choose one of {', '.join(options)}."
+    return None
 
 
 def _several_values(key: str, values: str) -> str:

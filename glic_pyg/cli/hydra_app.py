@@ -46,28 +46,41 @@ def run_hydra_app(command: str, task: Task, argv: Sequence[str]) -> int:
     """
     arguments = [quote_paths(argument) for argument in arguments_of_this_process(argv)]
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # else Hydra prints exceptions and exits by itself
+    begun: list[bool] = []
     with _command_line([f"glic {command}", *arguments]) as real_argv:
         refuse_contradictions(command, arguments)
 
         @functools.wraps(task)
         def job(cfg: DictConfig) -> Any:
+            begun.append(True)
             sys.argv = real_argv  # Lightning starts the other processes of a run with them
             with _one_sentence(command, arguments):
                 return task(cfg)
 
-        with _one_sentence(command, arguments):
+        with _one_sentence(command, arguments, lambda: not begun):
             hydra.main(version_base="1.3", config_path=str(config_dir()), config_name=command)(job)()
     return 0
 
 
 @contextmanager
-def _one_sentence(command: str, arguments: Sequence[str]) -> Iterator[None]:
-    """End the program with a sentence where the user can do something about an error."""
+def _one_sentence(
+    command: str, arguments: Sequence[str], of_hydra: Callable[[], bool] = lambda: False
+) -> Iterator[None]:
+    """End the program with a sentence where the user can do something about an error.
+
+    Args:
+        command, arguments: see :func:`run_hydra_app`.
+        of_hydra: whether an error of any type is about the arguments, since nothing else has been looked at.
+    """
     try:
         yield
     except GlicError as error:
         raise SystemExit(f"glic {command}: {error}") from error
     except (HydraException, OmegaConfBaseException) as error:
+        raise SystemExit(f"glic {command}: {explain(error, config_dir(), command, arguments)}") from error
+    except (TypeError, ValueError) as error:
+        if not of_hydra():
+            raise
         raise SystemExit(f"glic {command}: {explain(error, config_dir(), command, arguments)}") from error
 
 

@@ -13,6 +13,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
+from omegaconf.errors import OmegaConfBaseException
 
 from glic_pyg.cli.sweep_chain import NEIGHBOUR
 from glic_pyg.cli.sweep_table import TABLE, as_markdown, write_plan, write_table
@@ -33,7 +34,10 @@ class Sweep(Callback):
         Raises:
             SystemExit: it does.
         """
-        name = Path(str(config.name))
+        try:
+            name = Path(str(config.name))
+        except OmegaConfBaseException:  # Hydra itself is about to say what is wrong with it
+            return
         if not name.parts or name.is_absolute() or ".." in name.parts:
             command, runs = config.hydra.job.name, config.paths.runs
             raise SystemExit(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from glic_pyg.cli.config_values import check_arguments
+from glic_pyg.cli.config_values import check_arguments, check_value
 from glic_pyg.cli.console import FileBatch
 from glic_pyg.cli.hydra_app import run_hydra_app
 from glic_pyg.cli.job_record import write_metrics
@@ -62,12 +62,14 @@ def _job(cfg: DictConfig) -> dict[str, float]:
     settings: Any = OmegaConf.to_container(cfg, resolve=True)
     paths, _ = settings.pop("paths"), settings.pop("name")
     output = Path(paths["output"])
-    with removed_if_refused(output, Path(paths["runs"])) as begun:
+    with removed_if_refused(output, Path(str(paths["runs"]))) as begun:
 
         def begin() -> None:
             begun()
             keep_settings(cfg, output)
 
+        for place in ("data", "runs"):
+            check_value(f"paths.{place}", paths[place], str)
         check_arguments(settings, measure, Precision=Precision)
         _check_lists(settings)
         command = ["glic", "test", *HydraConfig.get().overrides.task]

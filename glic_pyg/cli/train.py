@@ -7,7 +7,7 @@ import shlex
 import signal
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,9 +48,10 @@ def train(cfg: DictConfig) -> dict[str, float]:
         TrainingError: the run cannot go on as configured.
     """
     import lightning
+    from lightning.pytorch.callbacks import LambdaCallback
 
     output = Path(cfg.paths.output)
-    with alone_in(output), removed_if_refused(output, Path(cfg.paths.runs)) as begun:
+    with alone_in(output), removed_if_refused(output, Path(str(cfg.paths.runs))) as begun:
         forget_former_settings(cfg)
         check_values(cfg)
         settings = resolved(cfg)
@@ -66,12 +67,12 @@ def train(cfg: DictConfig) -> dict[str, float]:
         log.info("training in %s%s", output, f", from {begin}" if begin else "")
 
         def begin_run(*_: Any) -> None:
-            begun()
             keep_settings(cfg, output)
             if is_first_process():
                 write_run_record(output / "run.json")
 
-        metrics = _fit(cfg, settings, checkpoint, begin_run)
+        record = LambdaCallback(on_train_start=begin_run, on_train_batch_end=lambda *_: begun())
+        metrics = _fit(cfg, settings, checkpoint, record)
         if is_first_process():
             write_metrics(output, (read_metrics(output) if finished else {}) | metrics)
             log.info("finished: %s", output)
@@ -95,15 +96,14 @@ def _is_finished(cfg: DictConfig, checkpoint: Path) -> bool:
 
 
 def _fit(
-    cfg: DictConfig, settings: dict[str, Any], checkpoint: Path | None, begin: Callable[..., None]
+    cfg: DictConfig, settings: dict[str, Any], checkpoint: Path | None, record: lightning.Callback
 ) -> dict[str, float]:
-    from lightning.pytorch.callbacks import LambdaCallback
     from lightning.pytorch.utilities.exceptions import SIGTERMException
 
     from glic_pyg.training.callbacks.interruptions import Stopped, StopSignals
 
     signals = StopSignals()
-    trainer = _trainer(cfg, signals, LambdaCallback(on_train_start=begin))
+    trainer = _trainer(cfg, signals, record)
     module, datamodule = instantiate(cfg.module), instantiate(cfg.data)
     module.save_hyperparameters(settings, logger=False)  # for the checkpoint
     try:
@@ -152,7 +152,7 @@ def _job(cfg: DictConfig) -> dict[str, float]:
     from glic_pyg.errors import TrainingError
     from glic_pyg.training.callbacks.interruptions import Stopped, is_full_disk, quiet_threads
 
-    resume = f"name={shlex.quote(cfg.name)} ckpt_path=last"
+    resume = f"name={shlex.quote(str(cfg.name))} ckpt_path=last"
     quiet_threads()
     logging.raiseExceptions = False  # no traceback when the disk is too full for the log
     try:

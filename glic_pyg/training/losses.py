@@ -132,8 +132,10 @@ class RateDistortionLoss(nn.Module):
         balance: float = 0.0,
     ) -> None:
         super().__init__()
-        if lmbda <= 0:
+        if not 0 < lmbda < math.inf:
             raise ValueError(f"lmbda must be positive, got {lmbda}.")
+        if not 0 <= ortho_weight < math.inf:
+            raise ValueError(f"ortho_weight must not be negative, got {ortho_weight}.")
         self.lmbda = lmbda
         self.ortho_weight = ortho_weight
         self.distortion = distortion

@@ -86,7 +86,7 @@ class ManualOptimization(lightning.LightningModule):
     def configure_optimizers(self) -> tuple[list[Optimizer], list[LambdaLR]]:
         """An optimizer and a schedule for each group."""
         self.specs = self.optimizer_specs()
-        self.named_optimizers = {name: _build(spec) for name, spec in self.specs.items()}
+        self.named_optimizers = {name: _build(name, spec) for name, spec in self.specs.items()}
         self.grad_norms = {name: torch.zeros(()) for name in self.specs}
         schedulers = [
             LambdaLR(optimizer, _stateless(self.specs[name].schedule))
@@ -293,12 +293,22 @@ def nonfinite_source(values: Mapping[str, Tensor], parameters: Mapping[str, nn.P
     return "the norm of the gradient"
 
 
-def _build(spec: OptimizerSpec) -> Optimizer:
+def _build(name: str, spec: OptimizerSpec) -> Optimizer:
     """The optimizer of a group, with a parameter group for each factor on the learning rate.
 
     Raises:
-        TrainingError: a pattern matches no parameter.
+        TrainingError: a pattern matches no parameter, or the optimizer does not take its arguments.
     """
+    try:
+        return _with_parameter_groups(spec)
+    except TrainingError:
+        raise
+    except (TypeError, ValueError) as error:
+        setting = "optim.source" if name == "theta" else f"optim.{name}"
+        raise TrainingError(f"{setting} makes no optimizer: {error}") from error
+
+
+def _with_parameter_groups(spec: OptimizerSpec) -> Optimizer:
     if not spec.lr_scales:
         return spec.optimizer(spec.parameters.values())
     by_pattern: dict[str, list[nn.Parameter]] = {pattern: [] for pattern in (*spec.lr_scales, "*")}

@@ -127,6 +127,13 @@ class CodecModule(ManualOptimization):
             )
         if micro_batches < 1:
             raise TrainingError(f"A batch is cut into 1 part or more, not micro_batches={micro_batches}.")
+        for name, value in (("solve_every", solve_every), ("max_skipped", max_skipped)):
+            if value < 1:
+                raise TrainingError(f"{name} must be at least 1, not {value}.")
+        if clip_norm is not None and clip_norm <= 0:
+            raise TrainingError(f"clip_norm must be above 0, or null for none, not {clip_norm}.")
+        if not val_qualities or not all(0 <= quality <= 100 for quality in val_qualities):
+            raise TrainingError(f"val_qualities must be numbers from 0 to 100, not {[*val_qualities]}.")
         if self.alternation.source_first and micro_batches > 1:
             raise TrainingError(
                 "source_first needs the whole batch's reconstruction before the codec learns: set "

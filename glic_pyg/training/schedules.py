@@ -35,6 +35,10 @@ class WarmupHoldDecay:
             raise ValueError(f"schedule shape must be cosine or linear, got {shape!r}.")
         if not 0 <= hold <= 1:
             raise ValueError(f"schedule hold is a share of the run, between 0 and 1, got {hold}.")
+        if warmup_steps < 0:
+            raise ValueError(f"schedule warmup_steps must not be negative, got {warmup_steps}.")
+        if not 0 <= final < math.inf:
+            raise ValueError(f"schedule final is a factor of at least 0, got {final}.")
         self.total_steps = total_steps
         self.warmup_steps = warmup_steps
         self.decay_from = max(warmup_steps, round(hold * total_steps))

@@ -14,6 +14,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from torch.overrides import TorchFunctionMode
 
+from glic_pyg.cli.config_values import check_values
 from glic_pyg.cli.hydra_app import config_dir
 from tests.cli.tiny_run import CONF as TINY
 
@@ -86,6 +87,7 @@ def test_everything_can_be_made(option: str, composed: Any) -> None:
         pytest.importorskip(PACKAGES[option])
     small = [] if option.startswith(("model=", "graph=", "rate=", "experiment=")) else ["model=tiny"]
     cfg = composed(option, *small, *NEEDS.get(option, []))
+    check_values(cfg)
     with WithoutInitialisation():
         made = {name: instantiate(cfg[name]) for name in ("module", "data")}
     made |= {f"callbacks.{name}": instantiate(part) for name, part in cfg.callbacks.items() if part}

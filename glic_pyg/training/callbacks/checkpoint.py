@@ -140,7 +140,9 @@ def verify_checkpoint(path: Path, other: str = _OTHER) -> None:
     """
     if not path.is_file():
         raise CheckpointError(
-            f"{path} is a folder." if path.is_dir() else f"Checkpoint {path} does not exist."
+            f"{path} is a folder; name the checkpoint in it."
+            if path.is_dir()
+            else f"Checkpoint {path} does not exist."
         )
     if _is_whole(path):
         return
@@ -225,6 +227,8 @@ class LastCheckpoint(Callback):
     """
 
     def __init__(self, path: str, every_n_steps: int = 1000, every_minutes: float = 10.0) -> None:
+        if every_n_steps < 1:
+            raise ValueError(f"every_n_steps must be at least 1, not {every_n_steps}.")
         self.path = Path(path)
         self.every_n_steps = every_n_steps
         self.every_minutes = every_minutes

@@ -25,6 +25,8 @@ class ProgressLog(Callback):
     """
 
     def __init__(self, every_n_steps: int = 100) -> None:
+        if every_n_steps < 1:
+            raise ValueError(f"every_n_steps must be at least 1, not {every_n_steps}.")
         self.every_n_steps = every_n_steps
         self._mark = (0, 0.0)
 
