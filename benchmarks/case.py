@@ -27,7 +27,7 @@ from torch import Tensor
 from benchmarks.floor import RateMeter, TimedRun, median_run
 from benchmarks.flops import Flops, glic_flops
 from glic_pyg.codec.image_codec import ImageCodec, Precision
-from glic_pyg.codec.padding import padded_size
+from glic_pyg.codec.latent_coder import padded_size
 from glic_pyg.evaluation.peak_memory import added_memory
 from glic_pyg.models.base import Codec, EntropyCoder
 from glic_pyg.models.glic import GLIC

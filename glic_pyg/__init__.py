@@ -12,7 +12,7 @@ from glic_pyg import allocator, compat
 
 if TYPE_CHECKING:
     from glic_pyg.codec.api import decode, encode
-    from glic_pyg.codec.file_info import open_info
+    from glic_pyg.codec.results import open_info
     from glic_pyg.models.released import load_released
 
 __all__ = ["__version__", "decode", "encode", "load_released", "open_info"]
@@ -23,7 +23,7 @@ _HOMES = {
     "decode": "glic_pyg.codec.api",
     "encode": "glic_pyg.codec.api",
     "load_released": "glic_pyg.models.released",
-    "open_info": "glic_pyg.codec.file_info",
+    "open_info": "glic_pyg.codec.results",
 }
 
 allocator.keep_freed_memory()  # before torch allocates anything

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 from glic_pyg.cli.compare_table import print_comparisons
 from glic_pyg.cli.console import FileBatch, say, shown
-from glic_pyg.cli.options import add_coding_options, add_rate_options, choose_device, goal_of, set_threads
+from glic_pyg.cli.options import add_coding_options, add_rate_options, choose_device, set_threads, target_of
 from glic_pyg.cli.paths import check_ending, check_output, expand_folders, titles
 from glic_pyg.files import write_file
 
 if TYPE_CHECKING:
-    from glic_pyg.codec.goal import Goal
     from glic_pyg.codec.image_codec import ImageCodec
+    from glic_pyg.codec.rate_control import RateTarget
     from glic_pyg.evaluation.comparison import Comparison
 
     Measured = tuple[str, Comparison]  # an image's path before what was measured of it
@@ -53,14 +53,14 @@ def main(argv: Sequence[str]) -> int:
     """Run the command: 0, or 1 if an image failed or a file is not as large as the model predicts."""
     parser = _parser()
     args = parser.parse_args(argv)
-    goal = goal_of(parser, args)
+    target = target_of(parser, args)
     from glic_pyg.data.image_file import SUFFIXES
 
     images = expand_folders("compare", args.images, SUFFIXES)
-    for target, endings in ((args.json, (".json",)), (args.csv, (".csv",)), (args.figure, _FIGURES)):
-        if target:
-            check_ending(parser, target, endings)
-            check_output(target, force=args.force, sources=images)
+    for output, endings in ((args.json, (".json",)), (args.csv, (".csv",)), (args.figure, _FIGURES)):
+        if output:
+            check_ending(parser, output, endings)
+            check_output(output, force=args.force, sources=images)
 
     from glic_pyg.codec.api import codec_for_encoding
     from glic_pyg.evaluation.provenance import provenance
@@ -71,7 +71,7 @@ def main(argv: Sequence[str]) -> int:
     codec = codec_for_encoding(
         args.model, args.weights, device=device, precision=args.precision, max_pixels=args.max_pixels
     )
-    measured = _compare_all(codec, images, goal, args.max_pixels)
+    measured = _compare_all(codec, images, target, args.max_pixels)
     if not measured:
         return 1
     comparisons = [comparison for _, comparison in measured]
@@ -87,7 +87,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _compare_all(
-    codec: ImageCodec, paths: Sequence[str], goal: Goal | None, max_pixels: int
+    codec: ImageCodec, paths: Sequence[str], target: RateTarget | None, max_pixels: int
 ) -> list[Measured]:
     """Measure one image after the other; one that fails is named and the others go on."""
     from glic_pyg.codec.picture_file import read_picture
@@ -100,7 +100,7 @@ def _compare_all(
                 picture = read_picture(path, max_pixels=max_pixels)
                 for note in picture.pixel_notes:
                     batch.say(f"glic compare: {shown(path)}: {note}")
-                found.append((path, compare_image(codec, title, picture.colour, Path(folder), goal)))
+                found.append((path, compare_image(codec, title, picture.colour, Path(folder), target)))
     return found
 
 

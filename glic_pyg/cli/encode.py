@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from glic_pyg.cli.check import checked, decibels
 from glic_pyg.cli.jobs import Job, Result, Work, add_job_options, plan_jobs, run_jobs
-from glic_pyg.cli.options import add_coding_options, add_rate_options, choose_device, goal_of, set_threads
+from glic_pyg.cli.options import add_coding_options, add_rate_options, choose_device, set_threads, target_of
 
 if TYPE_CHECKING:
-    from glic_pyg.codec.coded import Encoded
-    from glic_pyg.codec.goal import Goal
     from glic_pyg.codec.picture import Picture
+    from glic_pyg.codec.rate_control import RateTarget
+    from glic_pyg.codec.results import Encoded
 
 __all__ = ["main"]
 
@@ -45,9 +45,9 @@ def main(argv: Sequence[str]) -> int:
     """Run the command; see ``cli.main`` for the exit codes."""
     parser = _parser()
     args = parser.parse_args(argv)
-    goal = goal_of(parser, args)
+    target = target_of(parser, args)
     jobs = plan_jobs(parser, args, suffix=_SUFFIX, endings=[_SUFFIX], inputs=_image_suffixes)
-    return run_jobs("encode", jobs, partial(_read, args), partial(_encoder, args, goal), args)
+    return run_jobs("encode", jobs, partial(_read, args), partial(_encoder, args, target), args)
 
 
 def _image_suffixes() -> Collection[str]:
@@ -64,7 +64,7 @@ def _read(args: argparse.Namespace, source: BinaryIO) -> Picture:
     )
 
 
-def _encoder(args: argparse.Namespace, goal: Goal | None) -> Work[Picture]:
+def _encoder(args: argparse.Namespace, target: RateTarget | None) -> Work[Picture]:
     """Load the weights; return what encodes one image."""
     from glic_pyg.codec.api import codec_for_encoding
 
@@ -78,7 +78,7 @@ def _encoder(args: argparse.Namespace, goal: Goal | None) -> Work[Picture]:
     )
 
     def encode(picture: Picture, job: Job) -> Result:
-        encoded = codec.encode(picture, goal=goal)
+        encoded = codec.encode(picture, target=target)
         result = Result(encoded.data, _summary(encoded), encoded.notes)
         return checked(result, picture, codec) if args.check else result
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from glic_pyg.cli.console import FileBatch, shown
 from glic_pyg.cli.paths import expand_folders, open_input
-from glic_pyg.codec.file_info import open_info
+from glic_pyg.codec.results import open_info
 
 __all__ = ["main"]
 

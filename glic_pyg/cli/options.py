@@ -6,16 +6,16 @@ import argparse
 import os
 
 from glic_pyg.codec.container import DEFAULT_MAX_PIXELS
-from glic_pyg.codec.goal import DEFAULT_QUALITY, Goal, one_goal
+from glic_pyg.codec.rate_control import DEFAULT_QUALITY, RateTarget, parse_target
 from glic_pyg.errors import GlicError
 
 __all__ = [
     "add_coding_options",
     "add_rate_options",
     "choose_device",
-    "goal_of",
     "positive",
     "set_threads",
+    "target_of",
 ]
 
 
@@ -70,10 +70,10 @@ def add_rate_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def goal_of(parser: argparse.ArgumentParser, args: argparse.Namespace) -> Goal | None:
-    """The goal among these options; a value that makes no sense ends the program with a sentence."""
+def target_of(parser: argparse.ArgumentParser, args: argparse.Namespace) -> RateTarget | None:
+    """The target among these options; a value that makes no sense ends the program with a sentence."""
     try:
-        return one_goal(
+        return parse_target(
             quality=args.quality,
             target_bytes=args.target_bytes,
             target_bpp=args.target_bpp,

@@ -14,8 +14,8 @@ from glic_pyg.errors import GlicError
 if TYPE_CHECKING:
     from torch import nn
 
-    from glic_pyg.codec.goal import Goal
     from glic_pyg.codec.image_codec import Decoded, Encoded, ImageCodec, Precision
+    from glic_pyg.codec.rate_control import RateTarget
     from glic_pyg.data.image_file import ImageFile
     from glic_pyg.evaluation.baselines.base import Baseline
     from glic_pyg.types import Pixels
@@ -45,9 +45,9 @@ class TitledCodec:
 
         return weights_hash(cast("nn.Module", self.codec.model))
 
-    def encode(self, source: Pixels, *, goal: Goal | None = None, estimate: bool = False) -> Encoded:
+    def encode(self, source: Pixels, *, target: RateTarget | None = None, estimate: bool = False) -> Encoded:
         """As the codec does."""
-        return self.codec.encode(source, goal=goal, estimate=estimate)
+        return self.codec.encode(source, target=target, estimate=estimate)
 
     def decode(self, data: bytes) -> Decoded:
         """As the codec does."""

@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from glic_pyg.codec.container import DEFAULT_MAX_PIXELS, glic_bytes, read_container, unreadable
-from glic_pyg.codec.goal import one_goal
 from glic_pyg.codec.image_codec import ImageCodec, Precision, Source
 from glic_pyg.codec.library import Weights, default_name, load_from_path, load_shipped, weights_file
 from glic_pyg.codec.picture_file import read_picture
+from glic_pyg.codec.rate_control import parse_target
 from glic_pyg.errors import BadArgument
 
 __all__ = ["codec_for_decoding", "codec_for_encoding", "decode", "encode"]
@@ -67,12 +67,12 @@ def encode(
     Raises:
         glic_pyg.errors.GlicError: one clear sentence about what is wrong.
     """
-    goal = one_goal(
+    target = parse_target(
         quality=quality, target_bytes=target_bytes, target_bpp=target_bpp, target_psnr=target_psnr
     )
     codec = codec_for_encoding(model, weights, device=device, precision=precision, max_pixels=max_pixels)
     losses = {"reduce_16bit": reduce_16bit, "first_frame": first_frame}
-    return codec.encode(_image(image, max_pixels, losses), goal=goal, **losses).data
+    return codec.encode(_image(image, max_pixels, losses), target=target, **losses).data
 
 
 def decode(

@@ -260,7 +260,7 @@ def _channel_indices(shape: tuple[int, ...]) -> NDArray[np.int64]:
 
 def _check_computed(*tensors: Tensor) -> None:
     if not all(tensor.isfinite().all() for tensor in tensors):
-        raise NonFiniteLatents("The entropy model computed a value that is not finite for this picture.")
+        raise NonFiniteLatents("The entropy model computed a value that is not finite for this image.")
 
 
 def _check_decoded(*tensors: Tensor) -> None:
@@ -271,7 +271,7 @@ def _check_decoded(*tensors: Tensor) -> None:
 def _symbols(residual: Tensor) -> Tensor:
     """Round to integers within the coder's limits: int64."""
     if not residual.isfinite().all():
-        raise NonFiniteLatents("The model computed latents that are not finite for this picture.")
+        raise NonFiniteLatents("The model computed latents that are not finite for this image.")
     return residual.round().clamp(-SYMBOL_LIMIT, SYMBOL_LIMIT).to(torch.int64)
 
 

@@ -15,8 +15,15 @@ from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from glic_pyg.codec.header import FIXED_RATE, VARIABLE_RATE, Header, pack_header, take_header
-from glic_pyg.codec.varint import pack_varint, take_varint
+from glic_pyg.codec.header import (
+    FIXED_RATE,
+    VARIABLE_RATE,
+    Header,
+    pack_header,
+    pack_varint,
+    take_header,
+    take_varint,
+)
 from glic_pyg.errors import (
     BadArgument,
     CorruptFile,

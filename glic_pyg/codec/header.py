@@ -1,4 +1,8 @@
-"""The header of a ``.glic`` file, as data: one table that writer, reader and documentation follow."""
+"""The header of a ``.glic`` file, as one table that reader, writer and documentation follow, and its varints.
+
+A varint is an unsigned integer of any size in as few bytes as it needs (LEB128: 7 bits per byte,
+low bits first).
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any
 
-from glic_pyg.codec.varint import pack_varint, take_varint
+import numpy as np
+from numpy.typing import NDArray
+
 from glic_pyg.errors import CorruptFile, TruncatedFile
 
 __all__ = [
@@ -21,40 +27,48 @@ __all__ = [
     "Header",
     "header_name",
     "pack_header",
+    "pack_varint",
+    "pack_varints",
     "take_header",
+    "take_varint",
+    "take_varints",
 ]
 
+
 FIXED_RATE, VARIABLE_RATE = 1, 2
-"""Versions of the format: a file of variable-rate weights has one field more, so others stay as they were."""
+"""Versions of the format: that of variable-rate weights has one field more."""
 
 HASH_BYTES = 8
 HIGHEST_QUALITY = 100.0
-"""That of a model's last level of rate; its first is 0."""
+"""Quality of a model's last level of rate; the first has 0."""
 
 QUALITY_STEPS = 100
-"""A file keeps qualities to 1/QUALITY_STEPS."""
+"""Files store qualities in steps of 1/QUALITY_STEPS."""
 
 _MAX_NAME = 100
+_MAX_BYTES = 9  # 63 bits: more than any field of the format may hold
+_TOO_LONG = "A number in the file is longer than any field of the format."
+_PADDED = "A number in the file is padded with zeros, which no encoder writes."
 
 SOURCE_MODES = (
     "RGB", "RGBA", "RGBX", "RGBa", "L", "LA", "La", "1", "P", "PA", "CMYK", "YCbCr", "LAB", "HSV",
     "I;16", "RGB;16", "RGBA;16", "LA;16", "I",
 )  # fmt: skip
-"""Modes a source picture can have had (Pillow's names; ``;16`` was reduced on request). Only append."""
+"""Modes of source images (Pillow's names; ``;16`` was reduced on request). Only append."""
 
 
 @dataclass(frozen=True)
 class Header:
-    """What a reader must know before it touches a stream.
+    """Fields of a file that come before its streams.
 
     Attributes:
         model: name of the weights, 1 to 100 characters.
         weights_hash: the first 8 bytes of the weights' SHA-256.
-        width, height: of the picture, in pixels, before padding.
-        grey: the picture comes back with one colour channel.
-        alpha: the picture has an alpha stream.
-        source_mode: what the picture was before it was converted, one of ``SOURCE_MODES``.
-        latents_crc: CRC-32 of the decoded latents (see ``agreement``).
+        width, height: of the image, in pixels, before padding.
+        grey: the decoded image has one colour channel.
+        alpha: the file has an alpha stream.
+        source_mode: the mode that the source was converted from, one of ``SOURCE_MODES``.
+        latents_crc: CRC-32 of the decoded latents (see ``coders``).
         quality: 0 to 100, a multiple of 1/QUALITY_STEPS; ``None`` for weights of one fixed rate.
     """
 
@@ -86,6 +100,72 @@ class Field:
     since: int = FIXED_RATE
 
 
+def pack_varint(value: int) -> bytes:
+    """Return ``value`` >= 0 as LEB128 bytes."""
+    if not 0 <= value < 1 << (7 * _MAX_BYTES):
+        raise ValueError(f"{value} does not fit a varint of {_MAX_BYTES} bytes")
+    out = bytearray()
+    while value >= 0x80:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
+
+
+def pack_varints(values: NDArray[np.int64]) -> bytes:
+    """Return the concatenated varints of ``values`` (n,)."""
+    return b"".join(map(pack_varint, values.tolist()))
+
+
+def take_varint(data: bytes, start: int) -> tuple[int, int]:
+    """Read one varint of ``data`` at ``start``.
+
+    Returns:
+        The value and the position after it.
+
+    Raises:
+        TruncatedFile: the bytes end inside the number.
+        CorruptFile: the number is longer than any field can be, or is padded with zeros.
+    """
+    value = 0
+    for i in range(_MAX_BYTES):
+        if start + i >= len(data):
+            raise TruncatedFile("The file ends inside its header; copy or download it again.")
+        byte = data[start + i]
+        value |= (byte & 0x7F) << (7 * i)
+        if byte < 0x80:
+            if byte == 0 and i > 0:
+                raise CorruptFile(_PADDED)
+            return value, start + i + 1
+    raise CorruptFile(_TOO_LONG)
+
+
+def take_varints(data: bytes, start: int, count: int) -> tuple[NDArray[np.int64], int]:
+    """Read ``count`` varints of ``data`` from ``start`` on, in time and memory proportional to their bytes.
+
+    Returns:
+        The values, int64 (count,), and the position after them.
+
+    Raises:
+        TruncatedFile, CorruptFile: as for :func:`take_varint`.
+    """
+    window = np.frombuffer(data, np.uint8)[start : start + count * _MAX_BYTES]
+    ends = np.flatnonzero(window < 0x80)[:count]
+    lengths = np.diff(ends, prepend=-1)
+    unfinished = len(window) - int(lengths.sum()) if len(ends) < count else 0
+    if max(unfinished + 1, int(lengths.max(initial=0))) > _MAX_BYTES:
+        raise CorruptFile(_TOO_LONG)
+    if len(ends) < count:
+        raise TruncatedFile("The file ends inside a list of numbers; copy or download it again.")
+    if ((window[ends] == 0) & (lengths > 1)).any():
+        raise CorruptFile(_PADDED)
+    values, starts = np.zeros(count, np.int64), ends - lengths + 1
+    for i in range(int(lengths.max(initial=0))):
+        longer = lengths > i
+        values[longer] |= (window[starts[longer] + i] & 0x7F).astype(np.int64) << 7 * i
+    return values, start + (int(ends[-1]) + 1 if count else 0)
+
+
 def _take_bytes(data: bytes, start: int, count: int) -> tuple[bytes, int]:
     if start + count > len(data):
         raise TruncatedFile("The file ends inside its header; copy or download it again.")
@@ -93,7 +173,7 @@ def _take_bytes(data: bytes, start: int, count: int) -> tuple[bytes, int]:
 
 
 def header_name(name: str) -> str:
-    """The name of weights as a header can hold it: printable, and cut where it is too long."""
+    """Make the name of weights fit a header: printable, and truncated where it is too long."""
     printable = "".join(character if character.isprintable() else "_" for character in name)
     return printable.encode("utf-8")[:_MAX_NAME].decode("utf-8", "ignore") or "_"
 
@@ -126,7 +206,7 @@ def _pack_hash(value: bytes) -> bytes:
 def _take_side(data: bytes, start: int) -> tuple[int, int]:
     value, at = take_varint(data, start)
     if not 1 <= value < 1 << 32:
-        raise CorruptFile(f"The file claims a side of {value} pixels, which no picture has.")
+        raise CorruptFile(f"The file claims a side of {value} pixels, which no image has.")
     return value, at
 
 

@@ -10,17 +10,15 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from glic_pyg.codec.alpha import take_alpha
-from glic_pyg.codec.coded import Decoded, Encoded
-from glic_pyg.codec.coding_memory import check_coding_memory
 from glic_pyg.codec.container import DEFAULT_MAX_PIXELS, Container, Stream, check_pixels, read_container
-from glic_pyg.codec.goal import DEFAULT_QUALITY, Goal
 from glic_pyg.codec.header import HASH_BYTES, Header, header_name
-from glic_pyg.codec.latent_coder import LatentCoder, Precision
+from glic_pyg.codec.latent_coder import LatentCoder, Precision, check_coding_memory, padded_size
 from glic_pyg.codec.metadata import Metadata, inflate
-from glic_pyg.codec.padding import padded_size
 from glic_pyg.codec.picture import Picture
 from glic_pyg.codec.picture_encoder import PictureEncoder
 from glic_pyg.codec.pixels import picture_from
+from glic_pyg.codec.rate_control import DEFAULT_QUALITY, RateTarget
+from glic_pyg.codec.results import Decoded, Encoded
 from glic_pyg.errors import CorruptFile, FixedRate, WeightsMismatch
 from glic_pyg.models.base import Codec
 
@@ -82,7 +80,7 @@ class ImageCodec:
         self,
         source: Source,
         *,
-        goal: Goal | None = None,
+        target: RateTarget | None = None,
         reduce_16bit: bool = False,
         first_frame: bool = False,
         estimate: bool = False,
@@ -91,7 +89,7 @@ class ImageCodec:
 
         Args:
             source: a Pillow image, an array or a picture, see ``pixels``.
-            goal: a quality, size or PSNR; quality ``DEFAULT_QUALITY`` by default, where there is a choice.
+            target: a quality, size or PSNR; quality ``DEFAULT_QUALITY`` by default, where there is a choice.
             reduce_16bit, first_frame: allow these losses.
             estimate: also compute ``Encoded.estimated_bits``.
 
@@ -99,16 +97,16 @@ class ImageCodec:
             FixedRate, OutOfReach, UnsupportedImage, ImageTooLarge, NotEnoughMemory, NonFiniteLatents: see
                 ``errors``.
         """
-        goal = self._goal(goal)
+        target = self._goal(target)
         prepared = self.prepare(source, reduce_16bit=reduce_16bit, first_frame=first_frame, estimate=estimate)
-        return prepared.at(None) if goal is None else prepared.reach(goal)
+        return prepared.at(None) if target is None else prepared.reach(target)
 
     def encode_many(
-        self, sources: Iterable[Source], *, goal: Goal | None = None, estimate: bool = False
+        self, sources: Iterable[Source], *, target: RateTarget | None = None, estimate: bool = False
     ) -> Iterator[Encoded]:
         """Encode images one after the other, so that each file is the same as if encoded alone."""
         for source in sources:
-            yield self.encode(source, goal=goal, estimate=estimate)
+            yield self.encode(source, target=target, estimate=estimate)
 
     def prepare(
         self,
@@ -151,11 +149,11 @@ class ImageCodec:
         y_hat = self._coder.decode(stream, header.width, header.height, header.latents_crc)
         return self._coder.synthesise(y_hat, header.quality, header.width, header.height, grey=header.grey)
 
-    def _goal(self, goal: Goal | None) -> Goal | None:
-        """The goal, or the default one where the weights leave a choice."""
+    def _goal(self, target: RateTarget | None) -> RateTarget | None:
+        """The target, or the default one where the weights leave a choice."""
         if self.variable_rate:
-            return goal or Goal("quality", DEFAULT_QUALITY)
-        if goal is not None:
+            return target or RateTarget("quality", DEFAULT_QUALITY)
+        if target is not None:
             raise FixedRate(
                 f"The weights '{self.name}' code at one rate, so no quality or target can be asked for; "
                 "leave it out, or name variable-rate weights."

@@ -1,4 +1,11 @@
-"""The model at work: pixels to latents, latents to a stream, and both ways back."""
+"""Runs a model on images: pixels to latents, latents to a stream, and back; and the memory that this takes.
+
+The estimates of memory come from measuring, with ``added_memory`` of glic_pyg.evaluation, images of 0.8 to 3
+megapixels, all architectures, one CPU: the peak that encoding or decoding adds to a process that has loaded
+the model. Nearly all of it are maps of the first stage of g_a or the last of g_s, at half the resolution; the
+rest is the image and, in float64, its latents. The estimates are 50 to 100 % of what was measured: what they
+refuse does not fit.
+"""
 
 from __future__ import annotations
 
@@ -8,36 +15,49 @@ from typing import Literal, get_args
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn import functional as F
 
 from glic_pyg.codec.coders import EntropyDecoder, EntropyEncoder, PriorTables
 from glic_pyg.codec.determinism import full_precision_inference, usable_device
-from glic_pyg.codec.padding import colour_from_tensor, padded_size, tensor_from_colour
 from glic_pyg.errors import BadArgument, LatentMismatch, NonFiniteLatents
+from glic_pyg.memory import check_memory
 from glic_pyg.models.base import LATENT_STRIDE, Codec
 from glic_pyg.nn.precision import bfloat16_products
 
-__all__ = ["LatentCoder", "Precision"]
+__all__ = [
+    "LatentCoder",
+    "Precision",
+    "check_coding_memory",
+    "coding_memory",
+    "colour_from_tensor",
+    "padded_size",
+    "tensor_from_colour",
+]
 
 Precision = Literal["float32", "bf16"]
 
 _CODED_PER_LATENT = 2
-"""Values that are rounded for one latent at most: the latent itself, and its correction (MLIC++)."""
+"""Upper bound on rounded values per latent: the latent itself, and its correction (MLIC++)."""
+
+_BYTES_PER_PIXEL = 75
+_MAPS_ENCODING, _MAPS_DECODING = 2.6, 3.7
+"""Float32 maps of the first stage that are alive at once; one is a byte per pixel and channel."""
 
 
 class LatentCoder:
-    """Runs a backbone in the arithmetic of the format.
+    """Runs a model as the file format wants it: transforms in float32, the entropy model in float64.
 
     A quality is a number from 0 to 100 for models with :class:`~glic_pyg.models.gain.Gain`, ``None`` for
-    the others. The entropy model works on scaled latents and does not know it, so one y serves all qualities.
+    the others. The entropy model works on scaled latents, so one y serves all qualities.
 
     Args:
-        model: the backbone, with trained weights; it is moved to ``device`` and set to eval mode.
+        model: the codec, with trained weights; it is moved to ``device`` and set to eval mode.
         device: where to compute.
         precision: ``"bf16"`` takes products in g_a and g_s, never in the entropy model, in bfloat16.
 
     Raises:
-        BadArgument: there is no such device or precision.
+        BadArgument: torch cannot use the device, or the precision is unknown.
     """
 
     def __init__(self, model: Codec, device: str | torch.device, precision: Precision) -> None:
@@ -50,7 +70,7 @@ class LatentCoder:
         self._priors = PriorTables()
 
     def analyse(self, colour: NDArray[np.uint8]) -> Tensor:
-        """g_a of uint8 (H, W, 3) or (H, W): y, float32 (1, M, h, w).
+        """Run g_a on uint8 (H, W, 3) or (H, W): y, float32 (1, M, h, w).
 
         Raises:
             NonFiniteLatents: the model computes an infinity or a NaN.
@@ -58,7 +78,7 @@ class LatentCoder:
         with full_precision_inference(self.device), self._transform_precision():
             y = self.model.g_a(tensor_from_colour(colour, self.model.multiple, self.device)).float()
         if not y.isfinite().all():
-            raise NonFiniteLatents("The model computed latents that are not finite for this picture.")
+            raise NonFiniteLatents("The model computed latents that are not finite for this image.")
         return y
 
     def encode(self, y: Tensor, quality: float | None, *, estimate: bool) -> tuple[EntropyEncoder, Tensor]:
@@ -83,7 +103,7 @@ class LatentCoder:
 
         Args:
             stream: the bytes of the coder that :meth:`encode` returned.
-            width, height: of the picture, in pixels.
+            width, height: of the image, in pixels.
             crc: the checksum of the encoder.
 
         Raises:
@@ -99,7 +119,7 @@ class LatentCoder:
         coder.finish()
         if coder.crc != crc:
             raise LatentMismatch(
-                "The decoded latents are not the encoder's (their checksum differs), so no picture was made; "
+                "The decoded latents are not the encoder's (their checksum differs), so no image was made; "
                 "please report this with the output of `glic doctor` from both machines."
             )
         return y_hat
@@ -107,7 +127,7 @@ class LatentCoder:
     def synthesise(
         self, y_hat: Tensor, quality: float | None, width: int, height: int, *, grey: bool
     ) -> NDArray[np.uint8]:
-        """The picture of scaled latents: uint8 (height, width, 3), or (height, width) if grey."""
+        """Run g_s on scaled latents: uint8 (height, width, 3), or (height, width) if grey."""
         with full_precision_inference(self.device):
             y_hat = y_hat.float()
             if self.rates is not None and quality is not None:
@@ -118,3 +138,66 @@ class LatentCoder:
 
     def _transform_precision(self) -> contextlib.AbstractContextManager[object]:
         return bfloat16_products(self.device.type) if self.precision == "bf16" else contextlib.nullcontext()
+
+
+def padded_size(width: int, height: int, multiple: int) -> tuple[int, int]:
+    """Round (width, height) up to multiples of ``multiple``."""
+    return -(-width // multiple) * multiple, -(-height // multiple) * multiple
+
+
+def tensor_from_colour(colour: NDArray[np.uint8], multiple: int, device: torch.device) -> Tensor:
+    """Convert pixels to x, float32 (1, 3, H', W') in [0, 1], padded by replicating the right and bottom edge.
+
+    Args:
+        colour: uint8 (H, W, 3), or (H, W) grey, which becomes three equal channels.
+    """
+    pixels = torch.from_numpy(colour).to(device)
+    x = pixels.permute(2, 0, 1) if pixels.ndim == 3 else pixels.expand(3, *pixels.shape)
+    x = (x.to(torch.float32) / 255.0)[None]
+    height, width = colour.shape[:2]
+    wide, high = padded_size(width, height, multiple)
+    return F.pad(x, (0, wide - width, 0, high - height), mode="replicate").contiguous()
+
+
+def colour_from_tensor(x_hat: Tensor, width: int, height: int, *, grey: bool) -> NDArray[np.uint8]:
+    """Convert x_hat (1, 3, H', W') to uint8 (height, width, 3); grey: (height, width), the channels' mean."""
+    x = x_hat[0, :, :height, :width].float()
+    x = x.mean(dim=0) if grey else x.permute(1, 2, 0)
+    levels = x.clamp(0.0, 1.0).mul_(255.0).round_().to(torch.uint8)
+    pixels: NDArray[np.uint8] = levels.contiguous().cpu().numpy()
+    return pixels
+
+
+def coding_memory(model: Codec, width: int, height: int, *, decoding: bool) -> int:
+    """Lower bound on the bytes that encoding or decoding an image adds to the process at its peak.
+
+    Args:
+        model: the codec.
+        width, height: of the image, in pixels.
+        decoding: rather than encoding.
+    """
+    wide, high = padded_size(width, height, model.multiple)
+    maps = _MAPS_DECODING if decoding else _MAPS_ENCODING
+    return int(wide * high * (_BYTES_PER_PIXEL + maps * _first_width(model)))
+
+
+def check_coding_memory(
+    model: Codec, width: int, height: int, device: torch.device, *, decoding: bool
+) -> None:
+    """Refuse an image that does not fit into memory.
+
+    Raises:
+        NotEnoughMemory: with how much is needed and how much is free.
+    """
+    check_memory(
+        coding_memory(model, width, height, decoding=decoding),
+        f"{'Decoding' if decoding else 'Encoding'} an image of {width}x{height} pixels",
+        "free some, or use smaller weights or a smaller image",
+        str(device),
+    )
+
+
+def _first_width(model: Codec) -> int:
+    """Channels of the first stage: outputs of the convolutions that read pixels."""
+    layers = (layer for layer in model.modules() if isinstance(layer, nn.Conv2d))
+    return max((layer.out_channels for layer in layers if layer.in_channels == 3), default=0)

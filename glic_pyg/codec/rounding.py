@@ -21,8 +21,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from glic_pyg.codec.header import pack_varint, pack_varints, take_varint, take_varints
 from glic_pyg.codec.tables import LEAST_SCALE, LOG_SCALE_STEP, SCALE_LEVELS
-from glic_pyg.codec.varint import pack_varint, pack_varints, take_varint, take_varints
 from glic_pyg.errors import CorruptFile
 
 __all__ = [

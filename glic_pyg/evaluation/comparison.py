@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from glic_pyg.codec.coded import Decoded, Encoded
-from glic_pyg.codec.goal import Goal
+from glic_pyg.codec.rate_control import RateTarget
+from glic_pyg.codec.results import Decoded, Encoded
 from glic_pyg.errors import GlicError
 from glic_pyg.evaluation.baselines.pillow import JPEG, WEBP
 from glic_pyg.evaluation.measure import Measurement, OperatingPoint, baseline_point, measure_file
@@ -41,7 +41,7 @@ class LearnedCodec(Protocol):
     def variable_rate(self) -> bool:
         """Whether the model codes at any quality."""
 
-    def encode(self, source: Pixels, *, goal: Goal | None = None, estimate: bool = False) -> Encoded:
+    def encode(self, source: Pixels, *, target: RateTarget | None = None, estimate: bool = False) -> Encoded:
         """Encode uint8 (H, W, 3) or (H, W), at a quality or to a target where one is given."""
 
     def decode(self, data: bytes) -> Decoded:
@@ -72,7 +72,7 @@ class Comparison:
 
 
 def compare_image(
-    codec: LearnedCodec, image: str, original: Pixels, folder: Path, goal: Goal | None = None
+    codec: LearnedCodec, image: str, original: Pixels, folder: Path, target: RateTarget | None = None
 ) -> Comparison:
     """Measure our file, then JPEG and WebP at matched rate.
 
@@ -84,12 +84,12 @@ def compare_image(
             ``.webp``.
         original: uint8 (H, W, 3) or (H, W).
         folder: where the files go; existing ones are overwritten.
-        goal: a quality, size or PSNR of our file.
+        target: a quality, size or PSNR of our file.
     """
     estimates: list[float | None] = []
     name = image.replace("/", "_")
     path = folder / f"{name}.glic"
-    ours = measure_file(learned_point(codec, goal, estimates=estimates), original, path)
+    ours = measure_file(learned_point(codec, target, estimates=estimates), original, path)
     baselines = (
         baseline_point(JPEG, at_least(JPEG, original, ours.size).setting),
         baseline_point(WEBP, nearest(WEBP, original, ours.size).setting),
@@ -124,19 +124,19 @@ def measure_sweep(
 
 
 def learned_point(
-    codec: LearnedCodec, goal: Goal | None = None, *, estimates: list[float | None] | None = None
+    codec: LearnedCodec, target: RateTarget | None = None, *, estimates: list[float | None] | None = None
 ) -> OperatingPoint:
     """A learned codec at one operating point.
 
     Args:
         codec: with its weights.
-        goal: requested of every file.
+        target: requested of every file.
         estimates: receives the bits that the model predicts for each file. Without it the model is not asked,
             which saves time.
     """
 
     def encode(pixels: Pixels) -> bytes:
-        encoded = codec.encode(pixels, goal=goal, estimate=estimates is not None)
+        encoded = codec.encode(pixels, target=target, estimate=estimates is not None)
         if estimates is not None:
             estimates.append(encoded.estimated_bits)
         return encoded.data
@@ -174,7 +174,9 @@ def learned_sweeps(
 def _sweep(codec: LearnedCodec, qualities: Sequence[float]) -> list[OperatingPoint]:
     if codec.variable_rate:
         return [
-            replace(learned_point(codec, Goal("quality", q)), codec=codec.name, setting=f"quality {q:g}")
+            replace(
+                learned_point(codec, RateTarget("quality", q)), codec=codec.name, setting=f"quality {q:g}"
+            )
             for q in qualities
         ]
     name = _LMBDA.fullmatch(codec.name)

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from glic_pyg.codec.padding import tensor_from_colour
+from glic_pyg.codec.latent_coder import tensor_from_colour
 from glic_pyg.inspection.graphs import Node
 from glic_pyg.models.base import LATENT_STRIDE
 

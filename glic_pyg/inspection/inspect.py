@@ -16,7 +16,7 @@ from torch.utils.hooks import RemovableHandle
 from torch_geometric.data import Data
 
 from glic_pyg.codec.determinism import full_precision_inference
-from glic_pyg.codec.padding import colour_from_tensor, tensor_from_colour
+from glic_pyg.codec.latent_coder import colour_from_tensor, tensor_from_colour
 from glic_pyg.graph import EdgeListBuilder, complexity_map
 from glic_pyg.inspection.attention import BlockGraphs, LayerAttention
 from glic_pyg.inspection.graphs import GraphArrays, graph_arrays

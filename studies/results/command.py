@@ -16,8 +16,8 @@ import torch
 
 from glic_pyg.cli.options import choose_device
 from glic_pyg.codec.api import codec_for_encoding
-from glic_pyg.codec.goal import Goal
 from glic_pyg.codec.image_codec import ImageCodec
+from glic_pyg.codec.rate_control import RateTarget
 from glic_pyg.errors import GlicError
 from glic_pyg.evaluation.baselines.pillow import PillowCodec
 from glic_pyg.evaluation.comparison import QUALITIES, Comparison
@@ -198,9 +198,9 @@ def _crops(measured: MeasuredSets, name: str, image: str, codec: ImageCodec) -> 
     pictures = next(pictures for pictures in measured.sets if pictures.name == name)
     file = next(file for file in pictures.files if file.stem == image)
     setting = _middle(measured)[1]
-    goal = Goal("quality", float(setting.split()[-1])) if codec.variable_rate else None
+    target = RateTarget("quality", float(setting.split()[-1])) if codec.variable_rate else None
     quick = [rival for rival in measured.classical if isinstance(rival, PillowCodec)]
-    return crop_sheet(pictures.pixels(file), codec, goal, quick)
+    return crop_sheet(pictures.pixels(file), codec, target, quick)
 
 
 def _middle(measured: MeasuredSets) -> tuple[int, str]:

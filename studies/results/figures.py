@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from statistics import fmean, median_low
 
-from glic_pyg.codec.goal import Goal
 from glic_pyg.codec.image_codec import ImageCodec
+from glic_pyg.codec.rate_control import RateTarget
 from glic_pyg.evaluation.baselines.base import Baseline
 from glic_pyg.evaluation.measure import quality_of
 from glic_pyg.evaluation.rate_matching import nearest
@@ -55,16 +55,18 @@ def gain_bars(found: Mapping[str, Sequence[BDSummary]], ours: str, kind: str) ->
         return encode_figure(figure, kind)
 
 
-def crop_sheet(original: Pixels, codec: ImageCodec, goal: Goal | None, rivals: Sequence[Baseline]) -> bytes:
+def crop_sheet(
+    original: Pixels, codec: ImageCodec, target: RateTarget | None, rivals: Sequence[Baseline]
+) -> bytes:
     """A detail of one picture: original, ours, and every other codec at the bytes nearest to ours.
 
     Args:
         original: uint8 (H, W, 3) or (H, W).
         codec: ours.
-        goal: what our file is asked for.
+        target: what our file is asked for.
         rivals: quick codecs, since the setting is searched for.
     """
-    ours = codec.encode(original, goal=goal).data
+    ours = codec.encode(original, target=target).data
     coded = {codec.name: (len(ours), codec.decode(ours).array)}
     for rival in rivals:
         data = nearest(rival, original, len(ours)).data

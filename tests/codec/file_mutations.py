@@ -14,8 +14,17 @@ from numpy.random import Generator
 
 from glic_pyg.codec.alpha import _LZMA_FILTERS
 from glic_pyg.codec.container import MAGIC, Stream, read_container, write_container
-from glic_pyg.codec.header import FIELDS, FIXED_RATE, SOURCE_MODES, Header, pack_header, take_header
-from glic_pyg.codec.varint import pack_varint, pack_varints, take_varint
+from glic_pyg.codec.header import (
+    FIELDS,
+    FIXED_RATE,
+    SOURCE_MODES,
+    Header,
+    pack_header,
+    pack_varint,
+    pack_varints,
+    take_header,
+    take_varint,
+)
 
 Mutation = Callable[[bytes, Generator, list[bytes]], bytes]
 

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from benchmarks.decoder_settings import SETTINGS, threads, two_threads, without_onednn
 from glic_pyg.codec.coders import EntropyEncoder, PriorTables
-from glic_pyg.codec.goal import Goal
 from glic_pyg.codec.image_codec import ImageCodec
+from glic_pyg.codec.rate_control import RateTarget
 from glic_pyg.codec.rounding import LATTICE, MARGIN, lattice_coordinates, level_coordinates
 from glic_pyg.codec.tables import LOG_SCALE_STEP
 from glic_pyg.errors import LatentMismatch
@@ -28,13 +28,13 @@ def test_decodes_under_other_settings(codec: ImageCodec, pixels: np.ndarray, set
 def test_any_quality_decodes_under_other_settings(
     variable_codec: ImageCodec, pixels: np.ndarray, setting: str, quality: float
 ) -> None:
-    agrees(variable_codec, pixels, Goal("quality", quality), setting)
+    agrees(variable_codec, pixels, RateTarget("quality", quality), setting)
 
 
-def agrees(codec: ImageCodec, pixels: np.ndarray, goal: Goal | None, setting: str) -> None:
+def agrees(codec: ImageCodec, pixels: np.ndarray, target: RateTarget | None, setting: str) -> None:
     """The checksum of the latents makes any disagreement about them an error."""
     with threads(1):
-        data = codec.encode(pixels, goal=goal).data
+        data = codec.encode(pixels, target=target).data
         expected = codec.decode(data).array.astype(int)
     with SETTINGS[setting]():
         decoded = codec.decode(data).array.astype(int)

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from glic_pyg.codec.container import MAGIC, Stream, read_container, read_glic, write_container
-from glic_pyg.codec.header import FIELDS, HIGHEST_QUALITY, SOURCE_MODES, Header, pack_header
-from glic_pyg.codec.varint import pack_varint
+from glic_pyg.codec.header import FIELDS, HIGHEST_QUALITY, SOURCE_MODES, Header, pack_header, pack_varint
 from glic_pyg.errors import CorruptFile, ImageTooLarge, NotAGlicFile, TruncatedFile, UnsupportedVersion
 from glic_pyg.models.gain import BEST_QUALITY
 

@@ -17,8 +17,8 @@ import pytest
 from PIL import Image
 
 from glic_pyg.codec.container import read_glic
-from glic_pyg.codec.file_info import open_info
 from glic_pyg.codec.image_codec import ImageCodec
+from glic_pyg.codec.results import open_info
 from glic_pyg.errors import GlicError
 from glic_pyg.models.weights import weights_hash
 from tests.codec.file_mutations import (

@@ -13,9 +13,9 @@ from PIL import Image
 import glic_pyg
 from glic_pyg.codec import api
 from glic_pyg.codec.container import read_container, write_container
-from glic_pyg.codec.goal import DEFAULT_QUALITY, Goal
 from glic_pyg.codec.image_codec import ImageCodec
 from glic_pyg.codec.library import Weights
+from glic_pyg.codec.rate_control import DEFAULT_QUALITY, RateTarget
 from glic_pyg.errors import CorruptFile, FixedRate, GlicError
 from glic_pyg.metrics import pixel_psnr
 from glic_pyg.models.weights import weights_hash
@@ -30,13 +30,13 @@ def psnr_of(codec: ImageCodec, data: bytes, original: np.ndarray) -> float:
 
 @pytest.mark.parametrize("quality", [0, 0.004, 12.5, 33.333, 50, 99.99, 100])
 def test_there_and_back(variable_codec: ImageCodec, pixels: np.ndarray, quality: float) -> None:
-    encoded = variable_codec.encode(pixels, goal=Goal("quality", quality))
+    encoded = variable_codec.encode(pixels, target=RateTarget("quality", quality))
     assert encoded.quality == round(quality, 2) == read_container(encoded.data).header.quality
     assert variable_codec.decode(encoded.data).array.shape == pixels.shape
 
 
 def test_bytes_and_psnr_rise_with_quality(variable_codec: ImageCodec, smooth: np.ndarray) -> None:
-    files = [variable_codec.encode(smooth, goal=Goal("quality", quality)).data for quality in LADDER]
+    files = [variable_codec.encode(smooth, target=RateTarget("quality", quality)).data for quality in LADDER]
     sizes = [len(data) for data in files]
     psnrs = [psnr_of(variable_codec, data, smooth) for data in files]
     assert all(a < b for a, b in pairwise(sizes))
@@ -47,7 +47,7 @@ def test_bytes_and_psnr_rise_with_quality(variable_codec: ImageCodec, smooth: np
 def test_the_default_is_a_middle_quality(variable_codec: ImageCodec, pixels: np.ndarray) -> None:
     default = variable_codec.encode(pixels)
     assert default.quality == DEFAULT_QUALITY
-    assert default == variable_codec.encode(pixels, goal=Goal("quality", DEFAULT_QUALITY))
+    assert default == variable_codec.encode(pixels, target=RateTarget("quality", DEFAULT_QUALITY))
 
 
 def test_one_analysis_serves_all_qualities(
@@ -63,19 +63,19 @@ def test_one_analysis_serves_all_qualities(
     monkeypatch.setattr(variable_codec._coder, "analyse", counted)
     prepared = variable_codec.prepare(pixels)
     files = [prepared.at(quality) for quality in (80, 20)]
-    searched = variable_codec.encode(pixels, goal=Goal("bytes", len(files[0].data) - 10))
+    searched = variable_codec.encode(pixels, target=RateTarget("bytes", len(files[0].data) - 10))
     assert len(searched.data) < len(files[0].data) and len(analysed) == 2
     monkeypatch.undo()
     for file in files:
-        assert file == variable_codec.encode(pixels, goal=Goal("quality", file.quality or 0))
+        assert file == variable_codec.encode(pixels, target=RateTarget("quality", file.quality or 0))
 
 
 def test_weights_of_one_rate_take_no_goal(codec: ImageCodec, pixels: np.ndarray) -> None:
     assert not codec.variable_rate
     assert codec.encode(pixels).quality is None
-    for goal in (Goal("quality", 50), Goal("bytes", 500), Goal("psnr", 30)):
+    for target in (RateTarget("quality", 50), RateTarget("bytes", 500), RateTarget("psnr", 30)):
         with pytest.raises(FixedRate, match="'tiny' code at one rate"):
-            codec.encode(pixels, goal=goal)
+            codec.encode(pixels, target=target)
 
 
 def test_a_prepared_picture_checks_its_quality(

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from glic_pyg.codec.container import Stream, read_container, write_container
+from glic_pyg.codec.header import pack_varint
 from glic_pyg.codec.image_codec import ImageCodec
 from glic_pyg.codec.rounding import TieKind, Ties, pack_ties, take_ties
-from glic_pyg.codec.varint import pack_varint
 from glic_pyg.errors import CorruptFile, GlicFileError, TruncatedFile
 
 

@@ -16,8 +16,8 @@ from torch import Tensor
 import glic_pyg
 from glic_pyg.codec import library
 from glic_pyg.codec.api import codec_for_encoding
-from glic_pyg.codec.file_info import open_info
 from glic_pyg.codec.library import default_name, load_shipped, shipped_names
+from glic_pyg.codec.results import open_info
 from glic_pyg.codec.tables import factorized_parts
 from glic_pyg.errors import WeightsMismatch, WeightsNotFound
 from glic_pyg.evaluation.baselines.pillow import JPEG

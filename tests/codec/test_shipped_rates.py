@@ -10,9 +10,9 @@ import pytest
 from PIL import Image
 
 from glic_pyg.codec.api import codec_for_encoding
-from glic_pyg.codec.goal import Goal
 from glic_pyg.codec.image_codec import ImageCodec
 from glic_pyg.codec.library import shipped_names
+from glic_pyg.codec.rate_control import RateTarget
 from glic_pyg.metrics import pixel_psnr
 
 pytestmark = pytest.mark.slow
@@ -47,8 +47,8 @@ def test_targets_are_met(codec: ImageCodec, photo: np.ndarray, share: float) -> 
     prepared = codec.prepare(photo)
     low, high = (prepared.at(quality) for quality in (0, 100))
     size = low.bpp * (high.bpp / low.bpp) ** share
-    assert 0.98 * size <= prepared.reach(Goal("bpp", size)).bpp <= size
+    assert 0.98 * size <= prepared.reach(RateTarget("bpp", size)).bpp <= size
     ends = [pixel_psnr(codec.decode(end.data).array, photo) for end in (low, high)]
     psnr = ends[0] + share * (ends[1] - ends[0])
-    met = codec.decode(prepared.reach(Goal("psnr", psnr)).data).array
+    met = codec.decode(prepared.reach(RateTarget("psnr", psnr)).data).array
     assert psnr <= pixel_psnr(met, photo) <= psnr + 0.05

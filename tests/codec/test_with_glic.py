@@ -13,9 +13,9 @@ import glic_pyg
 from benchmarks.decoder_settings import all_together, threads
 from glic_pyg.codec.api import codec_for_encoding
 from glic_pyg.codec.coders import EntropyEncoder, PriorTables
-from glic_pyg.codec.goal import Goal
 from glic_pyg.codec.image_codec import ImageCodec
 from glic_pyg.codec.library import load_from_path
+from glic_pyg.codec.rate_control import RateTarget
 from glic_pyg.errors import WeightsMismatch, WeightsNotFound
 from glic_pyg.models.glic import GLIC
 from glic_pyg.models.weights import save_weights, weights_hash
@@ -96,7 +96,7 @@ def test_estimated_bits_of_a_quality(variable_weights: Path, pixels: np.ndarray)
     x = torch.from_numpy(padded).permute(2, 0, 1)[None] / 255
     bits = {}
     for quality in (10.0, 90.0):
-        encoded = codec.encode(padded, goal=Goal("quality", quality), estimate=True)
+        encoded = codec.encode(padded, target=RateTarget("quality", quality), estimate=True)
         with torch.inference_mode():
             likelihoods = codec.model.forward(x, quality)["likelihoods"]  # type: ignore[call-arg]
         bits[quality] = sum(float(-likelihood.double().log2().sum()) for likelihood in likelihoods.values())

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from glic_pyg.codec.goal import Goal
+from glic_pyg.codec.rate_control import RateTarget
 from glic_pyg.errors import GlicError
 from glic_pyg.evaluation.baselines.pillow import JPEG, WEBP
 from glic_pyg.evaluation.comparison import (
@@ -39,8 +39,8 @@ class JpegInDisguise:
 
     name = "disguise"
 
-    def encode(self, source: Pixels, *, goal: Goal | None = None, estimate: bool = False) -> File:
-        data = JPEG.encode(source, 40 if goal is None else int(goal.value))
+    def encode(self, source: Pixels, *, target: RateTarget | None = None, estimate: bool = False) -> File:
+        data = JPEG.encode(source, 40 if target is None else int(target.value))
         return File(data, 8.0 * len(data) if estimate else None)
 
     def decode(self, data: bytes) -> Decoded:
@@ -59,7 +59,7 @@ def test_ours_is_measured_from_the_file(picture: Pixels, tmp_path: Path) -> None
 
 
 def test_what_is_asked_of_our_file_is_passed_on(picture: Pixels, tmp_path: Path) -> None:
-    compare_image(JpegInDisguise(), "soft", picture, tmp_path, Goal("quality", 77))
+    compare_image(JpegInDisguise(), "soft", picture, tmp_path, RateTarget("quality", 77))
     assert (tmp_path / "soft.glic").read_bytes() == JPEG.encode(picture, 77)
 
 
@@ -103,8 +103,8 @@ class Asked:
     def __init__(self, name: str, variable_rate: bool) -> None:
         self.name, self.variable_rate = name, variable_rate
 
-    def encode(self, source: Pixels, *, goal: Goal | None = None, estimate: bool = False) -> File:
-        return File(f"{self.name} {goal}".encode())
+    def encode(self, source: Pixels, *, target: RateTarget | None = None, estimate: bool = False) -> File:
+        return File(f"{self.name} {target}".encode())
 
     def decode(self, data: bytes) -> None:
         raise AssertionError("nothing is decoded here")
@@ -116,7 +116,7 @@ def test_variable_rate_is_a_curve_of_its_own(picture: Pixels) -> None:
         ("glic_xs", "quality 0"), ("glic_xs", "quality 37.5"),
         ("glic_s", "quality 0"), ("glic_s", "quality 37.5"),
     ]  # fmt: skip
-    assert points[3].encode(picture) == f"glic_s {Goal('quality', 37.5)}".encode()
+    assert points[3].encode(picture) == f"glic_s {RateTarget('quality', 37.5)}".encode()
     assert {point.identity for point in points} == {None}
     assert len(learned_sweeps([Asked("glic_xs", True)])) == len(QUALITIES)
 

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from glic_pyg.codec.padding import tensor_from_colour
+from glic_pyg.codec.latent_coder import tensor_from_colour
 from glic_pyg.inspection.attention import BlockGraphs
 from glic_pyg.inspection.inspect import Inspection, inspect_image
 from glic_pyg.models.glic import GLIC

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from glic_pyg.codec.image_codec import ImageCodec
+from glic_pyg.codec.latent_coder import colour_from_tensor
 from glic_pyg.codec.library import shipped_names
-from glic_pyg.codec.padding import colour_from_tensor
 from glic_pyg.graph import build_graphs, complexity_map
 from glic_pyg.inspection.inspect import (
     Bits,

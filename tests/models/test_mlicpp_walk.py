@@ -14,7 +14,7 @@ from torch import Tensor
 
 from glic_pyg.codec.coders import EntropyDecoder, EntropyEncoder, PriorTables
 from glic_pyg.codec.image_codec import ImageCodec
-from glic_pyg.codec.padding import colour_from_tensor, tensor_from_colour
+from glic_pyg.codec.latent_coder import colour_from_tensor, tensor_from_colour
 from glic_pyg.models.checkerboard import OTHERS, is_anchor, only
 from glic_pyg.models.coding import RateEstimator
 from glic_pyg.models.mlicpp import MLICpp

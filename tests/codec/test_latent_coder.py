@@ -13,9 +13,9 @@ from PIL import Image
 from glic_pyg import memory
 from glic_pyg.cli.main import main
 from glic_pyg.codec.api import codec_for_encoding, decode, encode
-from glic_pyg.codec.coding_memory import coding_memory
 from glic_pyg.codec.container import read_container, write_container
 from glic_pyg.codec.image_codec import ImageCodec
+from glic_pyg.codec.latent_coder import coding_memory
 from glic_pyg.codec.picture_file import read_picture
 from glic_pyg.errors import NotEnoughMemory
 from glic_pyg.evaluation.peak_memory import added_memory

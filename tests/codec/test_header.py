@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from glic_pyg.codec.varint import pack_varint, pack_varints, take_varint, take_varints
+from glic_pyg.codec.header import pack_varint, pack_varints, take_varint, take_varints
 from glic_pyg.errors import CorruptFile, TruncatedFile
 
 
