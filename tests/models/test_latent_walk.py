@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from inspect import signature
 
 import pytest
 import torch
@@ -30,8 +31,10 @@ def lively(tiny: GLIC) -> GLIC:
     return tiny
 
 
-def test_channels_of_this_file_fulfil_the_contract() -> None:
-    assert isinstance(RecordingEncoder(256), EntropyCoder)
+@pytest.mark.parametrize("method", ["factorized", "gaussian", "lattice"])
+def test_recording_coders_fulfil_the_contract(method: str) -> None:
+    ours, wanted = (signature(getattr(kind, method)) for kind in (RecordingEncoder, EntropyCoder))
+    assert ours.parameters.keys() == wanted.parameters.keys()
 
 
 @pytest.mark.parametrize("lattice", [256, None], ids=["snapped", "exact"])
