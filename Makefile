@@ -39,11 +39,12 @@ regularizer-study: $(VENV)/.ready  ## does the regularizer help? trains a grid o
 ablations: $(VENV)/.ready  ## what each choice in the graphs is worth: short runs, writes docs/ablations.md
 	@$(BIN)/python -m studies.ablations $(ARGS)
 
-lint: $(VENV)/.ready  ## ruff and mypy
+lint: $(VENV)/.ready  ## ruff, mypy and the rule on imports
 	@status=0; \
 	$(BIN)/ruff check . || status=1; \
 	$(BIN)/ruff format --check . || status=1; \
 	$(BIN)/mypy || status=1; \
+	$(BIN)/lint-imports --no-logo || status=1; \
 	exit $$status
 
 clean:  ## remove caches and outputs; .venv and runs stay

@@ -1,0 +1,1 @@
+"""Codec models: GLIC, MLIC++ and four published backbones behind one base class, their weights and coding."""
