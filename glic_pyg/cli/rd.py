@@ -147,7 +147,7 @@ def _print_deltas(curves: Sequence[Curve], args: argparse.Namespace) -> None:
         try:
             rate, gain = bd_rate(anchor, curve, **how), bd_psnr(anchor, curve, **how)
         except CurveError as error:
-            table.add_row(curve.name, "–", "–", "–", str(error))
+            table.add_row(curve.name, "–", "–", "–", f"{error} ({curve.source})")
             continue
         figures = (f"{rate.value:+.2f} %", f"{rate.overlap:.0%}", f"{gain.value:+.3f} dB")
         table.add_row(curve.name, *figures, curve.source)

@@ -12,12 +12,13 @@ _EXIF_PREFIX = b"Exif\0\0"
 _STORAGE_TAGS = frozenset(
     tag
     for first, last in (
-        (254, 266), (273, 273), (277, 281), (284, 284), (288, 289), (292, 293), (317, 317), (320, 325),
+        (254, 266), (273, 274), (277, 281), (284, 284), (288, 289), (292, 293), (317, 317), (320, 325),
         (330, 330), (332, 334), (338, 343), (347, 347), (512, 521), (529, 532), (700, 700), (34675, 34675),
     )
     for tag in range(first, last + 1)
 )  # fmt: skip
-"""Tags of a TIFF's own directory that tell how its pixels are stored, and those that travel on their own."""
+"""Tags of a TIFF's own directory that tell how its pixels are stored, or travel on their own; the pixels are
+upright."""
 _SUB_DIRECTORIES = (0x8769, 0x8825)  # EXIF and GPS
 
 _KEPT_OR_STRUCTURAL = frozenset({

@@ -1,4 +1,5 @@
 import io
+import struct
 from dataclasses import replace
 
 import numpy as np
@@ -75,6 +76,13 @@ def test_exif_that_tiff_cannot_take_apart(pixels: np.ndarray) -> None:
     data, notes = write_picture(picture, "tif")
     assert (read_picture(data).colour == pixels).all()
     assert notes != () and all("exif" in note or "Pillow says" in note for note in notes)
+
+
+def test_an_orientation_in_an_odd_form_does_not_turn_a_tiff(pixels: np.ndarray) -> None:
+    """Five values in place of one: we see no orientation in them, Pillow takes the first."""
+    block = b"II*\0\x08\0\0\0\x01\0" + struct.pack("<HHII", 0x0112, 3, 5, 26) + bytes(4) + bytes([6, 0] * 5)
+    picture = Picture(pixels, None, Metadata(exif=block))
+    assert (read_picture(write_picture(picture, "tif")[0]).colour == pixels).all()
 
 
 def test_a_grey_profile_does_not_come_to_the_rgb_of_webp(pixels: np.ndarray) -> None:
