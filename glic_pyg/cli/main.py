@@ -78,6 +78,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(command: Command, arguments: list[str]) -> int:
+    from glic_pyg.codec.opening import collect_warnings
+
+    collect_warnings()
     try:
         return int(import_module(command.module).main(arguments))
     except KeyboardInterrupt:

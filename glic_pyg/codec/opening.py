@@ -1,7 +1,7 @@
 """Opens image files with Pillow, before anything is decoded: their kind, size and bit depth.
 
 Nothing here changes a setting of the process, so that any number of threads can open images at once: the
-limit on pixels is the caller's, and what Pillow warns of is collected for the thread that caused it.
+limit on pixels is the caller's. Only :func:`collect_warnings` does, which is for commands.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import io
 import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import IO, Any
 
 from PIL import Image, ImageFile
@@ -18,11 +18,16 @@ from PIL import Image, ImageFile
 from glic_pyg.codec.container import check_pixels
 from glic_pyg.errors import GlicError, ImageTooLarge, UnsupportedImage
 
-__all__ = ["bits_per_sample", "explanation", "may_be_image", "open_image", "pillow_at_work"]
+__all__ = [
+    "bits_per_sample",
+    "collect_warnings",
+    "explanation",
+    "may_be_image",
+    "open_image",
+    "pillow_at_work",
+]
 
-_lock = threading.Lock()
-_listening: dict[int, list[str]] = {}
-_installed = ExitStack()
+_thread = threading.local()
 
 
 def open_image(file: IO[bytes], max_pixels: int | None) -> ImageFile.ImageFile:
@@ -102,28 +107,31 @@ def pillow_at_work(notes: list[str], failure: str = "The picture cannot be read"
     """Turn everything that Pillow raises into one error, and what it warns of into notes.
 
     Args:
-        notes: gets a sentence for each different warning that this thread causes meanwhile.
+        notes: gets a sentence for each different warning that this thread causes meanwhile, in programs that
+            :func:`collect_warnings`.
         failure: first words of the error.
 
     Raises:
         UnsupportedImage: for any exception but our own: Pillow's many decoders share no type.
     """
-    with _warnings_of_this_thread(notes):
+    with _noting(notes):
         try:
             yield
         except GlicError:
             raise
         except Image.DecompressionBombError:
-            raise _pillows_limit() from None
+            raise _pillows_limit(2) from None
+        except Image.DecompressionBombWarning:  # in a program that makes warnings errors
+            raise _pillows_limit(1) from None
         except Exception as error:
             raise UnsupportedImage(f"{failure}: {explanation(error)}.") from error
 
 
-def _pillows_limit() -> ImageTooLarge:
+def _pillows_limit(times: int) -> ImageTooLarge:
     assert Image.MAX_IMAGE_PIXELS is not None
     return ImageTooLarge(
-        f"The picture has more than {2 * Image.MAX_IMAGE_PIXELS} pixels, which Pillow refuses to decode from "
-        "this kind of file; convert it to PNG first, or set PIL.Image.MAX_IMAGE_PIXELS in your own program."
+        f"The picture has more than {times * Image.MAX_IMAGE_PIXELS} pixels, which Pillow refuses to decode "
+        "from this kind of file; convert it to PNG first, or set PIL.Image.MAX_IMAGE_PIXELS in your own program."
     )
 
 
@@ -137,37 +145,18 @@ def explanation(error: BaseException) -> str:
     return text or f"it ends too early or is damaged ({type(error).__name__})"
 
 
-@contextmanager
-def _warnings_of_this_thread(notes: list[str]) -> Iterator[None]:
-    """Collect Pillow's warnings; those of other threads go where they always went.
+def collect_warnings() -> None:
+    """From now on, make notes of what Pillow warns of in :func:`pillow_at_work`, instead of printing it.
 
-    ``warnings.catch_warnings`` alone is not safe with threads: one that ends last would restore what another
-    one had set. So the first one that comes installs the listener, and the last one that leaves removes it.
+    For a program that owns its process, as the commands do: Python's filters and what shows warnings hold for
+    all threads. Elsewhere Pillow's warnings are the surrounding program's, like those of any library.
     """
-    me = threading.get_ident()
-    with _lock:
-        before = _listening.get(me)
-        if not _listening:
-            _installed.enter_context(warnings.catch_warnings())
-            _install()
-        _listening[me] = notes
-    try:
-        yield
-    finally:
-        with _lock:
-            if before is not None:
-                _listening[me] = before
-            else:
-                del _listening[me]
-            if not _listening:
-                _installed.close()
-
-
-def _install() -> None:
     show = warnings.showwarning
+    if getattr(show, "collects", False):
+        return
 
     def collect(message: Warning | str, *where: Any, **how: Any) -> None:
-        notes = _listening.get(threading.get_ident())
+        notes = getattr(_thread, "notes", None)
         if notes is None:
             show(message, *where, **how)
         elif not isinstance(message, Image.DecompressionBombWarning):  # the limit is the caller's
@@ -175,8 +164,20 @@ def _install() -> None:
             if note not in notes:
                 notes.append(note)
 
+    collect.collects = True  # type: ignore[attr-defined]
     warnings.showwarning = collect
     warnings.filterwarnings("always", module=r"PIL\.")
+
+
+@contextmanager
+def _noting(notes: list[str]) -> Iterator[None]:
+    """Give this thread a list for what Pillow warns of."""
+    before = getattr(_thread, "notes", None)
+    _thread.notes = notes
+    try:
+        yield
+    finally:
+        _thread.notes = before
 
 
 def bits_per_sample(image: Image.Image) -> int:

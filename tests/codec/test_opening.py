@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from glic_pyg.codec.opening import bits_per_sample, open_image, pillow_at_work
+from glic_pyg.codec.opening import bits_per_sample, collect_warnings, open_image, pillow_at_work
 from glic_pyg.codec.picture_file import read_picture, read_size
 from glic_pyg.errors import ImageTooLarge, UnsupportedImage
 from tests.codec.test_pixels import saved
@@ -25,7 +25,8 @@ def cut_exif() -> bytes:
 
 
 def test_the_limit_is_the_calls(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pillow's own for the process is never changed, and its warning from half of it on is not repeated."""
+    """Pillow's own for the process is never changed, and commands do not repeat what it warns of before."""
+    collect_warnings()
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 2000)
     for kind in ("PNG", "JPEG", "WEBP", "TIFF", "GIF", "BMP"):
         data = saved(PHOTO, kind)
@@ -45,8 +46,9 @@ def test_more_than_pillow_itself_allows(monkeypatch: pytest.MonkeyPatch) -> None
             read_picture(saved(PHOTO, kind))
 
 
-def test_what_pillow_warns_of_is_a_note() -> None:
+def test_commands_make_notes_of_what_pillow_warns_of() -> None:
     """Also where warnings are errors, as in this suite."""
+    collect_warnings()
     for kind in ("JPEG", "TIFF"):
         data = saved(PHOTO, kind, exif=b"Exif\0\0" + cut_exif()) if kind == "JPEG" else cut_tiff()
         picture = read_picture(data)
@@ -87,15 +89,28 @@ def test_warnings_of_other_threads_stay_theirs() -> None:
             assert done.wait(10)
         other.join()
         assert (list(warnings.filters), warnings.showwarning) == before
-    assert notes == [] and heard == ["not Pillow's"]
+        collect_warnings()
+        collect_warnings()
+        with pillow_at_work(notes):
+            bystander()
+    assert notes == ["Pillow says: not Pillow's."] and heard == ["not Pillow's"]
+
+
+def test_a_program_of_others_gets_pillows_warnings() -> None:
+    """As from any library; what shows them and which are shown is left to it."""
+    with pytest.warns(UserWarning, match="larger than file"):
+        assert read_picture(saved(PHOTO, "JPEG", exif=b"Exif\0\0" + cut_exif())).notes == ()
 
 
 def test_many_threads_leave_everything_as_it_was() -> None:
     data = saved(PHOTO, "JPEG", exif=b"Exif\0\0" + cut_exif())
+    collect_warnings()
     before = (list(warnings.filters), warnings.showwarning, Image.MAX_IMAGE_PIXELS)
     counts: list[int] = []
 
     def work() -> None:
+        with pillow_at_work([]):
+            pass
         for _ in range(20):
             counts.append(sum(note.startswith("Pillow says") for note in read_picture(data).notes))
 
