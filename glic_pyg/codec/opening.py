@@ -131,7 +131,7 @@ def _pillows_limit(times: int) -> ImageTooLarge:
     assert Image.MAX_IMAGE_PIXELS is not None
     return ImageTooLarge(
         f"The picture has more than {times * Image.MAX_IMAGE_PIXELS} pixels, which Pillow refuses to decode "
-        "from this kind of file; convert it to PNG first, or set PIL.Image.MAX_IMAGE_PIXELS in your own program."
+        "from this kind of file; convert it to PNG first, or set PIL.Image.MAX_IMAGE_PIXELS in your program."
     )
 
 

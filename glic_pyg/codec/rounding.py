@@ -79,7 +79,7 @@ def round_tracked(coordinates: Tensor, margin: float) -> Rounded:
     low = coordinates.floor()
     above_half = coordinates - low - 0.5
     near = above_half.abs() < margin
-    indices = near.flatten().nonzero().flatten() if bool(near.any()) else torch.empty(0, dtype=torch.int64)
+    indices = near.flatten().nonzero().flatten() if bool(near.any()) else near.new_empty(0, dtype=torch.int64)
     return Rounded((low + (above_half >= 0)).to(torch.int64), indices.cpu())
 
 

@@ -158,7 +158,7 @@ def factorized_probabilities(bottleneck: EntropyBottleneck) -> list[NDArray[np.f
 
 def _cumulative(prior: EntropyBottleneck, reach: int) -> NDArray[np.float64]:
     """Mass below k - 1/2 around the median of each channel, k = -reach..reach + 1: (C, 2 * reach + 2)."""
-    edges = torch.arange(-reach, reach + 2, dtype=torch.float64) - 0.5
+    edges = torch.arange(-reach, reach + 2, dtype=torch.float64, device="cpu") - 0.5
     with torch.inference_mode():
         # Private, for want of a public way: its forward pass gives masses of bins, and none of the tails.
         logits = prior._logits_cumulative(prior.quantiles[:, :, 1:2] + edges, stop_gradient=True)

@@ -146,7 +146,7 @@ def wavefronts(height: int, width: int, reach: int) -> Iterator[tuple[Tensor, Te
     skew = reach + 1
     for front in range(width + skew * (height - 1)):
         first = max(0, -((width - 1 - front) // skew))
-        rows = torch.arange(first, min(height - 1, front // skew) + 1)
+        rows = torch.arange(first, min(height - 1, front // skew) + 1, device="cpu")
         yield rows, front - skew * rows
 
 

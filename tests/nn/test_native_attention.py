@@ -110,6 +110,20 @@ def test_bfloat16_is_computed_in_float32() -> None:
         torch.testing.assert_close(found.float(), expected, rtol=0.01, atol=1e-3)
 
 
+def test_torchs_defaults_do_not_matter() -> None:
+    """What the library writes to is float32 and on the CPU, whatever new tensors are by default."""
+    arguments = case((16, 24), "mesh", 2, 8)
+    grad = torch.randn_like(arguments[0])
+    expected = [native.window_attention(*arguments), *native.window_attention_backward(grad, *arguments)]
+    torch.set_default_dtype(torch.float64)
+    try:
+        with torch.device("meta"):
+            got = [native.window_attention(*arguments), *native.window_attention_backward(grad, *arguments)]
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert all(torch.equal(a, b) for a, b in zip(got, expected, strict=True))
+
+
 def test_what_it_leaves_to_torch(monkeypatch: pytest.MonkeyPatch) -> None:
     q, *_, mask = case((16, 16), "local", 2, 8)
     assert native.can_attend(q, mask)

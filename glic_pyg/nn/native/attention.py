@@ -73,8 +73,8 @@ def window_attention_backward(
     """
     arrays = [*_in_float32(q, kv, scale, bias), *_cells(len(q), nodes, candidates, mask)]
     grad_q, grad_kv = torch.empty_like(arrays[0]), torch.empty_like(arrays[1])
-    grad_scale = torch.zeros(len(q), len(scale), dtype=torch.float64)
-    grad_bias = torch.zeros(len(q), *arrays[3].shape)
+    grad_scale = q.new_zeros(len(q), len(scale), dtype=torch.float64)
+    grad_bias = q.new_zeros(len(q), *arrays[3].shape, dtype=torch.float32)
     grad = grad_out.float().contiguous().view(arrays[0].shape)
     run("window_attention_backward", *arrays, grad, grad_q, grad_kv, grad_scale, grad_bias)
     return (
@@ -95,8 +95,8 @@ def _in_float32(q: Tensor, kv: Tensor, scale: Tensor, bias: Tensor) -> list[Tens
 def _cells(images: int, nodes: Tensor, candidates: Tensor, mask: Tensor) -> list[Tensor]:
     """Nodes, candidates, edges as bits, and the order of cells: those with the same candidates together."""
     mask = mask.contiguous()
-    edges = torch.empty(mask.shape, dtype=torch.int16)  # room for the words of window_edges.c
+    edges = mask.new_empty(mask.shape, dtype=torch.int16)  # room for the words of window_edges.c
     run("window_edges", mask, edges)
     first = candidates[:, 0].view(images, -1)
-    order = first.argsort(stable=True) + torch.arange(images)[:, None] * first.shape[1]
+    order = first.argsort(stable=True) + torch.arange(images, device=first.device)[:, None] * first.shape[1]
     return [rows.contiguous().unflatten(0, (images, -1)) for rows in (nodes, candidates, edges)] + [order]
