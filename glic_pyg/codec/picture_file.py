@@ -22,7 +22,7 @@ from glic_pyg.errors import UnsupportedImage
 from glic_pyg.files import read_up_to
 from glic_pyg.memory import check_memory
 
-__all__ = ["OUTPUT_FORMATS", "OutputFormat", "read_picture", "read_size", "write_picture"]
+__all__ = ["OUTPUT_FORMATS", "OutputFormat", "encode_image", "read_picture", "read_size", "write_picture"]
 
 _XMP_TAG = 700
 _LATE_TEXTS = (b"XML:com.adobe.xmp\0", b"Raw profile type exif\0")
@@ -211,12 +211,29 @@ def write_picture(picture: Picture, extension: str) -> tuple[bytes, tuple[str, .
     _check_holdable(picture, kind)
     notes: list[str] = []
     with pillow_at_work(notes, f"The picture cannot be written as {kind.name}"):
-        image, out = Image.fromarray(picture.array()), io.BytesIO()
+        image = Image.fromarray(picture.array())
         if picture.grey and not kind.grey:
             image = image.convert("RGB" if picture.alpha is None else "RGBA")
         metadata, lost = _holdable_metadata(picture.metadata, kind, image.mode)
-        image.save(out, kind.pillow, **kind.options(metadata))
-    return out.getvalue(), tuple(dict.fromkeys([*lost, *notes]))
+        data = encode_image(image, kind.pillow, **kind.options(metadata))
+    return data, tuple(dict.fromkeys([*lost, *notes]))
+
+
+def encode_image(image: Image.Image, kind: str, **options: Any) -> bytes:
+    """The bytes of a file of one of Pillow's kinds.
+
+    The buffer that Pillow gives to libjpeg is too small for optimised Huffman tables where an image cannot be
+    compressed, such as noise: that gets the usual tables.
+    """
+    out = io.BytesIO()
+    try:
+        image.save(out, kind, **options)
+    except OSError:
+        if not options.get("optimize"):
+            raise
+        out = io.BytesIO()
+        image.save(out, kind, **{**options, "optimize": False})
+    return out.getvalue()
 
 
 def _metadata_after_pixels(png: IO[bytes]) -> bool:

@@ -108,6 +108,14 @@ def test_sides_that_a_format_cannot_hold(extension: str, limit: int, upright: bo
         assert read_picture(write_picture(Picture(colour), "png")[0]).size == colour.shape[::-1]
 
 
+@pytest.mark.parametrize("extension", OUTPUT_FORMATS)
+def test_noise_is_written(extension: str) -> None:
+    """Pillow fails to optimise a JPEG of an image that cannot be compressed."""
+    noise = np.random.default_rng(0).integers(0, 256, (210, 220, 3), dtype=np.uint8)
+    colour = noise[..., 0] if extension == "pgm" else noise
+    assert read_picture(write_picture(Picture(colour), extension)[0]).size == (220, 210)
+
+
 def test_pgm_is_grey_and_ppm_is_colour(pixels: np.ndarray) -> None:
     with pytest.raises(UnsupportedImage, match="colours, which PGM cannot hold; choose ppm or png"):
         write_picture(Picture(pixels), "pgm")

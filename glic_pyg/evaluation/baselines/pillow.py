@@ -13,6 +13,7 @@ import PIL
 from PIL import Image, features
 
 from glic_pyg.codec.opening import open_image, pillow_at_work
+from glic_pyg.codec.picture_file import encode_image
 from glic_pyg.types import Pixels
 
 __all__ = ["AVIF", "JPEG", "JPEG_2000", "JPEG_XL", "WEBP", "WEBP_LOSSLESS", "PillowCodec"]
@@ -64,11 +65,9 @@ class PillowCodec:
         Raises:
             GlicError: the format cannot hold a picture of this size.
         """
-        out = io.BytesIO()
         with pillow_at_work([], f"{self.title} cannot hold the picture"):
             self._register()
-            Image.fromarray(pixels).save(out, self.kind, **self.options(setting))
-        return out.getvalue()
+            return encode_image(Image.fromarray(pixels), self.kind, **self.options(setting))
 
     def decode(self, data: bytes, shape: tuple[int, ...]) -> Pixels:
         """Read a file of any format of Pillow."""
@@ -90,7 +89,7 @@ JPEG = PillowCodec(
     "JPEG", lambda quality: {"quality": quality, "subsampling": 0, "optimize": True},
     "jpg", "a Pillow with libjpeg",
 )  # fmt: skip
-"""Baseline, 4:4:4, with optimised Huffman tables."""
+"""Baseline, 4:4:4, with optimised Huffman tables (of noise, which Pillow cannot optimise, the usual ones)."""
 
 WEBP = PillowCodec(
     "webp", "WebP", ".webp", "quality", range(0, 101), (0, 4, 10, 18, 30, 45, 65, 80, 92),

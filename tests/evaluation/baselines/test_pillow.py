@@ -5,6 +5,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, JpegImagePlugin
 
+from glic_pyg.errors import GlicError
 from glic_pyg.evaluation.baselines.pillow import AVIF, JPEG, JPEG_2000, JPEG_XL, WEBP, PillowCodec
 
 Pixels = NDArray[np.uint8]
@@ -45,6 +46,19 @@ def test_jpeg_2000_decorrelates_colours(large_picture: Pixels) -> None:
     back = JPEG_2000.decode(JPEG_2000.encode(grey, 20), grey.shape)
     alone = JPEG_2000.decode(JPEG_2000.encode(grey[:, :, 0], 20), grey.shape[:2])
     assert np.square(back - 1.0 * grey).mean() < 0.5 * np.square(alone - 1.0 * grey[:, :, 0]).mean()
+
+
+def test_noise_is_coded_at_every_quality() -> None:
+    """Pillow's buffer is too small for the optimised file of an image that cannot be compressed."""
+    noise = np.random.default_rng(0).integers(0, 256, (200, 220, 3), dtype=np.uint8)
+    sizes = [len(JPEG.encode(noise, quality)) for quality in (85, 94, 95, 100)]
+    assert sizes == sorted(sizes) and sizes[-1] > 2 * noise.size // 3
+
+
+def test_a_size_that_a_format_cannot_hold_is_one_sentence() -> None:
+    for codec, shape in ((WEBP, (1, 17_000, 3)), (JPEG, (66_000, 1))):
+        with pytest.raises(GlicError, match=f"^{codec.title} cannot hold the picture: .*\\.$"):
+            codec.encode(np.zeros(shape, np.uint8), codec.sweep[0])
 
 
 def test_what_is_missing_is_named() -> None:
