@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import glic_pyg
-from glic_pyg.cli.compare_table import print_comparisons
+from glic_pyg.cli.compare import print_comparisons
 from glic_pyg.cli.console import naming, say, shown
 from glic_pyg.cli.options import add_coding_options, choose_device, set_threads
 from glic_pyg.cli.paths import check_output
@@ -127,9 +127,7 @@ def _code(codec: ImageCodec, picture: Picture, name: str, folder: Path, how: Pro
 
 def _draw(codec: ImageCodec, picture: Picture, comparison: Comparison, folder: Path) -> None:
     """Write the figures; what shows graphs only if the model has GFA blocks in its g_a."""
-    from glic_pyg.cli.inspect import FIELD_COUNT
-    from glic_pyg.cli.inspect_fields import grid_of_fields
-    from glic_pyg.cli.inspect_subjects import Subject
+    from glic_pyg.cli.inspect import FIELD_COUNT, Subject, grid_of_fields
     from glic_pyg.inspection.figures import crop_figure, detailed_corner
     from glic_pyg.inspection.inspect import inspect_image
     from glic_pyg.inspection.page import write_page

@@ -12,8 +12,7 @@ from typing import Any
 from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from glic_pyg.cli.processes import is_first_process
-from glic_pyg.cli.run_folder import RunFolderError
+from glic_pyg.cli.run_folder import RunFolderError, is_first_process
 from glic_pyg.errors import GlicError
 
 __all__ = [

@@ -1,27 +1,86 @@
-"""The folder of a run: one training at a time, a record of its settings, nothing of a run that is refused."""
+"""The folder of a run: who writes it, what is kept there, and how its weights are found.
+
+One training at a time works in a folder, the first of its processes writes there, and a run that is refused
+leaves nothing behind.
+"""
 
 from __future__ import annotations
 
+import ctypes
 import fcntl
+import os
 import shutil
-from collections.abc import Callable, Iterator
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from glic_pyg.cli.processes import is_first_process
-from glic_pyg.errors import GlicError
+from glic_pyg.errors import GlicError, WeightsNotFound
 
-__all__ = ["RunFolderError", "alone_in", "keep_settings", "removed_if_refused"]
+__all__ = [
+    "PARENT",
+    "RunFolderError",
+    "alone_in",
+    "arguments_of_this_process",
+    "end_with_parent",
+    "find_weights",
+    "is_first_process",
+    "keep_settings",
+    "removed_if_refused",
+    "title_of",
+]
 
+PARENT = "GLIC_SWEEP_PROCESS"
+"""Environment variable: the process of the sweep that started this one, by its number."""
+_RANKS = ("RANK", "SLURM_PROCID", "LOCAL_RANK")  # torchrun, SLURM, Lightning
+_SIZES = ("WORLD_SIZE", "SLURM_NTASKS")
+_QUIET = ("hydra.output_subdir=null", "hydra/job_logging=none", "hydra/hydra_logging=none")
+_SET_PDEATHSIG = 1  # of Linux's prctl
 _LOCK = ".lock"
 _SETTINGS = ".hydra"
+_LMBDA = "loss.lmbda="
 
 
 class RunFolderError(GlicError):
     """The run cannot start in its folder."""
+
+
+def is_first_process() -> bool:
+    """Whether this process writes the run's files: it is rank 0, or alone."""
+    return _first_number(_RANKS, 0) == 0
+
+
+def _first_number(variables: Sequence[str], default: int) -> int:
+    """The first of these environment variables that is set."""
+    return next((int(os.environ[name]) for name in variables if name in os.environ), default)
+
+
+def arguments_of_this_process(argv: Sequence[str]) -> list[str]:
+    """Arguments for Hydra: processes after the first keep no configuration and no log of their own.
+
+    Raises:
+        SystemExit: torchrun or SLURM started several processes without a name for their common folder.
+    """
+    arguments = list(argv)
+    named = any(argument.startswith(("name=", "hydra.run.dir=", "-")) for argument in arguments)
+    if _first_number(_SIZES, 1) > 1 and not named:
+        raise SystemExit("glic: give this run a name=..., so that all of its processes use one folder.")
+    quiet = () if is_first_process() else _QUIET
+    return arguments + [argument for argument in quiet if argument not in arguments]
+
+
+def end_with_parent() -> None:
+    """Be told to stop (SIGTERM) when the sweep that started this process is killed; on Linux only."""
+    parent = os.environ.pop(PARENT, None)  # what this process starts has another parent
+    if parent is None or sys.platform != "linux":
+        return
+    ctypes.CDLL(None).prctl(_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != int(parent):
+        raise SystemExit("glic: the sweep ended before this job began.")
 
 
 @contextmanager
@@ -71,6 +130,18 @@ def removed_if_refused(folder: Path, runs: Path) -> Iterator[Callable[[], None]]
         raise
 
 
+def _remove(folder: Path, keep: set[Path], runs: Path) -> None:
+    for path in set(folder.iterdir()) - keep:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+    with suppress(OSError):  # not empty
+        for place in (folder.resolve(), *folder.resolve().parents):
+            if place.is_relative_to(runs.resolve()) or place == folder.resolve():
+                place.rmdir()
+
+
 def keep_settings(cfg: DictConfig, folder: Path) -> None:
     """Write the configuration and what was typed to ``.hydra``, where Hydra itself would have before the run.
 
@@ -84,13 +155,35 @@ def keep_settings(cfg: DictConfig, folder: Path) -> None:
         (place / f"{name}.yaml").write_text(OmegaConf.to_yaml(node), encoding="utf-8")
 
 
-def _remove(folder: Path, keep: set[Path], runs: Path) -> None:
-    for path in set(folder.iterdir()) - keep:
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink(missing_ok=True)
-    with suppress(OSError):  # not empty
-        for place in (folder.resolve(), *folder.resolve().parents):
-            if place.is_relative_to(runs.resolve()) or place == folder.resolve():
-                place.rmdir()
+def find_weights(given: str | Sequence[str]) -> list[Path]:
+    """Weights files, in the order in which they are named.
+
+    Args:
+        given: a weights file, a folder (all weights files in it and below), or several of these.
+
+    Raises:
+        WeightsNotFound: there is none.
+    """
+    found: list[Path] = []
+    for path in map(Path, [given] if isinstance(given, str) else given):
+        below = sorted(path.rglob("*.safetensors")) if path.is_dir() else [path]
+        if not below:
+            raise WeightsNotFound(f"There are no weights in {path}: no run has validated there yet.")
+        found += below
+    return found
+
+
+def title_of(path: Path) -> str:
+    """What to call weights beside others: the file's name, or the run's, if a run made them.
+
+    The weights of a sweep's jobs are told apart by what was swept, with λ at the end, so that equal settings
+    are one curve: ``loss.lmbda=0.0035,seed=1/glic_xs.safetensors`` is ``glic_xs,seed=1-0.0035``.
+    """
+    name, run = path.name.removesuffix(".safetensors"), path.absolute().parent
+    if not (run / ".hydra").is_dir():
+        return name
+    swept = run.name.split(",")
+    if not all("=" in setting for setting in swept):
+        return run.name
+    lmbda = [f"-{setting.removeprefix(_LMBDA)}" for setting in swept if setting.startswith(_LMBDA)]
+    return ",".join([name, *(s for s in swept if not s.startswith(_LMBDA))]) + "".join(lmbda)

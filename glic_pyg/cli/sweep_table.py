@@ -1,4 +1,4 @@
-"""One table of all jobs of a sweep, as CSV and Markdown in its folder, up to date after every job."""
+"""Jobs of a sweep as files: a record and metrics in the folder of each, and one table of all of them."""
 
 from __future__ import annotations
 
@@ -6,20 +6,93 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from glic_pyg.cli.job_record import JobRecord, find_records
 from glic_pyg.files import write_file
 
-__all__ = ["TABLE", "as_csv", "as_markdown", "find_sweep", "sweep_rows", "write_plan", "write_table"]
+__all__ = [
+    "TABLE",
+    "JobRecord",
+    "as_csv",
+    "as_markdown",
+    "find_records",
+    "find_sweep",
+    "read_metrics",
+    "read_record",
+    "sweep_rows",
+    "write_metrics",
+    "write_plan",
+    "write_record",
+    "write_table",
+]
 
+_METRICS = "metrics.json"
+_RECORD = "job.json"
+_MAY_CHANGE = ("name", "trainer", "logger", "callbacks", "paths", "threads")
+"""Keys and groups that say where and how fast a job runs, not what it computes."""
 TABLE = "table"
 _PLAN = "planned.json"
 _SHOWN = ("val/", "test/")
 """Beginnings of the metrics that the Markdown table has room for."""
 
+
+@dataclass(frozen=True)
+class JobRecord:
+    """One job.
+
+    Attributes:
+        overrides: settings that define the job, as typed on a command line.
+        status: ``"running"``, ``"finished"``, ``"failed"`` or ``"stopped"``; a job that was killed together
+            with its sweep goes on saying that it runs.
+        reason: why it failed, one line.
+        metrics: final values by name, of a finished job.
+        seconds: wall time of the last attempt.
+    """
+
+    overrides: Sequence[str]
+    status: str
+    reason: str = ""
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    seconds: float = 0.0
+
+    def differences(self, overrides: Sequence[str]) -> list[str]:
+        """Settings that are in only one of the two lists, apart from those that may change."""
+        other = set(self.overrides) ^ set(overrides)
+        return sorted(o for o in other if not o.lstrip("+~").startswith(_MAY_CHANGE))
+
+
 Rows = Mapping[str, JobRecord]
 """Jobs by the name of their folder."""
+
+
+def read_record(folder: Path) -> JobRecord | None:
+    """The record in a job's folder, if it has one."""
+    path = folder / _RECORD
+    return JobRecord(**json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else None
+
+
+def write_record(folder: Path, record: JobRecord) -> None:
+    """Keep the record in the job's folder."""
+    write_file(folder / _RECORD, json.dumps(asdict(record), indent=1) + "\n")
+
+
+def find_records(folder: Path) -> dict[str, JobRecord]:
+    """All records in a sweep's folder and below, by the job's folder relative to it."""
+    records = {path.parent: read_record(path.parent) for path in sorted(folder.rglob(_RECORD))}
+    return {str(path.relative_to(folder)): record for path, record in records.items() if record}
+
+
+def read_metrics(folder: Path) -> dict[str, float]:
+    """What :func:`write_metrics` kept; nothing if it did not."""
+    path = folder / _METRICS
+    values: dict[str, float] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return values
+
+
+def write_metrics(folder: Path, metrics: Mapping[str, float]) -> None:
+    """Keep the final values of a run in its folder."""
+    write_file(folder / _METRICS, (json.dumps(dict(sorted(metrics.items())), indent=1) + "\n"))
 
 
 def write_plan(folder: Path, jobs: Mapping[str, Sequence[str]]) -> None:

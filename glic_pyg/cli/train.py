@@ -15,14 +15,18 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from glic_pyg.cli.config_values import check_values
-from glic_pyg.cli.hydra_app import run_hydra_app
-from glic_pyg.cli.job_record import read_metrics, write_metrics
+from glic_pyg.cli.hydra import run_hydra_app
 from glic_pyg.cli.options import set_threads
-from glic_pyg.cli.processes import end_with_parent, is_first_process
 from glic_pyg.cli.resume import find_checkpoint, forget_former_settings, refuse_changes, resolved
-from glic_pyg.cli.run_folder import alone_in, keep_settings, removed_if_refused
-from glic_pyg.cli.sweep_chain import NEIGHBOUR, neighbour_weights
-from glic_pyg.cli.sweep_job import in_sweep, run_sweep_job
+from glic_pyg.cli.run_folder import (
+    alone_in,
+    end_with_parent,
+    is_first_process,
+    keep_settings,
+    removed_if_refused,
+)
+from glic_pyg.cli.sweep import NEIGHBOUR, in_sweep, neighbour_weights, run_sweep_job
+from glic_pyg.cli.sweep_table import read_metrics, write_metrics
 from glic_pyg.errors import GlicError
 from glic_pyg.training.run_record import write_run_record
 

@@ -16,7 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
 from benchmarks.training_step import silent_fit
-from glic_pyg.cli.hydra_app import config_dir
+from glic_pyg.cli.hydra import config_dir
 from glic_pyg.training.module import CodecModule
 from glic_pyg.training.quantiles import solve_quantiles
 from glic_pyg.training.validation import measure_image

@@ -8,8 +8,8 @@ from pathlib import Path
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from glic_pyg.cli import sweep_job
-from glic_pyg.cli.hydra_app import run_hydra_app
+from glic_pyg.cli import sweep
+from glic_pyg.cli.hydra import run_hydra_app
 
 # Counts its calls, fails for lmbda=2 the first time, writes its metrics as glic train does.
 STAND_IN = """
@@ -26,8 +26,8 @@ if lmbda == 2 and calls.read_text() == "x":
 
 def job(cfg: DictConfig) -> dict[str, float]:
     """What Hydra calls for every job, in a worker of the launcher."""
-    sweep_job._command_line = command_line
-    return sweep_job.run_sweep_job("train")
+    sweep._command_line = command_line
+    return sweep.run_sweep_job("train")
 
 
 def command_line(command: str, folder: Path, more: tuple[str, ...]) -> list[str]:

@@ -16,9 +16,8 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf, open_dict
 from torch import Tensor
 
-from glic_pyg.cli.config_errors import explain
 from glic_pyg.cli.config_values import check_value, check_values
-from glic_pyg.cli.hydra_app import config_dir
+from glic_pyg.cli.hydra import config_dir, explain
 from glic_pyg.cli.test import main as measure
 from glic_pyg.cli.train import main as train
 from glic_pyg.errors import GlicError
@@ -106,7 +105,7 @@ def complaint(cfg: DictConfig) -> str:
         for part in (cfg.module, cfg.data, *cfg.callbacks.values(), cfg.trainer):
             instantiate(part)
     error = caught.value
-    return str(error) if isinstance(error, GlicError) else explain(error, config_dir(), "train", ())
+    return str(error) if isinstance(error, GlicError) else explain(error, "train")
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 from torch.overrides import TorchFunctionMode
 
 from glic_pyg.cli.config_values import check_values
-from glic_pyg.cli.hydra_app import config_dir
+from glic_pyg.cli.hydra import config_dir
 from tests.cli.tiny_run import CONF as TINY
 
 CONF = config_dir()

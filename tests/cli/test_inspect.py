@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 
 from glic_pyg.cli.inspect import main as inspect_main
-from glic_pyg.cli.inspect_tables import print_numbers
+from glic_pyg.cli.inspect import print_numbers
 from glic_pyg.cli.main import main
 from glic_pyg.inspection.inspect import inspect_image
 from glic_pyg.models.glic import GLIC
@@ -128,7 +128,7 @@ def test_a_model_without_graphs(capsys: Capture) -> None:
         (["--export", "a.csv"], "There is no export to 'a.csv'; end it in .npz, .pt"),
         (["--export", "nowhere/a.npz"], "The folder nowhere does not exist"),
         (["-o", "b.jpg"], "The page b.jpg should end in .html."),
-        (["--figures", "out", "--at", "900,1"], "The place 900,1 is not on a photo of 56 x 40 pixels."),
+        (["--figures", "out", "--at", "900,1"], "The pixel 900,1 is not in an image of 56 x 40 pixels."),
         (["--quality", "200"], "A quality is a number from 0 to 100"),
         (["--against", "missing.png"], "missing.png"),
     ],
@@ -141,4 +141,4 @@ def test_what_cannot_be_done_is_said(arguments: list[str], sentence: str, capsys
 def test_a_place_is_two_numbers(capsys: Capture) -> None:
     with pytest.raises(SystemExit) as error:
         inspect_main(["a.png", "--at", "3"])
-    assert error.value.code == 2 and "'3' is no place: give X,Y in pixels" in capsys.readouterr().err
+    assert error.value.code == 2 and "'3' is no pixel: give X,Y" in capsys.readouterr().err

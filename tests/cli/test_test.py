@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from glic_pyg.cli.main import main
-from glic_pyg.cli.test_output import OUTPUTS
-from glic_pyg.cli.trained_weights import find_weights, title_of
+from glic_pyg.cli.run_folder import find_weights, title_of
+from glic_pyg.cli.test import OUTPUTS
 from glic_pyg.codec.image_codec import ImageCodec
 from glic_pyg.errors import GlicError
 from glic_pyg.evaluation.baselines.pillow import JPEG, JPEG_XL, WEBP

@@ -13,7 +13,7 @@ from omegaconf import DictConfig
 from PIL import Image
 
 from glic_pyg.cli import train
-from glic_pyg.cli.hydra_app import run_hydra_app
+from glic_pyg.cli.hydra import run_hydra_app
 from tests.cli import fake_slurm
 from tests.cli.tiny_run import ROOT, run_command, tiny_options
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from glic_pyg.cli.hydra_app import config_dir
+from glic_pyg.cli.hydra import config_dir
 from glic_pyg.errors import GlicError
 from studies.ablations import training
 from studies.ablations.command import main

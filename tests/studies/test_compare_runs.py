@@ -8,7 +8,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from glic_pyg.cli.hydra_app import config_dir
+from glic_pyg.cli.hydra import config_dir
 from studies.shipping.compare_runs import main
 from tests.models.conftest import TINY
 

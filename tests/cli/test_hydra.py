@@ -1,21 +1,94 @@
-"""Hydra's own options: those that do not go together are refused, the others still work."""
+"""A wrong setting, and options of Hydra that contradict each other: one sentence, no traceback."""
 
 from __future__ import annotations
 
 import pickle
+import sys
 from pathlib import Path
 from typing import NoReturn
 
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.utils import instantiate
 from hypothesis import given
 from hypothesis import strategies as st
 from omegaconf import DictConfig, OmegaConf
 
-from glic_pyg.cli.hydra_app import run_hydra_app
-from glic_pyg.cli.hydra_options import quote_paths, quoted
+from glic_pyg.cli.hydra import _missing_file, quote_paths, quoted, run_hydra_app
 
-ONE_RUN = "what is shown is one run; leave -m out and give every key one value"
+SHOW = "glic train --cfg job shows what there is."
+
+
+def refusal(*arguments: str) -> str:
+    """What ``glic train`` says before it ends."""
+    with pytest.raises(SystemExit) as end:
+        run_hydra_app("train", print, arguments)
+    assert isinstance(end.value.code, str) and "\n" not in end.value.code
+    return end.value.code
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["loss.lmda=0.1"], f"glic train: Could not override 'loss.lmda'. {SHOW}"),
+        (["~loss.lmda"], "glic train: Could not delete from config. 'loss.lmda' does not exist."),
+        (["zzz=1"], f"glic train: Could not override 'zzz'. {SHOW}"),
+        (["model=glic_x"], "glic train: there is no model=glic_x; did you mean glic_xs?"),
+        (["-m", "loss.lmda=1,2", "seed=3"], f"Could not override 'loss.lmda'. {SHOW}"),
+        (["loss.lmbda=[1"], "glic train: cannot read loss.lmbda=[1: no viable alternative"),
+        (["--cfg", "job", "seed=1,2"], "To sweep over it, add --multirun to your command line"),
+        (["-m", "--help", "name=a,'b'"], "Ambiguous value for argument 'name=a,'b''"),
+        (["zzz"], "glic train: zzz is no setting; one is written key=value."),
+        (["name=${nothing}"], "Interpolation key 'nothing' not found"),
+    ],
+)
+def test_a_wrong_setting_is_one_sentence(arguments: list[str], sentence: str) -> None:
+    assert sentence in refusal(*arguments)
+
+
+def test_options_are_listed_when_none_is_near() -> None:
+    said = refusal("trainer=zzz")
+    assert said.startswith("glic train: there is no trainer=zzz; choose one of ")
+    assert "gpu" in said
+
+
+@pytest.mark.parametrize("package", ["joblib", "submitit_slurm", "ray"])
+def test_a_launcher_that_is_not_installed(package: str) -> None:
+    said = _missing_file(f"hydra/launcher/{package}", ("basic",))
+    assert said.startswith("this launcher needs the package hydra-") and "pip install 'glic-pyg[" in said
+
+
+@pytest.mark.parametrize("option", ["muon", "soap"])
+def test_an_optimizer_that_is_not_installed(
+    option: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pytorch_optimizer", None)
+    monkeypatch.delitem(sys.modules, "glic_pyg.training.optimizers", raising=False)
+    monkeypatch.delattr("glic_pyg.training.optimizers", raising=False)
+    with pytest.raises(SystemExit) as end:
+        run_hydra_app(
+            "train", lambda cfg: instantiate(cfg.optim), [f"optim={option}", f"paths.runs={tmp_path}"]
+        )
+    assert end.value.code == (
+        "glic train: this needs the package pytorch_optimizer: pip install 'glic-pyg[optim]'."
+    )
+
+
+def test_a_constructor_says_what_it_does_not_like(tmp_path: Path) -> None:
+    def build(cfg) -> None:
+        instantiate(cfg.loss)
+
+    place = f"paths.runs={tmp_path}"
+    for override, sentence in {
+        "loss.lmbda=-1": "glic train: loss: lmbda must be positive, got -1.",
+        "+loss.colour=red": "got an unexpected keyword argument 'colour'",
+    }.items():
+        with pytest.raises(SystemExit) as end:
+            run_hydra_app("train", build, [place, override])
+        assert sentence in str(end.value.code)
+
+
+ONE_TASK = "Only one of --run, --multirun, --cfg, --info and --shell_completion can be specified."
 
 
 def no_job(cfg: DictConfig) -> NoReturn:
@@ -26,13 +99,16 @@ def no_job(cfg: DictConfig) -> NoReturn:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["-m", "threads=1,2", "--cfg", "job"], f"-m and --cfg do not go together: {ONE_RUN}."),
-        (["threads=1,2", "-m", "-c", "all"], f"-m and --cfg do not go together: {ONE_RUN}."),
-        (["--multirun", "--info"], f"-m and --info do not go together: {ONE_RUN}."),
-        (["--info", "defaults", "-m"], f"-m and --info do not go together: {ONE_RUN}."),
-        (["-m", "-sc", "install=bash"], "-m and --shell-completion do not go together."),
-        (["--run", "--cfg", "job"], "--run and --cfg do not go together."),
-        (["--resolve", "threads=1"], "--resolve goes with --cfg or --help."),
+        (["-m", "threads=1,2", "--cfg", "job"], ONE_TASK),
+        (["threads=1,2", "-m", "-c", "all"], ONE_TASK),
+        (["--multirun", "--info"], ONE_TASK),
+        (["--info", "defaults", "-m"], ONE_TASK),
+        (["-m", "-sc", "install=bash"], ONE_TASK),
+        (["--run", "--cfg", "job"], ONE_TASK),
+        (
+            ["--resolve", "threads=1"],
+            "The --resolve flag can only be used in conjunction with --cfg or --help.",
+        ),
     ],
 )
 @pytest.mark.parametrize("command", ["train", "test"])
@@ -147,21 +223,9 @@ def test_what_is_no_path_stays(argument: str, tmp_path: Path, monkeypatch: pytes
     assert quote_paths(argument) == argument
 
 
-@pytest.mark.parametrize(
-    ("content", "sentence"),
-    [
-        (None, "there is no file config.pickle to rerun."),
-        (b"", "config.pickle is no configuration to rerun"),
-        (b"nonsense", "config.pickle is no configuration to rerun"),
-        (pickle.dumps({"a": 1}), "config.pickle is no configuration to rerun"),
-    ],
-)
+@pytest.mark.parametrize("content", [None, b"", b"nonsense", pickle.dumps({"a": 1})])
 def test_nothing_to_rerun(
-    content: bytes | None,
-    sentence: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    content: bytes | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
     if content is not None:
@@ -170,4 +234,4 @@ def test_nothing_to_rerun(
         run_hydra_app("train", no_job, ["--experimental-rerun", "config.pickle"])
     assert end.value.code == 2
     said = capsys.readouterr().err
-    assert said.startswith(f"glic train: {sentence}") and said.count("\n") == 1
+    assert said.startswith("glic train: config.pickle is no configuration to rerun") and said.count("\n") == 1

@@ -1,4 +1,4 @@
-"""``glic encode --check`` with a model that is no match for WebP, and with one that is."""
+"""``glic encode --check`` compares with WebP at equal bytes."""
 
 import re
 from pathlib import Path
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from glic_pyg.cli import check
+from glic_pyg.cli import encode
 from glic_pyg.cli.main import main
 from glic_pyg.evaluation import rate_matching
 from glic_pyg.evaluation.rate_matching import WebpCheck
@@ -76,9 +76,9 @@ def test_alpha_and_metadata_are_left_out_on_both_sides(monkeypatch: pytest.Monke
     ],
 )
 def test_every_outcome_has_its_words(found: WebpCheck, line: str, warning: str) -> None:
-    assert line in check._comparison(found)
+    assert line in encode._comparison(found)
     assert found.webp_is_better == bool(warning)
-    assert warning in check._warning(found)
+    assert warning in encode._warning(found)
 
 
 def test_a_picture_that_webp_cannot_hold_is_encoded_all_the_same(
