@@ -15,6 +15,7 @@ from typing import Any
 
 import hydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import QuotedString, Sweep
 from hydra.errors import (
     ConfigCompositionException,
     HydraException,
@@ -97,13 +98,12 @@ def run_hydra_app(command: str, task: Task, argv: Sequence[str]) -> int:
         try:
             with _one_sentence(command):
                 app()
-        except Exception as error:
+        except Exception as error:  # not one of ours: Hydra has looked at the arguments, and at nothing else
             if started:
                 raise
-            sentence = f"glic {command}: {_explain_options(error, arguments)}"
-            if isinstance(error, TypeError):
-                raise SystemExit(sentence) from error
-            say(sentence)
+            if sentence := _group_without_option(arguments):
+                raise SystemExit(f"glic {command}: {sentence}") from error
+            say(f"glic {command}: {_wrong_usage(error, arguments)}")
             print_traceback()
             raise SystemExit(_WRONG_USAGE) from error
     return 0
@@ -118,6 +118,10 @@ def _one_sentence(command: str) -> Iterator[None]:
         raise SystemExit(f"glic {command}: {error}") from error
     except (HydraException, OmegaConfBaseException) as error:
         raise SystemExit(f"glic {command}: {explain(error, command)}") from error
+    except ModuleNotFoundError as error:  # of what is imported when it is used
+        if error.name not in _EXTRA_OF_MODULE:
+            raise
+        raise SystemExit(f"glic {command}: {_missing_package(error)}") from error
 
 
 def explain(error: Exception, command: str) -> str:
@@ -135,17 +139,21 @@ def explain(error: Exception, command: str) -> str:
     return _one_line(error)
 
 
-def _explain_options(error: Exception, arguments: Sequence[str]) -> str:
-    """An error of any other type from before the task began, when Hydra has looked at arguments only."""
+def _wrong_usage(error: Exception, arguments: Sequence[str]) -> str:
+    """What is wrong with Hydra's own options, in one sentence."""
     for flag, path in itertools.pairwise(arguments):
         if flag == "--experimental-rerun":
             return f"{path} is no configuration to rerun: Hydra's PickleJobInfoCallback writes config.pickle."
-    if isinstance(error, TypeError):
-        for override in OverridesParser.create().parse_overrides(list(filter(_is_override, arguments))):
-            options = sorted(path.stem for path in (config_dir() / override.key_or_group).glob("*.yaml"))
-            if options and not isinstance(override.value(), str | list):
-                return f"{override.input_line} is no option of the group; choose one of {', '.join(options)}."
     return f"{_one_line(error)}." if isinstance(error, ValueError) else sentence_of(error)
+
+
+def _group_without_option(arguments: Sequence[str]) -> str | None:
+    """For a group that is given null or a number instead of an option: Hydra does not say which."""
+    for override in OverridesParser.create().parse_overrides(list(filter(_is_override, arguments))):
+        options = sorted(path.stem for path in (config_dir() / override.key_or_group).glob("*.yaml"))
+        if options and not isinstance(override.value(), str | list | QuotedString | Sweep):
+            return f"{override.input_line} is no option of the group; choose one of {', '.join(options)}."
+    return None
 
 
 def _is_override(argument: str) -> bool:
@@ -168,10 +176,14 @@ def _failed_constructor(error: InstantiationException) -> str:
     """The constructor's own complaint, with the key of the object that could not be made."""
     for reason in _causes(error):
         if isinstance(reason, ModuleNotFoundError) and reason.name in _EXTRA_OF_MODULE:
-            extra = _EXTRA_OF_MODULE[reason.name]
-            return f"this needs the package {reason.name}: pip install 'glic-pyg[{extra}]'."
+            return _missing_package(reason)
     _, _, key = str(error).rpartition("full_key: ")  # Hydra's last line, for all but the topmost object
     return f"{key}: {_one_line(error.__cause__)}" if "\n" not in key else _one_line(error.__cause__)
+
+
+def _missing_package(error: ModuleNotFoundError) -> str:
+    extra = _EXTRA_OF_MODULE[str(error.name)]
+    return f"this needs the package {error.name}: pip install 'glic-pyg[{extra}]'."
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

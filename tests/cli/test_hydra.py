@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
+import torch
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.utils import instantiate
 from hypothesis import given
 from hypothesis import strategies as st
 from omegaconf import DictConfig, OmegaConf
+from torch import nn
 
 from glic_pyg.cli.hydra import _missing_file, quote_paths, quoted, run_hydra_app
 
@@ -65,10 +67,12 @@ def test_an_optimizer_that_is_not_installed(
     monkeypatch.setitem(sys.modules, "pytorch_optimizer", None)
     monkeypatch.delitem(sys.modules, "glic_pyg.training.optimizers", raising=False)
     monkeypatch.delattr("glic_pyg.training.optimizers", raising=False)
+
+    def build(cfg: DictConfig) -> None:
+        instantiate(cfg.optim)["codec"]([nn.Parameter(torch.zeros(2, 2))])
+
     with pytest.raises(SystemExit) as end:
-        run_hydra_app(
-            "train", lambda cfg: instantiate(cfg.optim), [f"optim={option}", f"paths.runs={tmp_path}"]
-        )
+        run_hydra_app("train", build, [f"optim={option}", f"paths.runs={tmp_path}"])
     assert end.value.code == (
         "glic train: this needs the package pytorch_optimizer: pip install 'glic-pyg[optim]'."
     )
