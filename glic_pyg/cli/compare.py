@@ -97,14 +97,14 @@ def _compare_all(
     codec: ImageCodec, paths: Sequence[str], target: RateTarget | None, max_pixels: int
 ) -> list[Measured]:
     """Measure one image after the other; one that fails is named and the others go on."""
-    from glic_pyg.codec.picture_file import read_picture
+    from glic_pyg.codec.image_file import read_image
     from glic_pyg.evaluation.comparison import compare_image
 
     found: list[Measured] = []
     with TemporaryDirectory() as folder, FileBatch("compare", len(paths)) as batch:
         for path, title in zip(paths, titles([Path(path) for path in paths]), strict=True):
             with batch.file(path):
-                picture = read_picture(path, max_pixels=max_pixels)
+                picture = read_image(path, max_pixels=max_pixels)
                 for note in picture.pixel_notes:
                     batch.say(f"glic compare: {shown(path)}: {note}")
                 found.append((path, compare_image(codec, title, picture.colour, Path(folder), target)))
@@ -113,16 +113,14 @@ def _compare_all(
 
 def _draw(measured: Sequence[Measured], max_pixels: int, target: Path, force: bool) -> None:
     """Draw the means of the images that were measured and have an error."""
-    from glic_pyg.codec.picture_file import read_picture
+    from glic_pyg.codec.image_file import read_image
     from glic_pyg.evaluation.baselines.pillow import JPEG, WEBP
     from glic_pyg.evaluation.curve_plots import baseline_curve, rate_point_figure
     from glic_pyg.evaluation.summary import comparable, means
 
     drawn = comparable([comparison for _, comparison in measured])
     pictures = [
-        read_picture(path, max_pixels=max_pixels).colour
-        for path, comparison in measured
-        if comparison in drawn
+        read_image(path, max_pixels=max_pixels).colour for path, comparison in measured if comparison in drawn
     ]
     say("drawing: JPEG and WebP at many qualities ...")
     curves = [baseline_curve(pictures, codec) for codec in (JPEG, WEBP)]

@@ -22,7 +22,7 @@ def main(argv: Sequence[str]) -> int:
     args = parser.parse_args(argv)
 
     from glic_pyg.cli.paths import check_output
-    from glic_pyg.codec.library import load_from_path
+    from glic_pyg.codec.weights_store import load_from_path
     from glic_pyg.errors import GlicError
     from glic_pyg.models.weights import save_weights
 

@@ -44,7 +44,7 @@ def main(argv: Sequence[str]) -> int:
 def _decoder(args: argparse.Namespace) -> Work[bytes]:
     """Return what decodes one file; weights are loaded as files name them."""
     from glic_pyg.codec.api import codec_for_decoding
-    from glic_pyg.codec.picture_file import write_picture
+    from glic_pyg.codec.image_file import write_image
 
     set_threads(args.threads)
     device = choose_device(args.device)
@@ -53,8 +53,8 @@ def _decoder(args: argparse.Namespace) -> Work[bytes]:
         codec = codec_for_decoding(
             data, args.weights, device=device, precision=args.precision, max_pixels=args.max_pixels
         )
-        picture = codec.decode(data).picture
-        written, notes = write_picture(picture, _extension(job, args.format))
+        picture = codec.decode(data).image_data
+        written, notes = write_image(picture, _extension(job, args.format))
         return Result(written, f"{picture.size[0]}x{picture.size[1]}, {len(written)} bytes", notes)
 
     return decode

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
+    from glic_pyg.codec.image import ImageData
     from glic_pyg.codec.image_codec import ImageCodec
-    from glic_pyg.codec.picture import Picture
     from glic_pyg.evaluation.comparison import Comparison
     from glic_pyg.evaluation.provenance import Provenance
     from glic_pyg.inspection.attention import BlockGraphs
@@ -69,7 +69,7 @@ def main(argv: Sequence[str]) -> int:
         check_output(folder / name, force=args.force, sources=[image])
 
     from glic_pyg.codec.api import codec_for_encoding
-    from glic_pyg.codec.picture_file import read_picture
+    from glic_pyg.codec.image_file import read_image
     from glic_pyg.evaluation.provenance import provenance
 
     say(f"demo: loading the weights and {shown(image)} ...")
@@ -79,7 +79,7 @@ def main(argv: Sequence[str]) -> int:
         args.model, args.weights, device=device, precision=args.precision, max_pixels=args.max_pixels
     )
     with naming(image):
-        picture = read_picture(image, max_pixels=args.max_pixels)
+        picture = read_image(image, max_pixels=args.max_pixels)
     how = provenance(["glic", "demo", *argv], device)
     with staging_folder(folder) as staging:
         comparison = _code(codec, picture, image.stem, staging, how)
@@ -109,7 +109,7 @@ def _image(given: str | None) -> Path:
     return sample
 
 
-def _code(codec: ImageCodec, picture: Picture, name: str, folder: Path, how: Provenance) -> Comparison:
+def _code(codec: ImageCodec, picture: ImageData, name: str, folder: Path, how: Provenance) -> Comparison:
     """Write all coded files, the decoded picture and the numbers."""
     from PIL import Image
 
@@ -125,7 +125,7 @@ def _code(codec: ImageCodec, picture: Picture, name: str, folder: Path, how: Pro
     return comparison
 
 
-def _draw(codec: ImageCodec, picture: Picture, comparison: Comparison, folder: Path) -> None:
+def _draw(codec: ImageCodec, picture: ImageData, comparison: Comparison, folder: Path) -> None:
     """Write the figures; what shows graphs only if the model has GFA blocks in its g_a."""
     from glic_pyg.cli.inspect import FIELD_COUNT, Subject, grid_of_fields
     from glic_pyg.inspection.figures import crop_figure, detailed_corner
@@ -147,17 +147,17 @@ def _draw(codec: ImageCodec, picture: Picture, comparison: Comparison, folder: P
 
 
 def _captioned(
-    comparison: Comparison, folder: Path, picture: Picture
+    comparison: Comparison, folder: Path, picture: ImageData
 ) -> dict[str, tuple[NDArray[np.uint8], str]]:
     """Pictures for the crops, read back from the files, and what to write below them."""
-    from glic_pyg.codec.picture_file import read_picture
+    from glic_pyg.codec.image_file import read_image
 
     found = {"Original": (picture.colour, f"{picture.colour.nbytes:,} bytes")}
     suffixes = {"glic": "glic.png", "jpeg": "jpg", "webp": "webp"}
     for measured, title in zip(comparison.codecs, ("GLIC", "JPEG", "WebP"), strict=True):
         data = (folder / f"{comparison.image}.{suffixes[measured.codec]}").read_bytes()
         caption = f"{measured.size:,} bytes · {measured.bpp:.3f} bpp · {measured.quality.psnr:.2f} dB"
-        found[title] = (read_picture(data).colour, caption)
+        found[title] = (read_image(data).colour, caption)
     return found
 
 

@@ -71,7 +71,7 @@ def _bfloat16() -> str:
 
 
 def _weights() -> Iterator[_Line]:
-    from glic_pyg.codec.library import load_shipped, shipped_names
+    from glic_pyg.codec.weights_store import load_shipped, shipped_names
     from glic_pyg.errors import GlicError
 
     if not shipped_names():

@@ -13,8 +13,8 @@ from glic_pyg.cli.jobs import Job, Result, Work, add_job_options, plan_jobs, run
 from glic_pyg.cli.options import add_coding_options, add_rate_options, choose_device, set_threads, target_of
 
 if TYPE_CHECKING:
+    from glic_pyg.codec.image import ImageData
     from glic_pyg.codec.image_codec import ImageCodec
-    from glic_pyg.codec.picture import Picture
     from glic_pyg.codec.rate_control import RateTarget
     from glic_pyg.codec.results import Encoded
     from glic_pyg.evaluation.rate_matching import WebpCheck
@@ -59,15 +59,15 @@ def _image_suffixes() -> Collection[str]:
     return SUFFIXES
 
 
-def _read(args: argparse.Namespace, source: BinaryIO) -> Picture:
-    from glic_pyg.codec.picture_file import read_picture
+def _read(args: argparse.Namespace, source: BinaryIO) -> ImageData:
+    from glic_pyg.codec.image_file import read_image
 
-    return read_picture(
+    return read_image(
         source, reduce_16bit=args.reduce_16bit, first_frame=args.first_frame, max_pixels=args.max_pixels
     )
 
 
-def _encoder(args: argparse.Namespace, target: RateTarget | None) -> Work[Picture]:
+def _encoder(args: argparse.Namespace, target: RateTarget | None) -> Work[ImageData]:
     """Load the weights; return what encodes one image."""
     from glic_pyg.codec.api import codec_for_encoding
 
@@ -80,7 +80,7 @@ def _encoder(args: argparse.Namespace, target: RateTarget | None) -> Work[Pictur
         max_pixels=args.max_pixels,
     )
 
-    def encode(picture: Picture, job: Job) -> Result:
+    def encode(picture: ImageData, job: Job) -> Result:
         encoded = codec.encode(picture, target=target)
         result = Result(encoded.data, _summary(encoded), encoded.notes)
         return checked(result, picture, codec) if args.check else result
@@ -94,7 +94,7 @@ def _summary(encoded: Encoded) -> str:
     return f"{len(encoded.data)} bytes, {encoded.bpp:.3f} bpp{quality}{psnr}"
 
 
-def checked(result: Result, picture: Picture, codec: ImageCodec) -> Result:
+def checked(result: Result, picture: ImageData, codec: ImageCodec) -> Result:
     """The same file; the comparison joins its summary, and a warning follows where WebP is better.
 
     Our file is decoded for it. What is compared are the colours and the bytes they take; alpha and metadata
@@ -113,7 +113,7 @@ def checked(result: Result, picture: Picture, codec: ImageCodec) -> Result:
         return replace(result, notes=(*result.notes, note))
     decoded = codec.decode(result.data)
     aside = sum(len(data) for kind, data in decoded.container.streams.items() if kind != Stream.LATENTS)
-    found = webp_check(picture.colour, decoded.picture.colour, len(result.data) - aside)
+    found = webp_check(picture.colour, decoded.image_data.colour, len(result.data) - aside)
     warnings = (_warning(found),) if found.webp_is_better else ()
     of_what = " of colour" if aside else ""
     return replace(result, summary=f"{result.summary}; {_comparison(found)}{of_what}", warnings=warnings)

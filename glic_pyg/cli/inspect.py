@@ -145,7 +145,7 @@ def subjects_of(args: argparse.Namespace) -> Iterator[Subject]:
         GlicError: an image or weights cannot be used.
     """
     from glic_pyg.codec.api import codec_for_encoding
-    from glic_pyg.codec.library import shipped_names
+    from glic_pyg.codec.weights_store import shipped_names
 
     codec = codec_for_encoding(
         args.model, args.weights, device=args.device, precision=args.precision, max_pixels=args.max_pixels
@@ -165,11 +165,11 @@ def subjects_of(args: argparse.Namespace) -> Iterator[Subject]:
 
 
 def _subject(args: argparse.Namespace, path: str, codec: ImageCodec, precision: Precision) -> Subject:
-    from glic_pyg.codec.picture_file import read_picture
+    from glic_pyg.codec.image_file import read_image
     from glic_pyg.inspection.inspect import inspect_image
 
     with naming(path):
-        picture = read_picture(path, max_pixels=args.max_pixels)
+        picture = read_image(path, max_pixels=args.max_pixels)
         seen = inspect_image(
             codec.model,
             picture.colour,

@@ -78,7 +78,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(command: Command, arguments: list[str]) -> int:
-    from glic_pyg.codec.opening import collect_warnings
+    from glic_pyg.codec.pillow import collect_warnings
 
     collect_warnings()
     try:

@@ -28,8 +28,8 @@ from glic_pyg.files import write_file
 if TYPE_CHECKING:
     from torch import nn
 
+    from glic_pyg.codec.image import ImageData
     from glic_pyg.codec.image_codec import Decoded, Encoded, ImageCodec, Precision
-    from glic_pyg.codec.picture import Picture
     from glic_pyg.codec.rate_control import RateTarget
     from glic_pyg.data.image_file import ImageFile
     from glic_pyg.evaluation.baselines.base import Baseline
@@ -330,7 +330,7 @@ def write_tables_and_figures(
     folder: Path,
     comparisons: Sequence[Comparison],
     how: Provenance,
-    sheet: tuple[Callable[[], Picture], TitledCodec, Sequence[Baseline]],
+    sheet: tuple[Callable[[], ImageData], TitledCodec, Sequence[Baseline]],
 ) -> tuple[int, int]:
     """Make tables and draw what can be drawn; what fails is named and the next one is made.
 
@@ -374,7 +374,7 @@ def write_tables_and_figures(
     return batch.failed, len(makers)
 
 
-def _crop_sheet(read: Callable[[], Picture], codec: TitledCodec, baselines: Sequence[Baseline]) -> bytes:
+def _crop_sheet(read: Callable[[], ImageData], codec: TitledCodec, baselines: Sequence[Baseline]) -> bytes:
     """A detail of one image: original, ours, and every other codec at the bytes nearest to ours."""
     from glic_pyg.evaluation.measure import quality_of
     from glic_pyg.evaluation.rate_matching import nearest

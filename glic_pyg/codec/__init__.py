@@ -1,1 +1,1 @@
-"""Bytes: pictures to ``.glic`` files and back. ``docs/format.md`` describes the file."""
+"""Bytes: images to ``.glic`` files and back. ``docs/format.md`` describes the file."""

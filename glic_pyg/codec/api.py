@@ -19,9 +19,9 @@ from PIL import Image
 
 from glic_pyg.codec.container import DEFAULT_MAX_PIXELS, glic_bytes, read_container, unreadable
 from glic_pyg.codec.image_codec import ImageCodec, Precision, Source
-from glic_pyg.codec.library import Weights, default_name, load_from_path, load_shipped, weights_file
-from glic_pyg.codec.picture_file import read_picture
+from glic_pyg.codec.image_file import read_image
 from glic_pyg.codec.rate_control import parse_target
+from glic_pyg.codec.weights_store import Weights, default_name, load_from_path, load_shipped, weights_file
 from glic_pyg.errors import BadArgument
 
 __all__ = ["codec_for_decoding", "codec_for_encoding", "decode", "encode"]
@@ -57,7 +57,7 @@ def encode(
         target_bytes, target_bpp: instead, the size of the file, in bytes or in bits a pixel; it gets 98 to
             100 % of that.
         target_psnr: instead, how near the decoded pixels shall be, in dB; they are 0 to 0.05 dB nearer.
-        model: name of shipped weights; default :func:`~glic_pyg.codec.library.default_name`.
+        model: name of shipped weights; default :func:`~glic_pyg.codec.weights_store.default_name`.
         weights: a file instead, see :func:`~glic_pyg.models.loading.load_model`, or the folder of a run.
         device: where to compute, ``"cpu"`` or ``"cuda"``.
         precision: ``"bf16"`` for faster transforms.
@@ -147,10 +147,10 @@ def _image(image: Any, max_pixels: int, losses: dict[str, bool]) -> Source:
     """What a codec encodes: files are read, all else is handed on."""
     flat = isinstance(image, memoryview) and image.ndim == 1
     if isinstance(image, bytes | bytearray) or flat:
-        return read_picture(bytes(image), max_pixels=max_pixels, **losses)
+        return read_image(bytes(image), max_pixels=max_pixels, **losses)
     if isinstance(image, str | os.PathLike):
         try:
-            return read_picture(Path(image), max_pixels=max_pixels, **losses)
+            return read_image(Path(image), max_pixels=max_pixels, **losses)
         except (OSError, ValueError) as error:
             raise unreadable(image, error) from error
     return image

@@ -98,14 +98,14 @@ class Container:
 
 
 def check_pixels(width: int, height: int, max_pixels: int | None) -> None:
-    """Refuse a picture of more than ``max_pixels`` pixels.
+    """Refuse an image of more than ``max_pixels`` pixels.
 
     Raises:
         ImageTooLarge: with the size and how to allow it.
     """
     if max_pixels is not None and width * height > max_pixels:
         raise ImageTooLarge(
-            f"The picture has {width}x{height} = {width * height} pixels and the limit is {max_pixels}; "
+            f"The image has {width}x{height} = {width * height} pixels and the limit is {max_pixels}; "
             "raise it with --max-pixels (max_pixels=) if you trust the file and have the memory."
         )
 
@@ -171,7 +171,7 @@ def read_container(data: bytes, *, max_pixels: int | None = DEFAULT_MAX_PIXELS) 
 
     Args:
         data: the file's bytes.
-        max_pixels: refuse pictures with more pixels; ``None`` allows any (``glic info``).
+        max_pixels: refuse images with more pixels; ``None`` allows any (``glic info``).
 
     Raises:
         NotAGlicFile, UnsupportedVersion, TruncatedFile, CorruptFile, ImageTooLarge: see ``errors``.

@@ -1,46 +1,63 @@
-"""Pictures to ``.glic`` files and back, with one model."""
+"""Encodes images to ``.glic`` files and decodes them, with one model."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
+from torch import Tensor
 
-from glic_pyg.codec.alpha import take_alpha
-from glic_pyg.codec.container import DEFAULT_MAX_PIXELS, Container, Stream, check_pixels, read_container
+from glic_pyg.codec.alpha import pack_alpha, take_alpha
+from glic_pyg.codec.container import (
+    DEFAULT_MAX_PIXELS,
+    Container,
+    Stream,
+    check_pixels,
+    read_container,
+    write_container,
+)
 from glic_pyg.codec.header import HASH_BYTES, Header, header_name
+from glic_pyg.codec.image import ImageData, as_image_data
 from glic_pyg.codec.latent_coder import LatentCoder, Precision, check_coding_memory, padded_size
-from glic_pyg.codec.metadata import Metadata, inflate
-from glic_pyg.codec.picture import Picture
-from glic_pyg.codec.picture_encoder import PictureEncoder
-from glic_pyg.codec.pixels import picture_from
-from glic_pyg.codec.rate_control import DEFAULT_QUALITY, RateTarget
+from glic_pyg.codec.metadata import Metadata, deflate, inflate
+from glic_pyg.codec.rate_control import (
+    DEFAULT_QUALITY,
+    HIGHEST_PSNR,
+    RateTarget,
+    bracket_of,
+    file_quality,
+    search_quality,
+    with_outcome,
+)
 from glic_pyg.codec.results import Decoded, Encoded
 from glic_pyg.errors import CorruptFile, FixedRate, WeightsMismatch
+from glic_pyg.metrics import pixel_psnr
 from glic_pyg.models.base import Codec
 
-__all__ = ["Decoded", "Encoded", "ImageCodec", "Precision"]
+__all__ = ["Decoded", "Encoded", "ImageCodec", "ImageEncoder", "Precision"]
 
-Source = Image.Image | NDArray[np.generic] | Picture
+
+Source = Image.Image | NDArray[np.generic] | ImageData
 
 
 class ImageCodec:
     """Encodes and decodes single images with one model.
 
     Args:
-        model: the backbone, with trained weights; it is moved to ``device`` and set to eval mode.
-        name: what the files shall call these weights; shortened to what a header holds.
+        model: the codec, with trained weights; it is moved to ``device`` and set to eval mode.
+        name: of these weights, as in the files; shortened to what a header holds.
         weights_hash: SHA-256 of the weights, hex; the files carry its first 8 bytes.
         device: where to compute.
         precision: ``"bf16"`` takes products in g_a and g_s, never in the entropy model, in bfloat16.
         former_hash: the hash by which older files know the weights, if it is another.
-        max_pixels: refuse pictures that, padded, have more pixels; ``None`` allows any.
+        max_pixels: refuse images that, padded, have more pixels; ``None`` allows any.
 
     Raises:
-        BadArgument: there is no such device or precision.
+        BadArgument: torch cannot use the device, or the precision is unknown.
     """
 
     def __init__(
@@ -63,7 +80,7 @@ class ImageCodec:
 
     @property
     def model(self) -> Codec:
-        """The backbone, in eval mode on :attr:`device`."""
+        """The codec, in eval mode on :attr:`device`."""
         return self._coder.model
 
     @property
@@ -88,8 +105,8 @@ class ImageCodec:
         """Encode one image.
 
         Args:
-            source: a Pillow image, an array or a picture, see ``pixels``.
-            target: a quality, size or PSNR; quality ``DEFAULT_QUALITY`` by default, where there is a choice.
+            source: a Pillow image, an array or image data, see ``image``.
+            target: a quality, size or PSNR; default: quality ``DEFAULT_QUALITY`` for variable-rate weights.
             reduce_16bit, first_frame: allow these losses.
             estimate: also compute ``Encoded.estimated_bits``.
 
@@ -97,7 +114,7 @@ class ImageCodec:
             FixedRate, OutOfReach, UnsupportedImage, ImageTooLarge, NotEnoughMemory, NonFiniteLatents: see
                 ``errors``.
         """
-        target = self._goal(target)
+        target = self._target(target)
         prepared = self.prepare(source, reduce_16bit=reduce_16bit, first_frame=first_frame, estimate=estimate)
         return prepared.at(None) if target is None else prepared.reach(target)
 
@@ -115,13 +132,13 @@ class ImageCodec:
         reduce_16bit: bool = False,
         first_frame: bool = False,
         estimate: bool = False,
-    ) -> PictureEncoder:
+    ) -> ImageEncoder:
         """Analyse one image, to make several files of it; arguments and errors as for :meth:`encode`."""
         if isinstance(source, Image.Image):
             check_pixels(*source.size, self.max_pixels)
-        picture = picture_from(source, reduce_16bit=reduce_16bit, first_frame=first_frame)
-        self._check_size(*picture.size, decoding=False)
-        return PictureEncoder(self._coder, self.name, self.hash_prefix, picture, estimate=estimate)
+        image = as_image_data(source, reduce_16bit=reduce_16bit, first_frame=first_frame)
+        self._check_size(*image.size, decoding=False)
+        return ImageEncoder(self._coder, self.name, self.hash_prefix, image, estimate=estimate)
 
     def decode(self, data: bytes) -> Decoded:
         """Decode one file.
@@ -141,7 +158,7 @@ class ImageCodec:
         )
         metadata = Metadata(*(_metadata(container, kind) for kind in (Stream.EXIF, Stream.ICC, Stream.XMP)))
         colour = self._decode_colour(container)
-        return Decoded(Picture(colour, alpha, metadata, header.source_mode), container)
+        return Decoded(ImageData(colour, alpha, metadata, header.source_mode), container)
 
     def _decode_colour(self, container: Container) -> NDArray[np.uint8]:
         header = container.header
@@ -149,8 +166,8 @@ class ImageCodec:
         y_hat = self._coder.decode(stream, header.width, header.height, header.latents_crc)
         return self._coder.synthesise(y_hat, header.quality, header.width, header.height, grey=header.grey)
 
-    def _goal(self, target: RateTarget | None) -> RateTarget | None:
-        """The target, or the default one where the weights leave a choice."""
+    def _target(self, target: RateTarget | None) -> RateTarget | None:
+        """The target, or the default one of variable-rate weights."""
         if self.variable_rate:
             return target or RateTarget("quality", DEFAULT_QUALITY)
         if target is not None:
@@ -161,7 +178,7 @@ class ImageCodec:
         return None
 
     def _check_size(self, width: int, height: int, *, decoding: bool) -> None:
-        """The limit holds for the padded picture: that is what costs time and memory."""
+        """The limit holds for the padded image: that is what costs time and memory."""
         check_pixels(width, height, self.max_pixels)
         check_pixels(*padded_size(width, height, self.model.multiple), self.max_pixels)
         check_coding_memory(self.model, width, height, self.device, decoding=decoding)
@@ -182,3 +199,99 @@ class ImageCodec:
 
 def _metadata(container: Container, kind: Stream) -> bytes | None:
     return inflate(container.streams[kind]) if kind in container.streams else None
+
+
+Candidate = tuple[Encoded, Tensor]
+"""A file, and its y_hat as the entropy model left it."""
+
+
+class ImageEncoder:
+    """Encodes one image at several qualities; g_a runs once, the entropy model for every file.
+
+    Args:
+        coder: the model.
+        name: of the weights, as in the files.
+        hash_prefix: of the weights, as in the files.
+        image: what to encode.
+        estimate: also compute ``Encoded.estimated_bits``.
+
+    Raises:
+        NonFiniteLatents: the model computes an infinity or a NaN, here or for a file.
+    """
+
+    def __init__(
+        self, coder: LatentCoder, name: str, hash_prefix: bytes, image: ImageData, *, estimate: bool
+    ) -> None:
+        self._coder = coder
+        self._name, self._hash_prefix = name, hash_prefix
+        self._image = image
+        self._estimate = estimate
+        self._side_streams = _side_streams(image)
+        self._y = coder.analyse(image.colour)
+
+    def at(self, quality: float | None) -> Encoded:
+        """Encode at a quality from 0 to 100, to the nearest hundredth; ``None`` for weights of one rate.
+
+        Raises:
+            ValueError: there is no such quality, or these weights have none.
+        """
+        return self._candidate(None if quality is None else file_quality(quality))[0]
+
+    def reach(self, target: RateTarget) -> Encoded:
+        """Search the file that meets a target: 98 to 100 % of the bytes, 0 to 0.05 dB above the PSNR.
+
+        An image so small that no quality hits these gets the nearest file on the right side, with a note. So
+        does a target that asks for nothing: more bytes than the highest quality needs, fewer dB than the
+        lowest gives.
+
+        Raises:
+            OutOfReach: the lowest quality needs more bytes, or the highest gives fewer dB.
+        """
+        if target.kind == "quality":
+            return self.at(target.value)
+        bracket = bracket_of(target, *self._image.size)
+        measure = self._psnr if target.kind == "psnr" else _log_size
+
+        def attempt(quality: float) -> tuple[float, Encoded]:
+            candidate = self._candidate(quality)
+            return measure(candidate), candidate[0]
+
+        return with_outcome(search_quality(attempt, bracket), bracket, target)
+
+    def _psnr(self, candidate: Candidate) -> float:
+        encoded, y_hat = candidate
+        image = self._image
+        decoded = self._coder.synthesise(y_hat, encoded.quality, *image.size, grey=image.grey)
+        return min(pixel_psnr(decoded, image.colour), HIGHEST_PSNR)
+
+    def _candidate(self, quality: float | None) -> Candidate:
+        coder, y_hat = self._coder.encode(self._y, quality, estimate=self._estimate)
+        latents, image = coder.finish(), self._image
+        width, height = image.size
+        header = Header(
+            self._name, self._hash_prefix, width, height, image.grey, image.alpha is not None,
+            image.source_mode, coder.crc, quality,
+        )  # fmt: skip
+        data = write_container(header, {Stream.LATENTS: latents, **self._side_streams})
+        estimated = coder.estimated_bits if self._estimate else None
+        return Encoded(data, width, height, quality, 8 * len(latents), estimated, image.notes), y_hat
+
+
+def _log_size(candidate: Candidate) -> float:
+    return math.log(len(candidate[0].data))
+
+
+def _side_streams(image: ImageData) -> dict[Stream, bytes]:
+    """Streams of alpha and metadata."""
+    streams: dict[Stream, bytes] = {}
+    if image.alpha is not None:
+        streams[Stream.ALPHA] = pack_alpha(image.alpha)
+    metadata = image.metadata
+    for kind, payload in (
+        (Stream.EXIF, metadata.exif),
+        (Stream.ICC, metadata.icc),
+        (Stream.XMP, metadata.xmp),
+    ):
+        if payload:
+            streams[kind] = deflate(payload)
+    return streams

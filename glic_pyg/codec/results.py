@@ -11,7 +11,7 @@ from glic_pyg.metrics import bpp
 if TYPE_CHECKING:
     from PIL import Image
 
-    from glic_pyg.codec.picture import Picture
+    from glic_pyg.codec.image import ImageData
     from glic_pyg.types import Pixels
 
 __all__ = ["Decoded", "Encoded", "FileInfo", "open_info"]
@@ -50,18 +50,18 @@ class Encoded:
 class Decoded:
     """A decoded image and the parsed file."""
 
-    picture: Picture
+    image_data: ImageData
     container: Container
 
     @property
     def image(self) -> Image.Image:
         """The image for Pillow."""
-        return self.picture.image()
+        return self.image_data.to_pillow()
 
     @property
     def array(self) -> Pixels:
         """The image as uint8 (H, W), (H, W, 2), (H, W, 3) or (H, W, 4)."""
-        return self.picture.array()
+        return self.image_data.array()
 
 
 @dataclass(frozen=True)

@@ -1,1 +1,1 @@
-"""Pictures on disk and on the net: finding, measuring, decoding, fetching."""
+"""Images on disk and on the net: finding, measuring, decoding, fetching."""

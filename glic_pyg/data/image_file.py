@@ -1,4 +1,4 @@
-"""One encoded picture, in a file of its own or inside a tar shard."""
+"""One encoded image, in a file of its own or inside a tar shard."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ContainerIO
 
-from glic_pyg.codec.picture import Picture
-from glic_pyg.codec.picture_file import read_picture, read_size
+from glic_pyg.codec.image import ImageData
+from glic_pyg.codec.image_file import read_image, read_size
 from glic_pyg.errors import GlicError, UnreadableImage
 
 __all__ = ["MAX_PIXELS", "SUFFIXES", "ImageFile"]
 
 SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
-"""What counts as a picture in folders and shards."""
+"""What counts as an image in folders and shards."""
 
 MAX_PIXELS = 1 << 28
-"""Larger pictures are taken for damaged or hostile ones: 268 megapixels are 805 MB when decoded."""
+"""Larger images are taken for damaged or hostile ones: 268 megapixels are 805 MB when decoded."""
 
 
 @dataclass(frozen=True)
 class ImageFile:
-    """Where the bytes of one picture are.
+    """Where the bytes of one image are.
 
     Attributes:
         path: the file or the shard.
@@ -47,25 +47,25 @@ class ImageFile:
         return str(self.path) if self.member is None else f"{self.path}!{self.member}"
 
     def measure(self) -> tuple[int, int]:
-        """Height and width of the upright picture in pixels, from the file's first bytes where they tell.
+        """Height and width of the upright image in pixels, from the file's first bytes where they tell.
 
         Raises:
-            UnreadableImage: it is not the beginning of a picture that could be decoded.
+            UnreadableImage: it is not the beginning of an image that could be decoded.
         """
         with self._explained(), open(self.path, "rb") as file:
             inside: IO[bytes] = ContainerIO.ContainerIO(file, self.offset, self.size) if self.member else file
             width, height = read_size(inside, max_pixels=MAX_PIXELS)
         return height, width
 
-    def read(self, *, max_pixels: int = MAX_PIXELS) -> Picture:
-        """The picture as ``glic encode`` would see it; see :func:`~glic_pyg.codec.picture_file.read_picture`.
+    def read(self, *, max_pixels: int = MAX_PIXELS) -> ImageData:
+        """The image as ``glic encode`` would see it; see :func:`~glic_pyg.codec.image_file.read_image`.
 
         Raises:
-            UnreadableImage: the bytes are not a whole picture, or one that would lose something.
+            UnreadableImage: the bytes are not a whole image, or one that would lose something.
         """
         with self._explained(), open(self.path, "rb") as file:
             file.seek(self.offset)
-            return read_picture(file.read(self.size), max_pixels=max_pixels)
+            return read_image(file.read(self.size), max_pixels=max_pixels)
 
     def decode(self) -> NDArray[np.uint8]:
         """Decode to RGB, (H, W, 3) uint8; alpha is dropped, grey repeated.
@@ -78,7 +78,7 @@ class ImageFile:
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
-        """Put the picture's name before what the codec and the system say, as a line of a list."""
+        """Put the image's name before what the codec and the system say, as a line of a list."""
         try:
             yield
         except GlicError as error:

@@ -28,17 +28,17 @@ from glic_pyg.files import write_file
 __all__ = ["Catalogue", "FileIndex", "IndexCache", "build_catalogue", "default_cache_folder"]
 
 _THREADS = 16  # measuring waits for the disk more than it computes
-_NAMED = 10  # unreadable pictures in a summary
+_NAMED = 10  # unreadable images in a summary
 _VERSION = 2
-"""Of the cache's file, and of what counts as a readable picture of which size."""
+"""Of the cache's file, and of what counts as a readable image of which size."""
 
 
 @dataclass(frozen=True)
 class Catalogue:
-    """Pictures that can be opened, sorted by name.
+    """Images that can be opened, sorted by name.
 
     Attributes:
-        files: N pictures.
+        files: N images.
         sizes: their heights and widths, pixels, (N, 2) int64.
         unreadable: one line with name and reason for each that cannot be opened.
         left_out: how many files of other kinds there are, and of which; empty for none.
@@ -53,11 +53,11 @@ class Catalogue:
         return len(self.files)
 
     def at_least(self, side: int) -> NDArray[np.int64]:
-        """Numbers of the pictures that are `side` pixels high and wide, or more."""
+        """Numbers of the images that are `side` pixels high and wide, or more."""
         return np.flatnonzero(self.sizes.min(axis=1) >= side)
 
     def select(self, numbers: Iterable[int]) -> Catalogue:
-        """A part of the pictures."""
+        """A part of the images."""
         chosen = list(numbers)
         return replace(self, files=tuple(self.files[n] for n in chosen), sizes=self.sizes[chosen])
 
@@ -78,14 +78,14 @@ class Catalogue:
         return digest.hexdigest()
 
     def summary(self, also_unreadable: Iterable[str] = ()) -> str:
-        """One line: how many pictures there are, how many cannot be read, and which.
+        """One line: how many images there are, how many cannot be read, and which.
 
         Args:
             also_unreadable: lines for those of `files` whose damage showed only when they were decoded.
         """
         late = list(also_unreadable)
         lines = [*self.unreadable, *late]
-        text = f"{len(self) - len(late)} pictures"
+        text = f"{len(self) - len(late)} images"
         if lines:
             more = f"; and {len(lines) - _NAMED} more" if len(lines) > _NAMED else ""
             text += f", {len(lines)} unreadable and left out: {'; '.join(lines[:_NAMED])}{more}"
@@ -93,17 +93,17 @@ class Catalogue:
 
 
 def build_catalogue(source: Source, cache: IndexCache | None = None) -> Catalogue:
-    """Find the pictures of a data set and measure them.
+    """Find the images of a data set and measure them.
 
     The order is that of the names: of files below their folder, of members inside their shards. So it is
-    the same however the pictures are divided among shards, and with them unpacked.
+    the same however the images are divided among shards, and with them unpacked.
 
     Args:
         source: see :func:`glic_pyg.data.sources.find_files`.
         cache: remembers what was measured before; ``None`` measures everything.
 
     Raises:
-        DataError: there is no such data set, or not one picture in it.
+        DataError: there is no such data set, or not one image in it.
     """
     others: Counter[str] = Counter()
     found = find_files(source, others)
@@ -112,18 +112,18 @@ def build_catalogue(source: Source, cache: IndexCache | None = None) -> Catalogu
         indices = list(pool.map(lambda item: cache.get(item[1], _measure), found))
     cache.save()
     rows = [
-        (picture.member or name, picture, size)
+        (image.member or name, image, size)
         for (name, _), index in zip(found, indices, strict=True)
-        for picture, size in index.pictures
+        for image, size in index.images
     ]
     rows.sort(key=lambda row: (row[0].removeprefix("./"), row[1].name))
     unreadable = tuple(line for index in indices for line in index.unreadable)
     if not rows:
         reasons = [f"the first of {len(unreadable)}: {unreadable[0]}"] if unreadable else []
         reasons += [left_out(others)] if others else []
-        raise DataError("; ".join([f"Data {source} holds no readable picture", *reasons]) + ".")
+        raise DataError("; ".join([f"Data {source} holds no readable image", *reasons]) + ".")
     sizes = np.array([size for *_, size in rows], dtype=np.int64)
-    return Catalogue(tuple(picture for _, picture, _ in rows), sizes, unreadable, left_out(others))
+    return Catalogue(tuple(image for _, image, _ in rows), sizes, unreadable, left_out(others))
 
 
 def _fault(file: ImageFile) -> str | None:
@@ -135,13 +135,13 @@ def _fault(file: ImageFile) -> str | None:
 
 
 def _measure(path: Path) -> FileIndex:
-    """What is in one picture file or one shard."""
+    """What is in one image file or one shard."""
     index = FileIndex()
-    pictures = _in_shard(path) if is_shard(path) else iter([ImageFile(path)])
+    images = _in_shard(path) if is_shard(path) else iter([ImageFile(path)])
     try:
-        for picture in pictures:
+        for image in images:
             try:
-                index.pictures.append((picture, picture.measure()))
+                index.images.append((image, image.measure()))
             except UnreadableImage as error:
                 index.unreadable.append(str(error))
     except UnreadableImage as error:  # the shard itself is damaged; what came before stays
@@ -180,14 +180,14 @@ def default_cache_folder() -> Path:
 
 @dataclass
 class FileIndex:
-    """What is in one file: a picture or a shard of them.
+    """What is in one file: an image or a shard of them.
 
     Attributes:
-        pictures: each with its height and width, pixels.
+        images: each with its height and width, pixels.
         unreadable: one line for each that cannot be opened.
     """
 
-    pictures: list[tuple[ImageFile, tuple[int, int]]] = field(default_factory=list)
+    images: list[tuple[ImageFile, tuple[int, int]]] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
 
 
@@ -201,7 +201,7 @@ class IndexCache:
     Args:
         folder: where to keep it; ``None`` remembers nothing.
         name: tells data sets apart, e.g. the source as the user wrote it.
-        smallest: least number of pictures worth remembering.
+        smallest: least number of images worth remembering.
     """
 
     def __init__(self, folder: Path | None, name: str = "", smallest: int = 2000) -> None:
@@ -227,7 +227,7 @@ class IndexCache:
 
     def save(self) -> None:
         """Write what :meth:`get` has seen since the start, if any of it is new and there is much of it."""
-        count = sum(len(index.pictures) for _, index in self._indices.values())
+        count = sum(len(index.images) for _, index in self._indices.values())
         if self.path is None or not self._measured or count < self.smallest:
             return
         entries = {path: [stamp, *_to_rows(index)] for path, (stamp, index) in self._indices.items()}
@@ -254,7 +254,7 @@ class IndexCache:
 
 
 def _to_rows(index: FileIndex) -> tuple[list[Any], list[str]]:
-    rows = [[file.member, file.offset, file.size, *size] for file, size in index.pictures]
+    rows = [[file.member, file.offset, file.size, *size] for file, size in index.images]
     return rows, index.unreadable
 
 
@@ -264,8 +264,8 @@ def _from_rows(path: Path, rows: list[Any], unreadable: list[str]) -> FileIndex:
     Raises:
         TypeError, ValueError: something else was written there.
     """
-    pictures = [
+    images = [
         (ImageFile(path, member, int(offset), int(size)), (int(height), int(width)))
         for member, offset, size, height, width in rows
     ]
-    return FileIndex(pictures, [str(line) for line in unreadable])
+    return FileIndex(images, [str(line) for line in unreadable])

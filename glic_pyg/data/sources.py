@@ -16,7 +16,7 @@ from glic_pyg.files import read_text
 __all__ = ["Source", "find_files", "is_shard", "left_out"]
 
 Source = str | Path | Sequence[str | Path]
-"""A folder, a shard, a picture, a text file with a path a line, a pattern, or several of them."""
+"""A folder, a shard, an image, a text file with a path a line, a pattern, or several of them."""
 
 _RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")
 
@@ -35,10 +35,10 @@ def left_out(others: Mapping[str, int]) -> str:
 
 
 def find_files(source: Source, others: Counter[str] | None = None) -> list[tuple[str, Path]]:
-    """Pictures and shards of a data set, each with the name that gives it its place in the order.
+    """Images and shards of a data set, each with the name that gives it its place in the order.
 
     Folders are searched with their subfolders, hidden files left out. Lines of a list are paths, relative
-    ones from the list's folder, of pictures, shards or folders; ``#`` begins a comment. Patterns are those of
+    ones from the list's folder, of images, shards or folders; ``#`` begins a comment. Patterns are those of
     the shell and the ranges of WebDataset, ``train-{000..146}.tar``.
 
     Args:
@@ -58,7 +58,7 @@ def find_files(source: Source, others: Counter[str] | None = None) -> list[tuple
     if path.is_dir():
         return list(_in_folder(path, others))
     if path.is_file():
-        return [(path.name, path)] if is_shard(path) or _is_picture(path) else list(_in_list(path, others))
+        return [(path.name, path)] if is_shard(path) or _is_image(path) else list(_in_list(path, others))
     matches = [match for pattern in _expand_ranges(str(path)) for match in sorted(glob(pattern))]
     if not matches:
         raise DataError(
@@ -67,7 +67,7 @@ def find_files(source: Source, others: Counter[str] | None = None) -> list[tuple
     return find_files(matches, others)
 
 
-def _is_picture(path: Path) -> bool:
+def _is_image(path: Path) -> bool:
     return path.suffix.lower() in SUFFIXES
 
 
@@ -88,7 +88,7 @@ def _in_folder(folder: Path, others: Counter[str]) -> Iterator[tuple[str, Path]]
                 wanted.append(name)
         subfolders[:] = wanted
         for path in (here / name for name in names if not name.startswith(".")):
-            if is_shard(path) or _is_picture(path):
+            if is_shard(path) or _is_image(path):
                 yield path.relative_to(folder).as_posix(), path
             else:
                 others[path.suffix.lower()] += 1
@@ -105,7 +105,7 @@ def _in_list(path: Path, others: Counter[str]) -> Iterator[tuple[str, Path]]:
     try:
         lines = read_text(path).split("\n")
     except ValueError:
-        raise DataError(f"{path} is no picture, no .tar shard and no list of files in UTF-8.") from None
+        raise DataError(f"{path} is no image, no .tar shard and no list of files in UTF-8.") from None
     for line in (line.strip() for line in lines):
         entry = path.parent / line
         if not line or line.startswith("#"):
@@ -113,7 +113,7 @@ def _in_list(path: Path, others: Counter[str]) -> Iterator[tuple[str, Path]]:
         if entry.is_dir():
             yield from ((f"{line}/{name}", found) for name, found in _in_folder(entry, others))
         else:
-            yield line, entry  # if it is not there, it is reported with the unreadable pictures
+            yield line, entry  # if it is not there, it is reported with the unreadable images
 
 
 def _expand_ranges(pattern: str) -> Iterator[str]:

@@ -14,7 +14,7 @@ import numpy as np
 
 import glic_pyg
 from glic_pyg.codec.image_codec import ImageCodec
-from glic_pyg.codec.picture_file import read_picture
+from glic_pyg.codec.image_file import read_image
 from glic_pyg.data.index import build_catalogue
 from glic_pyg.errors import GlicError
 from glic_pyg.evaluation.baselines import BASELINES
@@ -47,7 +47,7 @@ class TestSet:
 
     def pixels(self, file: Path) -> Pixels:
         """Colours of a picture, uint8 (H, W, 3), or (H, W) of a grey one; alpha is left out."""
-        colour = read_picture(file.read_bytes()).colour
+        colour = read_image(file.read_bytes()).colour
         if self.side is None:
             return colour
         top, left = (max(0, (size - self.side) // 2) for size in colour.shape[:2])

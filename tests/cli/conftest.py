@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from glic_pyg.codec import api
-from glic_pyg.codec.library import Weights
+from glic_pyg.codec.weights_store import Weights
 from glic_pyg.models.weights import weights_hash
 from tests.tiny_backbone import TinyBackbone
 from tests.tiny_cosines import tiny_cosines

@@ -12,7 +12,7 @@ import pytest
 
 from glic_pyg.cli.console import sentence_of, shown
 from glic_pyg.cli.main import main
-from glic_pyg.codec import picture_file
+from glic_pyg.codec import image_file
 from glic_pyg.codec.image_codec import ImageCodec
 
 pytestmark = pytest.mark.usefixtures("tiny_weights", "folder")
@@ -57,7 +57,7 @@ def one_sentence_about(name: str, said: str, command: str) -> None:
 @pytest.mark.parametrize("error", ERRORS.values(), ids=ERRORS)
 def test_encode_and_decode(error: Exception, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
-        failing(patch, error, picture_file, "read_picture")
+        failing(patch, error, image_file, "read_image")
         assert main(["encode", "a.png", "b.jpg", "-o", "out"]) == 1
     assert os.listdir("out") == ["b.glic"]
     one_sentence_about("a.png", capsys.readouterr().err, "encode")
@@ -92,14 +92,14 @@ def test_single_images_are_named_too(
     error: Exception, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for command in ("inspect", "demo"):
-        failing(monkeypatch, error, picture_file, "picture_from_image")
+        failing(monkeypatch, error, image_file, "image_from_pillow")
         assert main([command, "a.png"]) == 1
         last = capsys.readouterr().err.splitlines()[-1]
         assert last.startswith(f"glic {command}: a.png: ")
 
 
 def test_an_interruption_ends_the_batch(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
-    failing(monkeypatch, KeyboardInterrupt(), picture_file, "read_picture", nth=2)
+    failing(monkeypatch, KeyboardInterrupt(), image_file, "read_image", nth=2)
     assert main(["encode", "a.png", "b.jpg", "-o", "out"]) == 130
     assert os.listdir("out") == ["a.glic"]
     assert capsys.readouterr().err.endswith("glic encode: interrupted; no unfinished file was left.\n")
@@ -122,10 +122,10 @@ def test_a_full_disk_is_said_for_each_file(capsys: Capture, full_disk: Any, fold
 
 def test_the_traceback_is_there_for_those_who_ask(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GLIC_TRACEBACK", "1")
-    failing(monkeypatch, KeyError("x"), picture_file, "read_picture")
+    failing(monkeypatch, KeyError("x"), image_file, "read_image")
     assert main(["encode", "a.png", "a.glic"]) == 1
     said = capsys.readouterr().err
-    assert "Unexpected error (KeyError: 'x')" in said and "Traceback" in said and "read_picture" in said
+    assert "Unexpected error (KeyError: 'x')" in said and "Traceback" in said and "read_image" in said
 
 
 @pytest.mark.parametrize("name", ["a" * 120, "run 1\n\x1b[31m" + "圖" * 40])

@@ -67,7 +67,7 @@ def test_one_bad_image_is_named_and_the_others_go_on(capsys: Capture) -> None:
     Path("bad.png").write_bytes(b"not a picture")
     assert main(["compare", "bad.png", "a.png"]) == 1
     said = capsys.readouterr()
-    assert "glic compare: bad.png: This is not a picture that Pillow can read." in said.err
+    assert "glic compare: bad.png: This is not an image that Pillow can read." in said.err
     assert "glic (tiny)" in said.out and "mean" not in said.out
     assert main(["compare", "missing.png"]) == 1
 

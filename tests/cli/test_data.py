@@ -54,7 +54,7 @@ def test_check_counts_what_it_leaves_out(tmp_path: Path, capsys: pytest.CaptureF
     assert capsys.readouterr().out.endswith("0 faults; 1 file left out (1 .heic).\n")
     (tmp_path / "a.png").unlink()
     assert main(["data", "check", str(tmp_path)]) == 1
-    assert "holds no readable picture; 1 file left out (1 .heic)." in capsys.readouterr().err
+    assert "holds no readable image; 1 file left out (1 .heic)." in capsys.readouterr().err
 
 
 def test_a_wrong_checksum_fails_with_a_sentence(
@@ -89,7 +89,7 @@ def test_check_names_what_cannot_be_read(
     (folder / "x.jpg").write_bytes(b"nothing")
     assert main(["data", "check", str(folder), "--crop", "18"]) == 1
     lines = capsys.readouterr().out.splitlines()
-    assert "x.jpg: not a picture" in lines[0] and "0.png: " in lines[1]
+    assert "x.jpg: not an image" in lines[0] and "0.png: " in lines[1]
     assert "0.png: missing, or not of the size that was fetched" in lines[2]
     assert "1.png: 20x17 pixels, smaller than 18" in lines[3]
     assert lines[4].endswith("3 faults, 1 too small.")

@@ -73,7 +73,7 @@ def test_one_bad_file_is_named_and_the_others_go_on(capsys: Capture, folder: Pat
     assert main(["encode", "a.png", "bad.png", "missing.png", "b.jpg", "-o", "out"]) == 1
     assert sorted(os.listdir("out")) == ["a.glic", "b.glic"]
     said = capsys.readouterr().err
-    assert "glic encode: bad.png: This is not a picture that Pillow can read." in said
+    assert "glic encode: bad.png: This is not an image that Pillow can read." in said
     assert "glic encode: missing.png: No such file or directory (missing.png)." in said
     assert "2 of 4 files failed." in said
     assert leftovers(folder) == []

@@ -22,7 +22,7 @@ from glic_pyg.evaluation.curves import CurveError, read_curves
 from glic_pyg.models.compressai import Hyperprior
 from glic_pyg.models.weights import save_weights
 from tests.cli.tiny_run import GLIC, run_command
-from tests.codec.test_pixels import png_with_16_bit_rgb
+from tests.codec.test_image import png_with_16_bit_rgb
 
 Capture = pytest.CaptureFixture[str]
 pytestmark = pytest.mark.usefixtures("tiny_weights", "folder")
@@ -190,7 +190,7 @@ def test_images_are_seen_as_encode_and_compare_see_them(capsys: Capture) -> None
     Path("0.png").write_bytes(png_with_16_bit_rgb())
     assert main(["test", "images=.", "codecs=[jpeg]", "name=out"]) == 0
     said = capsys.readouterr().err
-    assert "0.png: The picture has more than 8 bits a sample" in said
+    assert "0.png: The image has more than 8 bits a sample" in said
     assert "glic test: inks: The colours were converted from CMYK to RGB." in said
     document = json.loads(Path("runs/out/results.json").read_text())
     of = {image["image"]: image for image in document["images"]}
@@ -206,7 +206,7 @@ def test_an_image_that_fails_may_be_the_first(capsys: Capture) -> None:
     Path("0.png").write_bytes(Path("a.png").read_bytes()[:-60])
     with pytest.raises(SystemExit, match="1 of 3 images failed"):
         main(["test", "images=.", "codecs=[jpeg]", "name=out"])
-    assert "glic test: 0: 0.png: The picture cannot be read" in capsys.readouterr().err
+    assert "glic test: 0: 0.png: The image cannot be read" in capsys.readouterr().err
     assert {"results.json", "tables.md", "crops.png"} <= set(os.listdir("runs/out"))
 
 
@@ -226,7 +226,7 @@ def test_an_image_of_too_many_pixels_is_named(capsys: Capture) -> None:
     Image.new("RGB", (300, 300)).save("large.png")
     with pytest.raises(SystemExit, match="1 of 3 images failed"):
         main(["test", "images=.", "codecs=none", "name=out", "max_pixels=16384"])
-    assert "large: large.png: The picture has 300x300 = 90000 pixels" in capsys.readouterr().err
+    assert "large: large.png: The image has 300x300 = 90000 pixels" in capsys.readouterr().err
 
 
 def test_nothing_is_overwritten_unasked() -> None:

@@ -1,4 +1,4 @@
-"""Tiny codecs and small pictures for every test of files."""
+"""Tiny codecs and small images for every test of files."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def variable_codec() -> ImageCodec:
 
 @pytest.fixture(scope="session")
 def pixels() -> np.ndarray:
-    """A colourful uint8 (90, 130, 3) picture: smooth, with an edge and some grain."""
+    """A colourful uint8 (90, 130, 3) image: smooth, with an edge and some grain."""
     rows, columns = np.mgrid[0:90, 0:130]
     grain = np.random.default_rng(3).normal(0, 6, (90, 130, 3))
     waves = np.stack([rows * 2, columns * 1.5, 128 + 90 * np.sin(rows / 9 + columns / 13)], axis=-1)
@@ -36,7 +36,7 @@ def pixels() -> np.ndarray:
 
 @pytest.fixture(scope="session")
 def smooth() -> np.ndarray:
-    """A uint8 (256, 384, 3) picture of low frequencies, which the variable codec's few cosines can draw."""
+    """A uint8 (256, 384, 3) image of low frequencies, which the variable codec's few cosines can draw."""
     rows, columns = np.mgrid[0:256, 0:384]
     waves = [128 + 100 * np.sin(rows / a + columns / b) for a, b in ((31, 45), (60, 37), (43, 90))]
     return np.stack(waves, axis=-1).astype(np.uint8)

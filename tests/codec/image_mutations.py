@@ -32,7 +32,7 @@ def image_files() -> dict[str, bytes]:
             continue
         for mode in MODES:
             for name, options in _options(kind, mode):
-                data = _saved(_picture(mode), kind, options)
+                data = _saved(_image(mode), kind, options)
                 if data is not None:
                     found[f"{kind} {mode} {name}"] = data
     return found
@@ -56,10 +56,10 @@ def _options(kind: str, mode: str) -> Iterator[tuple[str, dict[str, object]]]:
             if compression != "jpeg" or mode in ("L", "RGB", "CMYK"):
                 yield compression, {"compression": compression}
     if kind in ("PNG", "GIF", "WEBP", "TIFF", "AVIF"):
-        yield "animated", {"save_all": True, "append_images": [_picture("RGB").rotate(180)]}
+        yield "animated", {"save_all": True, "append_images": [_image("RGB").rotate(180)]}
 
 
-def _picture(mode: str) -> Image.Image:
+def _image(mode: str) -> Image.Image:
     rows, columns = np.mgrid[0:32, 0:32]
     pixels = np.stack([rows * 8, columns * 8, 4 * (rows + columns), 255 - rows * 4], axis=-1).astype(np.uint8)
     rgba = Image.fromarray(pixels)

@@ -69,14 +69,14 @@ def test_a_real_disagreement_is_an_error(codec: ImageCodec, pixels: np.ndarray) 
     model = TinyBackbone()
     model.context[0].bias.data += 1e-3
     other = ImageCodec(model, codec.name, codec.hash_prefix.hex())
-    with pytest.raises(LatentMismatch, match="no picture was made"):
+    with pytest.raises(LatentMismatch, match="no image was made"):
         other.decode(data)
 
 
 def test_one_by_one_or_many_the_files_are_the_same(codec: ImageCodec, pixels: np.ndarray) -> None:
-    pictures = [pixels, pixels[:64, :64], 255 - pixels]
-    together = [encoded.data for encoded in codec.encode_many(pictures)]
-    assert together == [codec.encode(picture).data for picture in pictures]
+    images = [pixels, pixels[:64, :64], 255 - pixels]
+    together = [encoded.data for encoded in codec.encode_many(images)]
+    assert together == [codec.encode(image).data for image in images]
 
 
 @pytest.mark.gpu

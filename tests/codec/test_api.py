@@ -15,7 +15,7 @@ from PIL import Image
 
 import glic_pyg
 from glic_pyg.codec import api
-from glic_pyg.codec.library import load_from_path, weights_file
+from glic_pyg.codec.weights_store import load_from_path, weights_file
 from glic_pyg.errors import BadArgument, GlicError, WeightsNotFound
 from glic_pyg.models.weights import save_weights
 from tests.contracts.backbones import untrained

@@ -79,7 +79,7 @@ def test_the_highest_quality_is_the_models() -> None:
 
 
 @pytest.mark.parametrize(("quality", "size"), [(None, 52), (50.0, 54)])
-def test_a_plain_picture_costs_few_bytes(quality: float | None, size: int) -> None:
+def test_a_plain_image_costs_few_bytes(quality: float | None, size: int) -> None:
     header = Header("glic_xs-0.0130", bytes(8), 768, 512, False, False, "RGB", 0, quality)
     assert len(write_container(header, {Stream.LATENTS: bytes(9000)})) - 9000 <= size
 

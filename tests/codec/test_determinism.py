@@ -18,7 +18,7 @@ from benchmarks.decoder_settings import inside_autocast, medium_precision
 from glic_pyg.codec import determinism
 from glic_pyg.codec.determinism import full_precision_inference, usable_device
 from glic_pyg.codec.image_codec import ImageCodec
-from glic_pyg.codec.library import load_from_path
+from glic_pyg.codec.weights_store import load_from_path
 from glic_pyg.errors import BadArgument
 from glic_pyg.graph import cells
 from glic_pyg.models.checkerboard import _order

@@ -1,4 +1,4 @@
-"""Mutated files: each must give a picture or a typed error, in bounded time, and never anything else.
+"""Mutated files: each must give an image or a typed error, in bounded time, and never anything else.
 
 ``GLIC_FUZZ_COUNT`` sets how many files are tried.
 """
@@ -77,7 +77,7 @@ def _seeds(codec: ImageCodec, pixels: np.ndarray) -> list[bytes]:
 
 @pytest.fixture(autouse=True)
 def bounded_memory() -> Iterator[None]:
-    """No file may make the process grow by more than a few pictures of the largest size."""
+    """No file may make the process grow by more than a few images of the largest size."""
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     yield
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before

@@ -10,7 +10,7 @@ from PIL import Image
 import glic_pyg
 from glic_pyg.codec import api
 from glic_pyg.codec.image_codec import ImageCodec
-from glic_pyg.codec.library import Weights
+from glic_pyg.codec.weights_store import Weights
 from glic_pyg.errors import (
     BadArgument,
     ImageTooLarge,
@@ -33,7 +33,7 @@ def test_any_size(codec: ImageCodec, pixels: np.ndarray, size: tuple[int, int]) 
 
 
 def test_padding_repeats_the_edge(codec: ImageCodec, pixels: np.ndarray) -> None:
-    """A picture and the same picture padded by hand have the same latents."""
+    """An image and the same image padded by hand have the same latents."""
     padded = np.pad(pixels, ((0, 38), (0, 62), (0, 0)), mode="edge")
     assert codec.encode(pixels).latent_bits == codec.encode(padded).latent_bits
     inside = codec.decode(codec.encode(padded).data).array[:90, :130]
@@ -104,9 +104,9 @@ def test_the_limit_counts_padded_pixels(pixels: np.ndarray) -> None:
     small = ImageCodec(model, "tiny", weights_hash(model), max_pixels=64 * 64)
     data = small.encode(pixels[:64, :64]).data
     assert small.decode(data).image.size == (64, 64)
-    for picture in (pixels[:65, :10], pixels, Image.new("L", (4097, 1))):
+    for image in (pixels[:65, :10], pixels, Image.new("L", (4097, 1))):
         with pytest.raises(ImageTooLarge, match="--max-pixels"):
-            small.encode(picture)
+            small.encode(image)
 
 
 def test_a_broken_model_is_said(pixels: np.ndarray) -> None:

@@ -1,4 +1,4 @@
-"""Mutated images and odd metadata: a picture or a typed error, a file or a typed error, in bounded time.
+"""Mutated images and odd metadata: an image or a typed error, a file or a typed error, in bounded time.
 
 ``GLIC_FUZZ_IMAGES`` sets how many images are read and how many files are written.
 """
@@ -14,14 +14,14 @@ import pytest
 from numpy.random import Generator
 
 from glic_pyg.codec.alpha import pack_alpha, take_alpha
+from glic_pyg.codec.image import ImageData
+from glic_pyg.codec.image_file import OUTPUT_FORMATS, read_image, read_size, write_image
 from glic_pyg.codec.metadata import Metadata, deflate, inflate, reset_orientation
-from glic_pyg.codec.picture import Picture
-from glic_pyg.codec.picture_file import OUTPUT_FORMATS, read_picture, read_size, write_picture
 from glic_pyg.errors import GlicError
 from tests.codec.file_mutations import flip_bits
 from tests.codec.image_mutations import MUTATIONS, Mutation, image_files
+from tests.codec.test_image import profile_for
 from tests.codec.test_metadata import exif_block
-from tests.codec.test_pixels import profile_for
 
 COUNT = int(os.environ.get("GLIC_FUZZ_IMAGES", "1500"))
 SECONDS_A_FILE = 5.0
@@ -39,7 +39,7 @@ def sentence(text: str) -> bool:
 
 
 def check_reading(data: bytes, rng: Generator) -> bool:
-    """Read a file in every way in which the package does; whether it is a picture."""
+    """Read a file in every way in which the package does; whether it is an image."""
     started = time.process_time()
     size = None
     try:
@@ -47,38 +47,38 @@ def check_reading(data: bytes, rng: Generator) -> bool:
     except GlicError as error:
         assert sentence(str(error)), f"not a sentence: {error}"
     try:
-        picture = read_picture(data, reduce_16bit=bool(rng.integers(0, 2)), max_pixels=MAX_PIXELS)
+        image = read_image(data, reduce_16bit=bool(rng.integers(0, 2)), max_pixels=MAX_PIXELS)
     except GlicError as error:
         assert sentence(str(error)), f"not a sentence: {error}"
         return False
     finally:
         assert time.process_time() - started < SECONDS_A_FILE
-    assert picture.colour.dtype == np.uint8 and picture.size[0] * picture.size[1] <= MAX_PIXELS
-    assert size is None or size == picture.size
-    assert all(map(sentence, picture.notes)) and set(picture.pixel_notes) <= set(picture.notes)
-    assert picture.image().size == picture.size
-    for block in (picture.metadata.exif, picture.metadata.icc, picture.metadata.xmp):
+    assert image.colour.dtype == np.uint8 and image.size[0] * image.size[1] <= MAX_PIXELS
+    assert size is None or size == image.size
+    assert all(map(sentence, image.notes)) and set(image.pixel_notes) <= set(image.notes)
+    assert image.to_pillow().size == image.size
+    for block in (image.metadata.exif, image.metadata.icc, image.metadata.xmp):
         assert block is None or inflate(deflate(block)) == block
-    if picture.alpha is not None:
-        assert (take_alpha(pack_alpha(picture.alpha), *picture.colour.shape[:2]) == picture.alpha).all()
-    check_writing(picture, list(OUTPUT_FORMATS)[rng.integers(0, len(OUTPUT_FORMATS))])
+    if image.alpha is not None:
+        assert (take_alpha(pack_alpha(image.alpha), *image.colour.shape[:2]) == image.alpha).all()
+    check_writing(image, list(OUTPUT_FORMATS)[rng.integers(0, len(OUTPUT_FORMATS))])
     return True
 
 
-def check_writing(picture: Picture, extension: str) -> bool:
-    """Write a picture as one kind of file and read it back; whether that kind can hold it."""
+def check_writing(image: ImageData, extension: str) -> bool:
+    """Write an image as one kind of file and read it back; whether that kind can hold it."""
     try:
-        data, notes = write_picture(picture, extension)
+        data, notes = write_image(image, extension)
     except GlicError as error:
         assert sentence(str(error)), f"not a sentence: {error}"
         return False
     assert all(map(sentence, notes))
-    back = read_picture(data)
+    back = read_image(data)
     if extension in LOSSLESS:
-        grey = picture.grey and not back.grey
-        assert (back.colour == (np.dstack([picture.colour] * 3) if grey else picture.colour)).all()
+        grey = image.grey and not back.grey
+        assert (back.colour == (np.dstack([image.colour] * 3) if grey else image.colour)).all()
         opaque = 255 if back.alpha is None else back.alpha  # WebP leaves out what is opaque everywhere
-        assert picture.alpha is None or (picture.alpha == opaque).all()
+        assert image.alpha is None or (image.alpha == opaque).all()
     return True
 
 
@@ -133,6 +133,6 @@ def test_odd_metadata_are_written_or_left_out(extension: str) -> None:
     for _ in range(-(-COUNT // (4 * len(OUTPUT_FORMATS)))):
         kind = int(rng.integers(0, 4))
         colour = pixels[..., :3] if kind % 2 else pixels[..., 0]
-        picture = Picture(colour, pixels[..., 3] if kind > 1 else None, odd_metadata(rng))
-        written += check_writing(picture, extension)
+        image = ImageData(colour, pixels[..., 3] if kind > 1 else None, odd_metadata(rng))
+        written += check_writing(image, extension)
     assert written > 0

@@ -15,8 +15,8 @@ from glic_pyg.cli.main import main
 from glic_pyg.codec.api import codec_for_encoding, decode, encode
 from glic_pyg.codec.container import read_container, write_container
 from glic_pyg.codec.image_codec import ImageCodec
+from glic_pyg.codec.image_file import read_image
 from glic_pyg.codec.latent_coder import coding_memory
-from glic_pyg.codec.picture_file import read_picture
 from glic_pyg.errors import NotEnoughMemory
 from glic_pyg.evaluation.peak_memory import added_memory
 
@@ -59,7 +59,7 @@ def test_a_claim_that_does_not_fit_is_refused(codec: ImageCodec, pixels: np.ndar
 def test_images_are_refused_before_they_are_decoded(tmp_path: Path) -> None:
     Image.new("RGB", (3000, 3000)).save(tmp_path / "large.png")
     with pytest.raises(NotEnoughMemory, match="An image of 3000x3000 pixels needs about 72 MB"):
-        read_picture(tmp_path / "large.png")
+        read_image(tmp_path / "large.png")
 
 
 def test_commands_and_api_refuse_alike(

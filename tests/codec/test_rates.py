@@ -14,8 +14,8 @@ import glic_pyg
 from glic_pyg.codec import api
 from glic_pyg.codec.container import read_container, write_container
 from glic_pyg.codec.image_codec import ImageCodec
-from glic_pyg.codec.library import Weights
 from glic_pyg.codec.rate_control import DEFAULT_QUALITY, RateTarget
+from glic_pyg.codec.weights_store import Weights
 from glic_pyg.errors import CorruptFile, FixedRate, GlicError
 from glic_pyg.metrics import pixel_psnr
 from glic_pyg.models.weights import weights_hash
@@ -78,7 +78,7 @@ def test_weights_of_one_rate_take_no_goal(codec: ImageCodec, pixels: np.ndarray)
             codec.encode(pixels, target=target)
 
 
-def test_a_prepared_picture_checks_its_quality(
+def test_a_prepared_image_checks_its_quality(
     codec: ImageCodec, variable_codec: ImageCodec, pixels: np.ndarray
 ) -> None:
     for prepared, quality in (
@@ -100,10 +100,10 @@ def test_files_and_weights_of_the_wrong_kind(
         variable_codec.decode(write_container(replace(variable.header, quality=None), variable.streams))
 
 
-def test_another_quality_in_the_header_is_another_picture(
+def test_another_quality_in_the_header_is_another_image(
     variable_codec: ImageCodec, smooth: np.ndarray
 ) -> None:
-    """The latents do not depend on it, so this is no disagreement; the picture does."""
+    """The latents do not depend on it, so this is no disagreement; the image does."""
     data = variable_codec.encode(smooth).data
     container = read_container(data)
     other = write_container(replace(container.header, quality=20.0), container.streams)

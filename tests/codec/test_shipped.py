@@ -14,11 +14,11 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 import glic_pyg
-from glic_pyg.codec import library
+from glic_pyg.codec import weights_store
 from glic_pyg.codec.api import codec_for_encoding
-from glic_pyg.codec.library import default_name, load_shipped, shipped_names
 from glic_pyg.codec.results import open_info
 from glic_pyg.codec.tables import factorized_parts
+from glic_pyg.codec.weights_store import default_name, load_shipped, shipped_names
 from glic_pyg.errors import WeightsMismatch, WeightsNotFound
 from glic_pyg.evaluation.baselines.pillow import JPEG
 from glic_pyg.evaluation.measure import quality_of
@@ -52,7 +52,7 @@ def test_weights_are_what_their_card_says(name: str) -> None:
 def installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder of weights of an installation that may be damaged; it holds glic_xs."""
     (tmp_path / "glic_xs.safetensors").write_bytes((FOLDER / "glic_xs.safetensors").read_bytes())
-    monkeypatch.setattr(library, "_folder", lambda: tmp_path)
+    monkeypatch.setattr(weights_store, "_folder", lambda: tmp_path)
     return tmp_path
 
 
@@ -95,9 +95,9 @@ def test_together_they_are_small() -> None:
 
 
 def test_the_default_is_shipped(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert default_name() == library.DEFAULT_NAME in shipped_names()
-    monkeypatch.setattr(library, "shipped_names", lambda: ("other",))
-    with pytest.raises(WeightsNotFound, match=f"lacks its default weights '{library.DEFAULT_NAME}'"):
+    assert default_name() == weights_store.DEFAULT_NAME in shipped_names()
+    monkeypatch.setattr(weights_store, "shipped_names", lambda: ("other",))
+    with pytest.raises(WeightsNotFound, match=f"lacks its default weights '{weights_store.DEFAULT_NAME}'"):
         default_name()
 
 

@@ -11,8 +11,8 @@ from PIL import Image
 
 from glic_pyg.codec.api import codec_for_encoding
 from glic_pyg.codec.image_codec import ImageCodec
-from glic_pyg.codec.library import shipped_names
 from glic_pyg.codec.rate_control import RateTarget
+from glic_pyg.codec.weights_store import shipped_names
 from glic_pyg.metrics import pixel_psnr
 
 pytestmark = pytest.mark.slow

@@ -14,8 +14,8 @@ from benchmarks.decoder_settings import all_together, threads
 from glic_pyg.codec.api import codec_for_encoding
 from glic_pyg.codec.coders import EntropyEncoder, PriorTables
 from glic_pyg.codec.image_codec import ImageCodec
-from glic_pyg.codec.library import load_from_path
 from glic_pyg.codec.rate_control import RateTarget
+from glic_pyg.codec.weights_store import load_from_path
 from glic_pyg.errors import WeightsMismatch, WeightsNotFound
 from glic_pyg.models.glic import GLIC
 from glic_pyg.models.weights import save_weights, weights_hash

@@ -1,4 +1,4 @@
-"""The same small pictures as files and packed into shards; a server to fetch them from."""
+"""The same small images as files and packed into shards; a server to fetch them from."""
 
 import io
 import tarfile
@@ -15,9 +15,9 @@ SIZES = [(48, 40), (64, 33), (33, 70), (50, 50), (40, 41)]
 
 
 @pytest.fixture
-def pictures(tmp_path: Path) -> Path:
-    """Five smooth colour pictures, two of them in a subfolder."""
-    folder = tmp_path / "pictures"
+def images(tmp_path: Path) -> Path:
+    """Five smooth colour images, two of them in a subfolder."""
+    folder = tmp_path / "images"
     (folder / "b").mkdir(parents=True)
     rng = np.random.default_rng(0)
     for number, size in enumerate(SIZES):
@@ -28,17 +28,17 @@ def pictures(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def pack(pictures: Path, tmp_path: Path) -> Callable[..., Path]:
-    """Packs the pictures, dealt out to a number of shards, with some further members."""
+def pack(images: Path, tmp_path: Path) -> Callable[..., Path]:
+    """Packs the images, dealt out to a number of shards, with some further members."""
 
     def make(name: str, shards: int, extra: Sequence[tuple[str, bytes]] = ()) -> Path:
         folder = tmp_path / name
         folder.mkdir()
-        paths = sorted(path for path in pictures.rglob("*") if path.is_file())
+        paths = sorted(path for path in images.rglob("*") if path.is_file())
         for number in range(shards):
             with tarfile.open(folder / f"part-{number:03}.tar", "w") as tar:
                 for path in paths[number::shards]:
-                    tar.add(path, path.relative_to(pictures).as_posix())
+                    tar.add(path, path.relative_to(images).as_posix())
                 for member, content in extra:
                     info = tarfile.TarInfo(member)
                     info.size = len(content)

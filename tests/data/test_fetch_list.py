@@ -88,6 +88,6 @@ def test_no_such_list(tmp_path: Path) -> None:
         open_list("kodac")
     with pytest.raises(DataError, match="give a file, or one of clic"):
         open_list(str(tmp_path / "x.csv"))
-    (tmp_path / "picture.png").write_bytes(b"\x89PNG\xff")
+    (tmp_path / "image.png").write_bytes(b"\x89PNG\xff")
     with pytest.raises(DataError, match="no text in UTF-8"):
-        open_list(str(tmp_path / "picture.png"))
+        open_list(str(tmp_path / "image.png"))

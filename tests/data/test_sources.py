@@ -11,7 +11,7 @@ from glic_pyg.errors import DataError
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Files that need not be pictures to be found."""
+    """Files that need not be images to be found."""
     for name in (
         "a.png",
         "sub/b.JPG",
@@ -69,7 +69,7 @@ def test_single_files_patterns_and_ranges(folder: Path) -> None:
 
 
 def test_a_list_of_files(folder: Path) -> None:
-    lines = ["# pictures", "", "sub", f"{folder}/a.png", "s-08.tar", "gone.png"]
+    lines = ["# images", "", "sub", f"{folder}/a.png", "s-08.tar", "gone.png"]
     (folder / "list.txt").write_text("\n".join(lines))
     assert names(folder / "list.txt") == sorted([f"{folder}/a.png", "gone.png", "s-08.tar", "sub/b.JPG"])
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from glic_pyg.codec.image_codec import ImageCodec
 from glic_pyg.codec.latent_coder import colour_from_tensor
-from glic_pyg.codec.library import shipped_names
+from glic_pyg.codec.weights_store import shipped_names
 from glic_pyg.graph import build_graphs, complexity_map
 from glic_pyg.inspection.inspect import (
     Bits,
@@ -205,7 +205,7 @@ PROMISED = 4e9  # bytes
 PROGRAM = """
 import json, resource
 import numpy as np
-from glic_pyg.codec.library import default_name, load_shipped
+from glic_pyg.codec.weights_store import default_name, load_shipped
 from glic_pyg.inspection.inspect import inspect_image
 from glic_pyg.inspection.stats import graph_stats
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from glic_pyg.codec.library import shipped_names
+from glic_pyg.codec.weights_store import shipped_names
 
 nbclient = pytest.importorskip("nbclient")
 

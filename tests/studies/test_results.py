@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from glic_pyg.codec import api
-from glic_pyg.codec.library import Weights
+from glic_pyg.codec.weights_store import Weights
 from glic_pyg.evaluation.baselines.pillow import JPEG, PillowCodec
 from glic_pyg.models.weights import weights_hash
 from studies.results import command

@@ -142,8 +142,8 @@ def test_unreadable_pictures_are_named_once(
     with caplog.at_level(logging.INFO, "glic_pyg"):
         make_trainer(6, val_check_interval=3).fit(make_module(), data)
     text = caplog.text
-    assert "training: 4 pictures, 1 unreadable and left out: " in text and "2.png: not a picture" in text
-    assert "validation: 3 pictures, 2 unreadable and left out: " in text
+    assert "training: 4 images, 1 unreadable and left out: " in text and "2.png: not an image" in text
+    assert "validation: 3 images, 2 unreadable and left out: " in text
     assert text.count("picture skipped (1 so far)") == 1 and "(2 so far)" not in text
     assert "training: 1 pictures could not be decoded and were replaced" in text
 

@@ -12,8 +12,8 @@ import numpy as np
 import PIL
 from PIL import Image, features
 
-from glic_pyg.codec.opening import open_image, pillow_at_work
-from glic_pyg.codec.picture_file import encode_image
+from glic_pyg.codec.image_file import encode_image
+from glic_pyg.codec.pillow import open_image, pillow_errors
 from glic_pyg.types import Pixels
 
 __all__ = ["AVIF", "JPEG", "JPEG_2000", "JPEG_XL", "WEBP", "WEBP_LOSSLESS", "PillowCodec"]
@@ -65,14 +65,14 @@ class PillowCodec:
         Raises:
             GlicError: the format cannot hold a picture of this size.
         """
-        with pillow_at_work([], f"{self.title} cannot hold the picture"):
+        with pillow_errors([], f"{self.title} cannot hold the picture"):
             self._register()
             return encode_image(Image.fromarray(pixels), self.kind, **self.options(setting))
 
     def decode(self, data: bytes, shape: tuple[int, ...]) -> Pixels:
         """Read a file of any format of Pillow."""
         self._register()
-        with pillow_at_work([]), open_image(io.BytesIO(data), None) as image:
+        with pillow_errors([]), open_image(io.BytesIO(data), None) as image:
             return np.array(image.convert("L" if len(shape) == 2 else "RGB"))
 
     def _register(self) -> None:

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms, PngImagePlugin
 
+from glic_pyg.codec.image import image_from_array, image_from_pillow
+from glic_pyg.codec.image_file import read_image
 from glic_pyg.codec.metadata import MAX_METADATA_BYTES, Metadata
-from glic_pyg.codec.picture_file import read_picture
-from glic_pyg.codec.pixels import picture_from_array, picture_from_image
 from glic_pyg.errors import ImageTooLarge, UnsupportedImage
 from tests.codec.test_metadata import INTEGER_TYPES, exif_block, short_exif
 
@@ -42,38 +42,38 @@ def test_modes(photo: Image.Image, mode: str, grey: bool, alpha: bool) -> None:
         if mode != "LAB"
         else Image.new("LAB", photo.size)
     )
-    picture = picture_from_image(source)
-    assert picture.grey is grey
-    assert (picture.alpha is not None) is alpha
-    assert picture.source_mode == mode
+    image = image_from_pillow(source)
+    assert image.grey is grey
+    assert (image.alpha is not None) is alpha
+    assert image.source_mode == mode
     lossy = mode in ("CMYK", "YCbCr", "HSV", "LAB")
-    assert any("converted" in note for note in picture.notes) is lossy
+    assert any("converted" in note for note in image.notes) is lossy
 
 
 def test_pixels_are_the_sources(photo: Image.Image, pixels: np.ndarray) -> None:
-    assert (picture_from_image(photo).colour == pixels).all()
+    assert (image_from_pillow(photo).colour == pixels).all()
     grey = photo.convert("L")
-    assert (picture_from_image(grey).colour == np.asarray(grey)).all()
+    assert (image_from_pillow(grey).colour == np.asarray(grey)).all()
     ramp = np.linspace(0, 255, pixels[..., 0].size).astype(np.uint8).reshape(pixels.shape[:2])
-    picture = picture_from_image(Image.fromarray(np.dstack([pixels, ramp])))
-    assert (picture.colour == pixels).all() and picture.alpha is not None and (picture.alpha == ramp).all()
+    image = image_from_pillow(Image.fromarray(np.dstack([pixels, ramp])))
+    assert (image.colour == pixels).all() and image.alpha is not None and (image.alpha == ramp).all()
 
 
 def test_palette_with_transparency(photo: Image.Image) -> None:
     palette = photo.quantize(16)
-    picture = read_picture(saved(palette, "PNG", transparency=3))
-    assert picture.alpha is not None
-    assert (picture.alpha == np.where(np.asarray(palette) == 3, 0, 255)).all()
-    assert (picture.colour == np.asarray(palette.convert("RGB"))).all()
+    image = read_image(saved(palette, "PNG", transparency=3))
+    assert image.alpha is not None
+    assert (image.alpha == np.where(np.asarray(palette) == 3, 0, 255)).all()
+    assert (image.colour == np.asarray(palette.convert("RGB"))).all()
 
 
 @pytest.mark.parametrize(("mode", "key"), [("L", 40), ("RGB", (200, 40, 90))])
 def test_png_colour_key_becomes_alpha(photo: Image.Image, mode: str, key: object) -> None:
     source = photo.convert(mode)
-    picture = read_picture(saved(source, "PNG", transparency=key))
+    image = read_image(saved(source, "PNG", transparency=key))
     clear = np.asarray(source) == np.array(key)
     clear = clear if mode == "L" else clear.all(axis=-1)
-    assert picture.alpha is not None and ((picture.alpha == 0) == clear).all()
+    assert image.alpha is not None and ((image.alpha == 0) == clear).all()
 
 
 def png_with_16_bit_rgb() -> bytes:
@@ -108,34 +108,34 @@ def sixteen_bit_files() -> dict[str, bytes]:
 def test_16_bit_is_refused_unless_asked(name: str) -> None:
     data = sixteen_bit_files()[name]
     with pytest.raises(UnsupportedImage, match="--reduce-16bit"):
-        read_picture(data)
-    assert read_picture(data, reduce_16bit=True).source_mode.split(";")[-1] == "16"
+        read_image(data)
+    assert read_image(data, reduce_16bit=True).source_mode.split(";")[-1] == "16"
 
 
 def test_16_bit_is_rounded() -> None:
     levels = np.array([[0, 128, 129, 257, 65535, 65535 - 129]], np.uint16)
-    assert picture_from_array(levels, reduce_16bit=True).colour.tolist() == [[0, 0, 1, 1, 255, 254]]
-    picture = read_picture(saved(Image.fromarray(levels), "PNG"), reduce_16bit=True)
-    assert picture.colour.tolist() == [[0, 0, 1, 1, 255, 254]]
+    assert image_from_array(levels, reduce_16bit=True).colour.tolist() == [[0, 0, 1, 1, 255, 254]]
+    image = read_image(saved(Image.fromarray(levels), "PNG"), reduce_16bit=True)
+    assert image.colour.tolist() == [[0, 0, 1, 1, 255, 254]]
 
 
 def test_floats_and_odd_arrays_are_refused() -> None:
     with pytest.raises(UnsupportedImage, match="floats"):
-        picture_from_image(Image.new("F", (3, 3)))
+        image_from_pillow(Image.new("F", (3, 3)))
     with pytest.raises(UnsupportedImage, match="uint8, not float64"):
-        picture_from_array(np.zeros((4, 4, 3)))
+        image_from_array(np.zeros((4, 4, 3)))
     for shape in ((4,), (4, 4, 5), (0, 4), (2, 4, 4, 3)):
-        with pytest.raises(UnsupportedImage, match="no picture"):
-            picture_from_array(np.zeros(shape, np.uint8))
+        with pytest.raises(UnsupportedImage, match="no image"):
+            image_from_array(np.zeros(shape, np.uint8))
 
 
 def test_animations_are_refused_unless_asked(photo: Image.Image) -> None:
     frames = [photo.quantize(8), photo.rotate(90).resize(photo.size).quantize(8)]
     data = saved(frames[0], "GIF", save_all=True, append_images=frames[1:])
     with pytest.raises(UnsupportedImage, match="2 frames"):
-        read_picture(data)
-    picture = read_picture(data, first_frame=True)
-    assert "Only the first of the file's 2 pictures is kept." in picture.notes
+        read_image(data)
+    image = read_image(data, first_frame=True)
+    assert "Only the first of the file's 2 images is kept." in image.notes
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -143,16 +143,16 @@ def test_orientation_is_baked_in(photo: Image.Image, orientation: int) -> None:
     from PIL import ImageOps
 
     data = saved(photo, "PNG", exif=b"Exif\0\0" + exif_block(orientation))
-    picture = read_picture(data)
+    image = read_image(data)
     expected = ImageOps.exif_transpose(Image.open(io.BytesIO(data)))
-    assert (picture.colour == np.asarray(expected)).all()
-    assert picture.metadata.exif == exif_block(1)
+    assert (image.colour == np.asarray(expected)).all()
+    assert image.metadata.exif == exif_block(1)
 
 
 def test_orientation_in_xmp_alone(photo: Image.Image) -> None:
-    picture = read_picture(saved(photo, "WEBP", lossless=True, xmp=b'<x tiff:Orientation="6"/>'))
-    assert picture.size == (photo.height, photo.width)
-    assert picture.metadata.xmp == b'<x tiff:Orientation="1"/>'
+    image = read_image(saved(photo, "WEBP", lossless=True, xmp=b'<x tiff:Orientation="6"/>'))
+    assert image.size == (photo.height, photo.width)
+    assert image.metadata.xmp == b'<x tiff:Orientation="1"/>'
 
 
 @pytest.mark.parametrize("kind", sorted(INTEGER_TYPES))
@@ -160,32 +160,32 @@ def test_orientation_in_xmp_alone(photo: Image.Image) -> None:
 def test_orientation_of_any_type_of_integer(photo: Image.Image, kind: int, endian: str) -> None:
     """Some programs write it as LONG; Pillow and viewers do not mind."""
     block = short_exif(kind, 6, endian)
-    picture = read_picture(saved(photo, "JPEG", quality=95, exif=b"Exif\0\0" + block))
-    assert picture.size == (photo.height, photo.width)
-    assert picture.metadata.exif == short_exif(kind, 1, endian)
+    image = read_image(saved(photo, "JPEG", quality=95, exif=b"Exif\0\0" + block))
+    assert image.size == (photo.height, photo.width)
+    assert image.metadata.exif == short_exif(kind, 1, endian)
 
 
 def test_an_upright_exif_overrules_xmp(photo: Image.Image) -> None:
     """As everywhere else: XMP counts only where EXIF says nothing."""
     xmp = b"<x tiff:Orientation = '8'/>"
-    both = read_picture(saved(photo, "WEBP", exif=b"Exif\0\0" + exif_block(1), xmp=xmp))
+    both = read_image(saved(photo, "WEBP", exif=b"Exif\0\0" + exif_block(1), xmp=xmp))
     assert both.size == photo.size and both.metadata.xmp == b"<x tiff:Orientation = '1'/>"
-    assert read_picture(saved(photo, "WEBP", xmp=xmp)).size == photo.size[::-1]
+    assert read_image(saved(photo, "WEBP", xmp=xmp)).size == photo.size[::-1]
 
 
 def test_orientation_of_a_tiff(photo: Image.Image, pixels: np.ndarray) -> None:
-    picture = read_picture(saved(photo, "TIFF", tiffinfo={274: 6, 270: "a view", 315: "me"}))
-    assert (picture.colour == np.rot90(pixels, -1)).all()
+    image = read_image(saved(photo, "TIFF", tiffinfo={274: 6, 270: "a view", 315: "me"}))
+    assert (image.colour == np.rot90(pixels, -1)).all()
     exif = Image.Exif()
-    exif.load(b"Exif\0\0" + (picture.metadata.exif or b""))
+    exif.load(b"Exif\0\0" + (image.metadata.exif or b""))
     assert (exif[270], exif[315]) == ("a view", "me")
     assert exif.get(274, 1) == 1 and 273 not in exif
 
 
 def test_profiles_are_kept_but_not_an_ink_profile(photo: Image.Image) -> None:
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    assert read_picture(saved(photo, "JPEG", icc_profile=profile)).metadata.icc == profile
-    inks = read_picture(saved(photo.convert("CMYK"), "JPEG", icc_profile=profile))
+    assert read_image(saved(photo, "JPEG", icc_profile=profile)).metadata.icc == profile
+    inks = read_image(saved(photo.convert("CMYK"), "JPEG", icc_profile=profile))
     assert inks.metadata.icc is None
     assert any("unusable" in note for note in inks.notes)  # an sRGB profile does not describe inks
 
@@ -205,10 +205,10 @@ def test_a_profile_of_other_colours_does_not_stay(
     source = Image.new("LAB", photo.size) if mode == "LAB" else photo.convert("L").convert(mode)
     source = photo.quantize(8) if mode == "P" else source
     source.info["icc_profile"] = profile_for(space)
-    picture = picture_from_image(source, reduce_16bit=True)
-    assert picture.metadata.icc == (profile_for(space) if kept else None)
-    assert any("ICC profile" in note for note in picture.notes) is not kept
-    assert not any("ICC profile" in note for note in picture.pixel_notes)
+    image = image_from_pillow(source, reduce_16bit=True)
+    assert image.metadata.icc == (profile_for(space) if kept else None)
+    assert any("ICC profile" in note for note in image.notes) is not kept
+    assert not any("ICC profile" in note for note in image.pixel_notes)
 
 
 def profile_for(space: str) -> bytes:
@@ -234,44 +234,44 @@ def test_metadata_that_cannot_be_read_are_left_out(
 ) -> None:
     source = photo.copy()
     source.info[key] = value
-    picture = picture_from_image(source)
-    assert (picture.colour == pixels).all() and picture.metadata == Metadata()
-    assert picture.notes == (f"The {name} cannot be read and is left out.",)
+    image = image_from_pillow(source)
+    assert (image.colour == pixels).all() and image.metadata == Metadata()
+    assert image.notes == (f"The {name} cannot be read and is left out.",)
 
 
 def test_metadata_that_are_too_large_are_left_out(photo: Image.Image) -> None:
     source = photo.copy()
     source.info.update(exif=b"II*\0" + bytes(MAX_METADATA_BYTES), xmp=b"<small/>")
-    picture = picture_from_image(source)
-    assert picture.metadata == Metadata(xmp=b"<small/>")
-    assert "The EXIF has 16777220 bytes, more than a file can hold, and is left out." in picture.notes
+    image = image_from_pillow(source)
+    assert image.metadata == Metadata(xmp=b"<small/>")
+    assert "The EXIF has 16777220 bytes, more than a file can hold, and is left out." in image.notes
 
 
 def test_a_doubled_exif_prefix(photo: Image.Image) -> None:
     source = photo.copy()
     source.info["exif"] = b"Exif\0\0Exif\0\0" + exif_block(8)
-    picture = picture_from_image(source)
-    assert picture.size == photo.size[::-1] and picture.metadata.exif == exif_block(1)
+    image = image_from_pillow(source)
+    assert image.size == photo.size[::-1] and image.metadata.exif == exif_block(1)
 
 
 def test_a_text_bomb_is_refused_in_a_sentence(photo: Image.Image) -> None:
     chunks = PngImagePlugin.PngInfo()
     chunks.add_text("bomb", "x" * (3 << 20), zip=True)
     with pytest.raises(UnsupportedImage, match=r"PNG file that is damaged.*MAX_TEXT_CHUNK\)\.$"):
-        read_picture(saved(photo, "PNG", pnginfo=chunks))
+        read_image(saved(photo, "PNG", pnginfo=chunks))
 
 
 def test_what_is_not_kept_is_said(photo: Image.Image) -> None:
-    picture = read_picture(saved(photo, "JPEG", comment=b"by the lake", dpi=(300, 300)))
-    assert picture.notes == ("Not kept: comment, dpi.",)
+    image = read_image(saved(photo, "JPEG", comment=b"by the lake", dpi=(300, 300)))
+    assert image.notes == ("Not kept: comment, dpi.",)
 
 
 def test_damaged_and_foreign_files(photo: Image.Image) -> None:
     for data in (b"", b"hello", saved(photo, "PNG")[:2000], saved(photo, "JPEG")[:1500]):
         with pytest.raises(UnsupportedImage, match="read"):
-            read_picture(data)
+            read_image(data)
 
 
 def test_too_many_pixels_are_refused_before_they_are_decoded(photo: Image.Image) -> None:
     with pytest.raises(ImageTooLarge, match="130x90"):
-        read_picture(saved(photo, "PNG")[:100], max_pixels=1000)
+        read_image(saved(photo, "PNG")[:100], max_pixels=1000)

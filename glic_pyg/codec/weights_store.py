@@ -22,6 +22,7 @@ __all__ = [
     "weights_file",
 ]
 
+
 DEFAULT_NAME = "glic_s"
 """What ``glic encode`` uses where nothing is named: a size that is quick on a CPU, for every rate.
 Files name the weights they need, so that another choice here changes new files only."""

@@ -1,61 +1,107 @@
-"""Arrays and Pillow images to pictures, pictures to padded tensors, and back.
+"""An 8-bit image with its metadata, from arrays and Pillow images of any mode.
 
-What a picture cannot hold is refused (16 bit, floats, animations) or named in ``Picture.notes``; nothing is
-dropped silently.
+What it cannot hold is refused (16 bit, floats, animations) or named in ``ImageData.notes``, never dropped
+silently.
 """
 
 from __future__ import annotations
 
 import io
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
 from glic_pyg.codec.header import SOURCE_MODES
-from glic_pyg.codec.image_metadata import dropped_facts, read_metadata, upright
-from glic_pyg.codec.metadata import Metadata, profile_space
-from glic_pyg.codec.opening import bits_per_sample, pillow_at_work
-from glic_pyg.codec.picture import Picture
+from glic_pyg.codec.metadata import Metadata, dropped_facts, profile_space, read_metadata, upright
+from glic_pyg.codec.pillow import bits_per_sample, pillow_errors
 from glic_pyg.errors import UnsupportedImage
 
-__all__ = ["check_losses", "picture_from", "picture_from_array", "picture_from_image"]
+__all__ = ["ImageData", "as_image_data", "check_losses", "image_from_array", "image_from_pillow"]
+
 
 _GREY_MODES = ("1", "L", "LA", "La")
 _ALPHA_MODES = ("RGBA", "RGBa", "LA", "La", "PA")
 _SIXTEEN_BIT = (
-    "The picture has more than 8 bits a sample and 8 are kept; convert it first, or allow glic encode the "
+    "The image has more than 8 bits a sample and 8 are kept; convert it first, or allow glic encode the "
     "reduction with --reduce-16bit (reduce_16bit=True)."
 )
 _FLOATS = (
-    "The picture's samples are floats of no stated range, which --reduce-16bit (reduce_16bit=True) does not "
+    "The image's samples are floats of no stated range, which --reduce-16bit (reduce_16bit=True) does not "
     "reduce either; convert it to 8 bit first."
 )
 
 
-def picture_from(
-    source: Image.Image | NDArray[np.generic] | Picture,
+@dataclass(frozen=True)
+class ImageData:
+    """8-bit pixels and their metadata.
+
+    Attributes:
+        colour: uint8 (H, W, 3) RGB, or (H, W) grey.
+        alpha: uint8 (H, W), or ``None``.
+        metadata: EXIF, ICC and XMP.
+        source_mode: the mode that the pixels were converted from, one of ``header.SOURCE_MODES``.
+        notes: a sentence for each fact about the source that is not kept.
+        pixel_notes: those of them that are about pixels: conversions of colours, frames left out.
+    """
+
+    colour: NDArray[np.uint8]
+    alpha: NDArray[np.uint8] | None = None
+    metadata: Metadata = field(default_factory=Metadata)
+    source_mode: str = "RGB"
+    notes: tuple[str, ...] = ()
+    pixel_notes: tuple[str, ...] = ()
+
+    @property
+    def grey(self) -> bool:
+        """Whether there is one colour channel only."""
+        return self.colour.ndim == 2
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) in pixels."""
+        return self.colour.shape[1], self.colour.shape[0]
+
+    def array(self) -> NDArray[np.uint8]:
+        """All channels in one uint8 array: (H, W), (H, W, 2), (H, W, 3) or (H, W, 4)."""
+        return self.colour if self.alpha is None else np.dstack([self.colour, self.alpha])
+
+    def to_pillow(self) -> Image.Image:
+        """The image for Pillow, mode L, LA, RGB or RGBA, with its metadata in ``info``."""
+        image = Image.fromarray(self.array())
+        for key, value in (
+            ("exif", self.metadata.exif and b"Exif\0\0" + self.metadata.exif),
+            ("icc_profile", self.metadata.icc),
+            ("xmp", self.metadata.xmp),
+        ):
+            if value:
+                image.info[key] = value
+        return image
+
+
+def as_image_data(
+    source: Image.Image | NDArray[np.generic] | ImageData,
     *,
     reduce_16bit: bool = False,
     first_frame: bool = False,
-) -> Picture:
-    """Return ``source`` as a :class:`Picture`; see the functions for images and arrays."""
-    if isinstance(source, Picture):
+) -> ImageData:
+    """Convert a Pillow image or an array; see :func:`image_from_pillow` and :func:`image_from_array`."""
+    if isinstance(source, ImageData):
         return source
     if isinstance(source, Image.Image):
-        return picture_from_image(source, reduce_16bit=reduce_16bit, first_frame=first_frame)
+        return image_from_pillow(source, reduce_16bit=reduce_16bit, first_frame=first_frame)
     try:
         array = np.asarray(source)
     except (TypeError, ValueError) as error:
         raise UnsupportedImage(
-            f"A {type(source).__name__} that makes no array is no picture: {error}."
+            f"A {type(source).__name__} that makes no array is no image: {error}."
         ) from None
-    return picture_from_array(array, reduce_16bit=reduce_16bit)
+    return image_from_array(array, reduce_16bit=reduce_16bit)
 
 
-def picture_from_array(array: NDArray[np.generic], *, reduce_16bit: bool = False) -> Picture:
-    """Take an array of pixels.
+def image_from_array(array: NDArray[np.generic], *, reduce_16bit: bool = False) -> ImageData:
+    """Convert an array of pixels.
 
     Args:
         array: uint8 (H, W) grey, (H, W, 1) grey, (H, W, 2) grey and alpha, (H, W, 3) RGB, (H, W, 4) RGBA; or
@@ -67,7 +113,7 @@ def picture_from_array(array: NDArray[np.generic], *, reduce_16bit: bool = False
     channels = 1 if array.ndim == 2 else array.shape[-1] if array.ndim == 3 else 0
     if channels not in (1, 2, 3, 4) or array.size == 0:
         raise UnsupportedImage(
-            f"An array of shape {array.shape} is no picture; give (H, W), (H, W, 2), (H, W, 3) or (H, W, 4)."
+            f"An array of shape {array.shape} is no image; give (H, W), (H, W, 2), (H, W, 3) or (H, W, 4)."
         )
     mode = ("L", "LA", "RGB", "RGBA")[channels - 1]
     if array.dtype == np.uint16:
@@ -80,10 +126,10 @@ def picture_from_array(array: NDArray[np.generic], *, reduce_16bit: bool = False
     return _from_planes(planes, Metadata(), mode, (), ())
 
 
-def picture_from_image(
+def image_from_pillow(
     image: Image.Image, *, reduce_16bit: bool = False, first_frame: bool = False
-) -> Picture:
-    """Take a Pillow image of any mode, upright, with its metadata.
+) -> ImageData:
+    """Convert a Pillow image of any mode, turned upright, with its metadata.
 
     Args:
         image: best not loaded yet: Pillow reduces 16-bit RGB silently while loading.
@@ -95,7 +141,7 @@ def picture_from_image(
             read it.
     """
     notes: list[str] = []
-    with pillow_at_work(notes):
+    with pillow_errors(notes):
         bits, of_pixels = check_losses(image, reduce_16bit=reduce_16bit, first_frame=first_frame)
         image.load()
         metadata, orientation, of_metadata = read_metadata(image)
@@ -109,7 +155,7 @@ def picture_from_image(
 
 
 def check_losses(image: Image.Image, *, reduce_16bit: bool, first_frame: bool) -> tuple[int, tuple[str, ...]]:
-    """Look at an image that is opened but not loaded, for what a picture cannot hold.
+    """Check an image that is opened but not loaded for what :class:`ImageData` cannot hold.
 
     Returns:
         Bits a sample, and a sentence about frames that are left out.
@@ -132,21 +178,21 @@ def _from_planes(
     source_mode: str,
     notes: tuple[str, ...],
     pixel_notes: tuple[str, ...],
-) -> Picture:
+) -> ImageData:
     """Split (H, W, 1 to 4) into colour and alpha."""
     count = planes.shape[2]
     colour = planes[:, :, 0] if count < 3 else planes[:, :, :3]
     alpha = np.ascontiguousarray(planes[:, :, -1]) if count in (2, 4) else None
-    return Picture(np.ascontiguousarray(colour), alpha, metadata, source_mode, notes, pixel_notes)
+    return ImageData(np.ascontiguousarray(colour), alpha, metadata, source_mode, notes, pixel_notes)
 
 
 def _check_frames(frames: int, kind: str | None, first_frame: bool) -> tuple[str, ...]:
     if frames == 1:
         return ()
     if kind == "MPO" or first_frame:
-        return (f"Only the first of the file's {frames} pictures is kept.",)
+        return (f"Only the first of the file's {frames} images is kept.",)
     raise UnsupportedImage(
-        f"The picture has {frames} frames and one is kept; extract it first, or let glic encode take the "
+        f"The image has {frames} frames and one is kept; extract it first, or let glic encode take the "
         "first with --first-frame (first_frame=True)."
     )
 
@@ -161,7 +207,7 @@ def _source_mode(mode: str, bits: int) -> str:
 def _to_eight_bit_channels(
     image: Image.Image, metadata: Metadata
 ) -> tuple[Image.Image, Metadata, tuple[str, ...]]:
-    """Convert to L, LA, RGB or RGBA; say what the conversion did."""
+    """Convert to L, LA, RGB or RGBA, with a note for each loss."""
     mode = image.mode
     if mode == "I" or mode.startswith("I;16"):
         return Image.fromarray(_eight_bit(np.asarray(image))), metadata, _lost_key(image)
@@ -185,7 +231,7 @@ def _eight_bit(samples: NDArray[np.generic]) -> NDArray[np.uint8]:
         UnsupportedImage: a sample lies outside 0..65535.
     """
     if samples.min() < 0 or samples.max() > 65535:
-        raise UnsupportedImage("The picture has samples outside 0..65535; scale it to 8 bit first.")
+        raise UnsupportedImage("The image has samples outside 0..65535; scale it to 8 bit first.")
     return ((samples.astype(np.uint32) + 128) // 257).astype(np.uint8)
 
 

@@ -1,4 +1,4 @@
-"""Opens image files with Pillow, before anything is decoded: their kind, size and bit depth.
+"""Opens image files with Pillow: kind, size and bit depth before anything is decoded, and one type of error.
 
 Nothing here changes a setting of the process, so that any number of threads can open images at once: the
 limit on pixels is the caller's. Only :func:`collect_warnings` does, which is for commands.
@@ -24,7 +24,7 @@ __all__ = [
     "explanation",
     "may_be_image",
     "open_image",
-    "pillow_at_work",
+    "pillow_errors",
 ]
 
 _thread = threading.local()
@@ -47,7 +47,7 @@ def open_image(file: IO[bytes], max_pixels: int | None) -> ImageFile.ImageFile:
     file.seek(0)
     prefix = file.read(16)
     if not prefix:
-        raise UnsupportedImage("This is not a picture: it cannot be read, because it is empty.")
+        raise UnsupportedImage("This is not an image: it cannot be read, because it is empty.")
     failure = ""
     for name in _known_kinds():
         if not _may_be(name, prefix):
@@ -67,7 +67,7 @@ def open_image(file: IO[bytes], max_pixels: int | None) -> ImageFile.ImageFile:
         else:
             check_pixels(image.width, image.height, max_pixels)
             return image
-    raise UnsupportedImage(failure or "This is not a picture that Pillow can read.")
+    raise UnsupportedImage(failure or "This is not an image that Pillow can read.")
 
 
 def may_be_image(head: bytes) -> bool:
@@ -103,7 +103,7 @@ def _may_be(name: str, prefix: bytes) -> bool:
 
 
 @contextmanager
-def pillow_at_work(notes: list[str], failure: str = "The picture cannot be read") -> Iterator[None]:
+def pillow_errors(notes: list[str], failure: str = "The image cannot be read") -> Iterator[None]:
     """Turn everything that Pillow raises into one error, and what it warns of into notes.
 
     Args:
@@ -130,7 +130,7 @@ def pillow_at_work(notes: list[str], failure: str = "The picture cannot be read"
 def _pillows_limit(times: int) -> ImageTooLarge:
     assert Image.MAX_IMAGE_PIXELS is not None
     return ImageTooLarge(
-        f"The picture has more than {times * Image.MAX_IMAGE_PIXELS} pixels, which Pillow refuses to decode "
+        f"The image has more than {times * Image.MAX_IMAGE_PIXELS} pixels, which Pillow refuses to decode "
         "from this kind of file; convert it to PNG first, or set PIL.Image.MAX_IMAGE_PIXELS in your program."
     )
 
@@ -146,7 +146,7 @@ def explanation(error: BaseException) -> str:
 
 
 def collect_warnings() -> None:
-    """From now on, make notes of what Pillow warns of in :func:`pillow_at_work`, instead of printing it.
+    """From now on, make notes of what Pillow warns of in :func:`pillow_errors`, instead of printing it.
 
     For a program that owns its process, as the commands do: Python's filters and what shows warnings hold for
     all threads. Elsewhere Pillow's warnings are the surrounding program's, like those of any library.

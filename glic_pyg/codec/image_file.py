@@ -1,4 +1,4 @@
-"""Picture files: any that Pillow reads to a picture, and a picture to PNG, WebP, TIFF, JPEG and the like."""
+"""Reads image files of any kind that Pillow knows, and writes PNG, WebP, TIFF, JPEG and the like."""
 
 from __future__ import annotations
 
@@ -13,16 +13,14 @@ from typing import IO, Any, BinaryIO, NamedTuple
 from PIL import Image, PngImagePlugin
 
 from glic_pyg.codec.container import DEFAULT_MAX_PIXELS
-from glic_pyg.codec.image_metadata import SIDEWAYS, read_metadata, tiff_facts
-from glic_pyg.codec.metadata import Metadata, profile_space
-from glic_pyg.codec.opening import explanation, may_be_image, open_image, pillow_at_work
-from glic_pyg.codec.picture import Picture
-from glic_pyg.codec.pixels import check_losses, picture_from_image
+from glic_pyg.codec.image import ImageData, check_losses, image_from_pillow
+from glic_pyg.codec.metadata import SIDEWAYS, Metadata, profile_space, read_metadata, tiff_facts
+from glic_pyg.codec.pillow import explanation, may_be_image, open_image, pillow_errors
 from glic_pyg.errors import UnsupportedImage
 from glic_pyg.files import read_up_to
 from glic_pyg.memory import check_memory
 
-__all__ = ["OUTPUT_FORMATS", "OutputFormat", "encode_image", "read_picture", "read_size", "write_picture"]
+__all__ = ["OUTPUT_FORMATS", "OutputFormat", "encode_image", "read_image", "read_size", "write_image"]
 
 _XMP_TAG = 700
 _LATE_TEXTS = (b"XML:com.adobe.xmp\0", b"Raw profile type exif\0")
@@ -33,14 +31,14 @@ _PIPED_BYTES_PER_PIXEL, _PIPED_BYTES = 16, 1 << 26  # beyond, what a pipe sends 
 
 
 class OutputFormat(NamedTuple):
-    """How one kind of file is written.
+    """How files of one format are written.
 
     Attributes:
         name: for messages.
         pillow: Pillow's name of the format.
         alpha: whether it holds alpha.
         metadata: which of exif, icc and xmp it holds.
-        options: keyword arguments for saving a picture with this metadata.
+        options: keyword arguments for saving an image with this metadata.
         grey, colour: whether it holds one channel, and three; grey becomes three equal ones where it has to.
         max_side: pixels it holds a side.
     """
@@ -116,20 +114,20 @@ OUTPUT_FORMATS = {
 """What ``glic decode`` writes, by file name extension. JPEG is the only lossy one (quality 95, 4:4:4)."""
 
 
-def read_picture(
+def read_image(
     source: bytes | str | Path | BinaryIO,
     *,
     reduce_16bit: bool = False,
     first_frame: bool = False,
     max_pixels: int = DEFAULT_MAX_PIXELS,
-) -> Picture:
+) -> ImageData:
     """Read an image file of any kind Pillow knows: upright, 8 bits a sample, with its metadata.
 
-    This is the way in which the whole package opens images, so that a file has the same pixels everywhere.
+    The whole package opens images with it, so that a file has the same pixels everywhere.
 
     Args:
         source: the bytes of a file, its path, or a binary stream; its head is read before anything else.
-        reduce_16bit, first_frame: allow these losses, see ``pixels``.
+        reduce_16bit, first_frame: allow these losses, see ``image``.
         max_pixels: refuse larger images.
 
     Raises:
@@ -137,18 +135,19 @@ def read_picture(
         ImageTooLarge, NotEnoughMemory: too many pixels; found out before they are decoded.
     """
     notes: list[str] = []
-    with _seekable(source, max_pixels) as file, pillow_at_work(notes), open_image(file, max_pixels) as image:
-        needed = _BYTES_PER_PIXEL * image.width * image.height
+    with _seekable(source, max_pixels) as file, pillow_errors(notes), open_image(file, max_pixels) as opened:
+        width, height = opened.size
+        needed = _BYTES_PER_PIXEL * width * height
         if needed > _LITTLE:
-            check_memory(needed, f"An image of {image.width}x{image.height} pixels", "make it smaller first")
-        picture = picture_from_image(image, reduce_16bit=reduce_16bit, first_frame=first_frame)
-    return replace(picture, notes=tuple(dict.fromkeys([*notes, *picture.notes])))
+            check_memory(needed, f"An image of {width}x{height} pixels", "make it smaller first")
+        image = image_from_pillow(opened, reduce_16bit=reduce_16bit, first_frame=first_frame)
+    return replace(image, notes=tuple(dict.fromkeys([*notes, *image.notes])))
 
 
 def read_size(file: IO[bytes], *, max_pixels: int = DEFAULT_MAX_PIXELS) -> tuple[int, int]:
-    """Width and height of the picture that :func:`read_picture` makes, from a file's first bytes.
+    """Read the width and height of the image that :func:`read_image` returns, from a file's first bytes.
 
-    Pixels are decoded only where what decides about the orientation comes after them.
+    Pixels are decoded only where the orientation is stored after them.
 
     Args:
         file: can seek.
@@ -157,7 +156,7 @@ def read_size(file: IO[bytes], *, max_pixels: int = DEFAULT_MAX_PIXELS) -> tuple
     Raises:
         UnsupportedImage, ImageTooLarge: as there, of what can be known without decoding.
     """
-    with pillow_at_work([]), open_image(file, max_pixels) as image:
+    with pillow_errors([]), open_image(file, max_pixels) as image:
         check_losses(image, reduce_16bit=False, first_frame=False)
         if image.format == "PNG" and _metadata_after_pixels(file):
             image.load()
@@ -192,35 +191,35 @@ def _seekable(source: bytes | str | Path | BinaryIO, max_pixels: int) -> Iterato
         yield io.BytesIO(data)
 
 
-def write_picture(picture: Picture, extension: str) -> tuple[bytes, tuple[str, ...]]:
+def write_image(image: ImageData, extension: str) -> tuple[bytes, tuple[str, ...]]:
     """Return the bytes of an image file, and a sentence for what that kind of file cannot hold.
 
     Args:
-        picture: what to write.
+        image: what to write.
         extension: a key of ``OUTPUT_FORMATS``.
 
     Raises:
-        UnsupportedImage: the picture has alpha, colours or more pixels a side than the format can hold, or
+        UnsupportedImage: the image has alpha, colours or more pixels a side than the format can hold, or
             the extension is unknown.
     """
     if extension not in OUTPUT_FORMATS:
         raise UnsupportedImage(
-            f"No picture can be written as '.{extension}'; choose one of {', '.join(OUTPUT_FORMATS)}."
+            f"No image can be written as '.{extension}'; choose one of {', '.join(OUTPUT_FORMATS)}."
         )
     kind = OUTPUT_FORMATS[extension]
-    _check_holdable(picture, kind)
+    _check_holdable(image, kind)
     notes: list[str] = []
-    with pillow_at_work(notes, f"The picture cannot be written as {kind.name}"):
-        image = Image.fromarray(picture.array())
-        if picture.grey and not kind.grey:
-            image = image.convert("RGB" if picture.alpha is None else "RGBA")
-        metadata, lost = _holdable_metadata(picture.metadata, kind, image.mode)
-        data = encode_image(image, kind.pillow, **kind.options(metadata))
+    with pillow_errors(notes, f"The image cannot be written as {kind.name}"):
+        pillow = Image.fromarray(image.array())
+        if image.grey and not kind.grey:
+            pillow = pillow.convert("RGB" if image.alpha is None else "RGBA")
+        metadata, lost = _holdable_metadata(image.metadata, kind, pillow.mode)
+        data = encode_image(pillow, kind.pillow, **kind.options(metadata))
     return data, tuple(dict.fromkeys([*lost, *notes]))
 
 
 def encode_image(image: Image.Image, kind: str, **options: Any) -> bytes:
-    """The bytes of a file of one of Pillow's kinds.
+    """Encode an image in one of Pillow's formats.
 
     The buffer that Pillow gives to libjpeg is too small for optimised Huffman tables where an image cannot be
     compressed, such as noise: that gets the usual tables.
@@ -251,22 +250,22 @@ def _metadata_after_pixels(png: IO[bytes]) -> bool:
     return late
 
 
-def _check_holdable(picture: Picture, kind: OutputFormat) -> None:
+def _check_holdable(image: ImageData, kind: OutputFormat) -> None:
     """Refuse pixels that a kind of file has no place for.
 
     Raises:
         UnsupportedImage: with what to choose instead.
     """
-    if picture.alpha is not None and not kind.alpha:
+    if image.alpha is not None and not kind.alpha:
         raise UnsupportedImage(
-            f"The picture has alpha, which {kind.name} cannot hold; choose png, webp or tiff."
+            f"The image has alpha, which {kind.name} cannot hold; choose png, webp or tiff."
         )
-    if not picture.grey and not kind.colour:
-        raise UnsupportedImage(f"The picture has colours, which {kind.name} cannot hold; choose ppm or png.")
-    if max(picture.size) > kind.max_side:
-        width, height = picture.size
+    if not image.grey and not kind.colour:
+        raise UnsupportedImage(f"The image has colours, which {kind.name} cannot hold; choose ppm or png.")
+    if max(image.size) > kind.max_side:
+        width, height = image.size
         raise UnsupportedImage(
-            f"The picture has {width}x{height} pixels and {kind.name} holds {kind.max_side} a side; "
+            f"The image has {width}x{height} pixels and {kind.name} holds {kind.max_side} a side; "
             "choose png or tiff."
         )
 

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from glic_pyg.codec.opening import bits_per_sample, collect_warnings, open_image, pillow_at_work
-from glic_pyg.codec.picture_file import read_picture, read_size
+from glic_pyg.codec.image_file import read_image, read_size
+from glic_pyg.codec.pillow import bits_per_sample, collect_warnings, open_image, pillow_errors
 from glic_pyg.errors import ImageTooLarge, UnsupportedImage
-from tests.codec.test_pixels import saved
+from tests.codec.test_image import saved
 
 PHOTO = Image.radial_gradient("L").resize((60, 50)).convert("RGB")
 
@@ -30,8 +30,8 @@ def test_the_limit_is_the_calls(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 2000)
     for kind in ("PNG", "JPEG", "WEBP", "TIFF", "GIF", "BMP"):
         data = saved(PHOTO, kind)
-        assert read_picture(data).size == read_size(io.BytesIO(data)) == (60, 50)
-        for read in (read_picture, read_size):
+        assert read_image(data).size == read_size(io.BytesIO(data)) == (60, 50)
+        for read in (read_image, read_size):
             with pytest.raises(ImageTooLarge, match="60x50 = 3000 pixels and the limit is 2999"):
                 read(io.BytesIO(data), max_pixels=2999)
     assert Image.MAX_IMAGE_PIXELS == 2000
@@ -40,10 +40,10 @@ def test_the_limit_is_the_calls(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_more_than_pillow_itself_allows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
     for kind in ("PNG", "JPEG", "GIF", "BMP"):
-        assert read_picture(saved(PHOTO, kind)).size == (60, 50)
+        assert read_image(saved(PHOTO, kind)).size == (60, 50)
     for kind in ("WEBP", "TIFF"):
         with pytest.raises(ImageTooLarge, match="more than 200 pixels, which Pillow refuses"):
-            read_picture(saved(PHOTO, kind))
+            read_image(saved(PHOTO, kind))
 
 
 def test_commands_make_notes_of_what_pillow_warns_of() -> None:
@@ -51,10 +51,10 @@ def test_commands_make_notes_of_what_pillow_warns_of() -> None:
     collect_warnings()
     for kind in ("JPEG", "TIFF"):
         data = saved(PHOTO, kind, exif=b"Exif\0\0" + cut_exif()) if kind == "JPEG" else cut_tiff()
-        picture = read_picture(data)
-        assert [note for note in picture.notes if note.startswith("Pillow says: ")] != []
-        assert len(picture.notes) == len(set(picture.notes))
-        assert np.array_equal(picture.colour, np.asarray(Image.open(io.BytesIO(saved(PHOTO, kind)))))
+        image = read_image(data)
+        assert [note for note in image.notes if note.startswith("Pillow says: ")] != []
+        assert len(image.notes) == len(set(image.notes))
+        assert np.array_equal(image.colour, np.asarray(Image.open(io.BytesIO(saved(PHOTO, kind)))))
 
 
 def cut_tiff() -> bytes:
@@ -84,14 +84,14 @@ def test_warnings_of_other_threads_stay_theirs() -> None:
         other = threading.Thread(target=bystander)
         other.start()
         notes: list[str] = []
-        with pillow_at_work(notes):
+        with pillow_errors(notes):
             inside.set()
             assert done.wait(10)
         other.join()
         assert (list(warnings.filters), warnings.showwarning) == before
         collect_warnings()
         collect_warnings()
-        with pillow_at_work(notes):
+        with pillow_errors(notes):
             bystander()
     assert notes == ["Pillow says: not Pillow's."] and heard == ["not Pillow's"]
 
@@ -99,7 +99,7 @@ def test_warnings_of_other_threads_stay_theirs() -> None:
 def test_a_program_of_others_gets_pillows_warnings() -> None:
     """As from any library; what shows them and which are shown is left to it."""
     with pytest.warns(UserWarning, match="larger than file"):
-        assert read_picture(saved(PHOTO, "JPEG", exif=b"Exif\0\0" + cut_exif())).notes == ()
+        assert read_image(saved(PHOTO, "JPEG", exif=b"Exif\0\0" + cut_exif())).notes == ()
 
 
 def test_many_threads_leave_everything_as_it_was() -> None:
@@ -109,10 +109,10 @@ def test_many_threads_leave_everything_as_it_was() -> None:
     counts: list[int] = []
 
     def work() -> None:
-        with pillow_at_work([]):
+        with pillow_errors([]):
             pass
         for _ in range(20):
-            counts.append(sum(note.startswith("Pillow says") for note in read_picture(data).notes))
+            counts.append(sum(note.startswith("Pillow says") for note in read_image(data).notes))
 
     threads = [threading.Thread(target=work) for _ in range(4)]
     for thread in threads:
@@ -127,14 +127,14 @@ def test_what_is_damaged_is_named_by_its_kind() -> None:
     webp = saved(PHOTO, "WEBP")
     for data, sentence in {
         b"": "it is empty",
-        b"some text": r"not a picture that Pillow can read\.$",
+        b"some text": r"not an image that Pillow can read\.$",
         webp[: len(webp) // 2]: "looks like a WEBP file that is damaged, cut short",
         saved(PHOTO, "PNG")[:20]: "looks like a PNG file that is damaged, cut short",
         b"P6\n-3 4\n255\n" + bytes(40): "looks like a PPM file",
         float_tiff(): "looks like a TIFF file .* no such samples, for example floats",
     }.items():
         with pytest.raises(UnsupportedImage, match=sentence) as caught:
-            read_picture(data)
+            read_image(data)
         assert str(caught.value).endswith(".") and "\n" not in str(caught.value)
 
 
@@ -156,7 +156,7 @@ def float_tiff() -> bytes:
 def test_floats_are_never_said_to_be_reducible() -> None:
     for allowed in (False, True):
         with pytest.raises(UnsupportedImage, match="floats of no stated range, which --reduce-16bit"):
-            read_picture(saved(Image.new("F", (3, 3)), "TIFF"), reduce_16bit=allowed)
+            read_image(saved(Image.new("F", (3, 3)), "TIFF"), reduce_16bit=allowed)
 
 
 def sgi_with_16_bits() -> bytes:
@@ -183,25 +183,25 @@ def test_more_than_8_bits_are_found_in_rare_files(make: object) -> None:
     with open_image(io.BytesIO(data), None) as image:
         assert image.mode == "RGB" and bits_per_sample(image) == 16
     with pytest.raises(UnsupportedImage, match="more than 8 bits"):
-        read_picture(data)
-    assert read_picture(data, reduce_16bit=True).source_mode == "RGB;16"
+        read_image(data)
+    assert read_image(data, reduce_16bit=True).source_mode == "RGB;16"
 
 
 @pytest.mark.parametrize("kind", ["SGI", "DDS", "AVIF", "JPEG2000", "PPM", "TGA", "ICO", "PCX", "QOI"])
 def test_8_bits_stay_8_bits(kind: str) -> None:
     if kind not in Image.SAVE and not Image.init() and kind not in Image.SAVE:
         pytest.skip(f"this Pillow cannot write {kind}")
-    assert read_picture(saved(PHOTO, kind)).source_mode.startswith("RGB")
+    assert read_image(saved(PHOTO, kind)).source_mode.startswith("RGB")
 
 
 def test_an_error_of_any_type_is_one_sentence() -> None:
     errors = (ValueError("bad\nthing."), KeyError("x"), MemoryError(), ZeroDivisionError(), SystemError("c"))
     for error in errors:
-        with pytest.raises(UnsupportedImage) as caught, pillow_at_work([]):
+        with pytest.raises(UnsupportedImage) as caught, pillow_errors([]):
             raise error
-        assert str(caught.value).startswith("The picture cannot be read: ")
+        assert str(caught.value).startswith("The image cannot be read: ")
         assert str(caught.value).endswith(".") and "\n" not in str(caught.value)
-    with pytest.raises(ImageTooLarge, match="as it was"), pillow_at_work([]):
+    with pytest.raises(ImageTooLarge, match="as it was"), pillow_errors([]):
         raise ImageTooLarge("as it was")
-    with pytest.raises(KeyboardInterrupt), pillow_at_work([]):
+    with pytest.raises(KeyboardInterrupt), pillow_errors([]):
         raise KeyboardInterrupt
