@@ -18,7 +18,7 @@ def test_every_way_of_keeping_images_has_a_row(tmp_path: Path, capsys: pytest.Ca
     options = ["--crop", "8", "--batches", "1", "--workers", "0", "1", "--device", "cpu"]
     assert main(["--data", str(tmp_path), *options]) == 0
     said = capsys.readouterr().out
-    assert "1 pictures, 0 Mpixel" in said
+    assert "1 images, 0 Mpixel" in said
     rows = [line.split(" | ") for line in said.splitlines() if line.startswith("| ")][1:]
     assert [row[0] for row in rows] == ["| on disk, workers: 0", "| on disk, workers: 1", "| in memory, cpu"]
     assert all(int(row[3].split()[0]) > 0 for row in rows)

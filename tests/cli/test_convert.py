@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from glic_pyg.cli.main import main
-from glic_pyg.codec import library
+from glic_pyg.codec import weights_store
 from glic_pyg.models.compressai import Hyperprior
 from glic_pyg.models.glic import GLIC
 from glic_pyg.models.released import released_name
@@ -50,7 +50,7 @@ def test_a_full_disk_is_one_sentence(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(library, "load_model", lambda path: Hyperprior(8, 8))
+    monkeypatch.setattr(weights_store, "load_model", lambda path: Hyperprior(8, 8))
     source, target = tmp_path / "glic.pth.tar", tmp_path / "glic.safetensors"
     source.touch()
     full_disk(target)
