@@ -8,6 +8,7 @@ uniform bits. ``docs/format.md`` says why this coder and how it compares with Co
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import constriction
 import numpy as np
@@ -32,7 +33,9 @@ class SymbolEncoder:
     def __init__(self) -> None:
         self._coder = constriction.stream.queue.RangeEncoder()
 
-    def encode(self, symbols: NDArray[np.int32], which: NDArray[np.uint8], tables: Sequence[Table]) -> None:
+    def encode(
+        self, symbols: NDArray[np.int32], which: NDArray[np.integer[Any]], tables: Sequence[Table]
+    ) -> None:
         """Code ``symbols`` (n,), symbol i with ``tables[which[i]]``."""
         order = np.argsort(which, kind="stable")
         ordered = symbols[order]
@@ -60,7 +63,7 @@ class SymbolDecoder:
         padded = data + bytes(-len(data) % _WORD.itemsize)
         self._coder = constriction.stream.queue.RangeDecoder(np.frombuffer(padded, _WORD).astype(np.uint32))
 
-    def decode(self, which: NDArray[np.uint8], tables: Sequence[Table]) -> NDArray[np.int32]:
+    def decode(self, which: NDArray[np.integer[Any]], tables: Sequence[Table]) -> NDArray[np.int32]:
         """Decode one symbol for each entry of ``which`` (n,).
 
         Raises:
@@ -88,7 +91,7 @@ class SymbolDecoder:
         return values
 
 
-def _runs(which: NDArray[np.uint8], tables: Sequence[Table]) -> Iterator[tuple[Table, slice]]:
+def _runs(which: NDArray[np.integer[Any]], tables: Sequence[Table]) -> Iterator[tuple[Table, slice]]:
     """Yield each table in use and where its symbols lie once they are sorted by table."""
     counts = np.bincount(which, minlength=len(tables))
     ends = np.cumsum(counts)
