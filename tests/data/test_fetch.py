@@ -19,7 +19,7 @@ from glic_pyg.data.fetch_list import Remote
 from glic_pyg.errors import DataError
 from tests.data.web import Web
 
-CONTENT = b"image " * 100
+CONTENT = b"an image" * 100
 
 
 def sha(content: bytes) -> str:
