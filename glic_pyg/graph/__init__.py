@@ -1,12 +1,10 @@
-"""A feature map and its graphs: candidates, complexity, degrees, thresholds, the data contract."""
+"""Graphs over feature maps: candidates, complexity, degrees, edge selection, conversion to PyG ``Data``."""
 
-from glic_pyg.graph.build import GraphBuilder, build_graphs
+from glic_pyg.graph.builder import Builder, EdgeListBuilder, Graph, GraphBuilder, build_graphs, graph_builder
 from glic_pyg.graph.cells import Cells, local_cells, mesh_cells
 from glic_pyg.graph.complexity import complexity_map
 from glic_pyg.graph.degree import target_degrees, whole_degrees
-from glic_pyg.graph.radius import within_radius
-from glic_pyg.graph.radius_graph import RadiusGraphBuilder, build_radius_graph
-from glic_pyg.graph.settings import Builder, EdgeListBuilder, Graph, graph_builder
+from glic_pyg.graph.radius import RadiusGraphBuilder, build_radius_graph, within_radius
 from glic_pyg.graph.union import union_data
 from glic_pyg.graph.window_graph import WindowGraph
 

@@ -1,4 +1,4 @@
-"""Where to connect: a feature map cut into cells, each with one shared set of candidates.
+"""Cells: a partition of a feature map whose parts each share one set of candidate neighbours.
 
 Positions of a map are numbered row-major: real node ``(r, c)`` is ``r * width + c``. Candidate
 positions that fall outside the map are *phantom* nodes. They carry the feature 0 and are numbered

@@ -1,4 +1,4 @@
-"""How complex the map is around each node: the score that shares out the edge budget.
+"""Complexity of a feature map around each node, the score that shares out the edge budget.
 
 A score has two parts, a *detector* that answers per channel and a *pooling* over channels:
 ``complexity(x) = pool(blur(detector(x)))`` (GLIC section 4; the paper's ablation table).

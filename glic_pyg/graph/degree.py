@@ -1,4 +1,4 @@
-"""How much to connect: the edge budget N * mean_degree, shared out by complexity."""
+"""Target degrees: the edge budget N * mean_degree, shared out by complexity."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from glic_pyg.graph.cells import Cells
-from glic_pyg.graph.similarity import NonFiniteMap
+from glic_pyg.graph.similarity import NonFiniteMap, on_lattice
 
 Scope = Literal["cell", "image"]
 
@@ -16,12 +16,21 @@ MEAN_DEGREE = 64
 FLATTENING = 1.5
 STEPS = 2**20  # a degree is counted in steps of 1 / STEPS while it is being rounded
 SCALING_STEPS = 60
+SCORE_STEP = 2.0**-16
 
 
 def flatten_towards_mean(complexity: Tensor, flattening: float = FLATTENING) -> Tensor:
     """Pull a ``(B, H, W)`` complexity map towards its own mean: mu + (c - mu) / flattening."""
     mean = complexity.mean(2).mean(1)[:, None, None]  # in two steps: the same for any thread count
     return mean + (complexity - mean) / flattening
+
+
+def exact_scores(complexity: Tensor) -> Tensor:
+    """:func:`flatten_towards_mean` in multiples of 2^-16, see :mod:`glic_pyg.graph.similarity`."""
+    rounded = on_lattice(complexity, SCORE_STEP)
+    count = float(rounded[0].numel())
+    mean = (rounded.sum((1, 2)) / count)[:, None, None]
+    return on_lattice(mean + (rounded - mean) / FLATTENING, SCORE_STEP)
 
 
 def target_degrees(
@@ -93,7 +102,7 @@ def share_budget(
 def whole_degrees(
     degrees: Tensor, limit: Tensor, *, mean_degree: float = MEAN_DEGREE, scope: Scope = "cell"
 ) -> Tensor:
-    r"""Degrees as whole numbers that meet the budget to the edge.
+    r"""Round degrees to whole numbers that meet the budget exactly.
 
     The degrees of a budget scope are scaled by one factor, and kept in 1..limit, until they sum to
     ``round(N * mean_degree)`` (or as near as the limits allow); then they are rounded down and what is

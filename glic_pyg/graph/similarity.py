@@ -1,4 +1,14 @@
-"""Cosine similarities of nodes: of the cells of a geometry, or of the ends of edges."""
+r"""Cosine similarities between nodes: of the cells of a geometry, or of the ends of edges.
+
+Reproducible graphs (``exact_...``) are the same on every machine, bit by bit. A sum of floating-point numbers
+depends on the order of its terms, and that order on the processor, the library and the number of threads.
+Multiples of one power of two have no such freedom as long as every sum fits the 53 bits of a float64. So
+features, complexity scores and unit features are rounded to lattices before they are summed; the operations
+between (square root, division, comparison) are rounded correctly by IEEE 754, one value at a time.
+
+This is our own addition, for graphs that an entropy model builds: there the decoder must find the encoder's
+edges, while a similarity that is off by its last bit could move one (:mod:`glic_pyg.models.context`).
+"""
 
 from __future__ import annotations
 
@@ -11,6 +21,9 @@ NORM_FLOOR = 1e-12
 CELLS_AT_ONCE = {"cpu": 8}  # what 8 cells need stays in the cache
 CELLS_AT_ONCE_ELSEWHERE = 1024
 EDGES_AT_ONCE = 2**14
+FEATURE_STEP = 2.0**-8  # the lattice of decoded latents
+LARGEST_FEATURE = 2.0**12  # squares of 2^13 channels then sum within 2^53 steps of 2^-16
+UNIT_STEP = 2.0**-20  # products are multiples of 2^-40, at most 1
 
 
 class NonFiniteMap(ValueError):
@@ -18,7 +31,7 @@ class NonFiniteMap(ValueError):
 
 
 def unit_features(nodes: Tensor) -> Tensor:
-    """Rows of ``(N, C)`` scaled to length 1 (norms floored at 1e-12), then one phantom row of zeros.
+    """Scale ``(N, C)`` rows to length 1 (norms floored at 1e-12) and append the zeros of padding nodes.
 
     The rows are brought together in memory first, so that the result does not depend on the layout.
 
@@ -43,6 +56,29 @@ def refuse_unusable(norms: Tensor) -> None:
         )
 
 
+def exact_features(x: Tensor) -> Tensor:
+    """Round a feature map to multiples of 1/256 up to 4096, in float64; decoded latents are unchanged.
+
+    Raises:
+        NonFiniteMap: if a value is NaN or infinite.
+    """
+    x = on_lattice(x.double(), FEATURE_STEP)
+    refuse_unusable(x)
+    return x.clamp_(-LARGEST_FEATURE, LARGEST_FEATURE)
+
+
+def exact_unit_features(nodes: Tensor) -> Tensor:
+    """Scale ``(N, C)`` rows of :func:`exact_features` to length 1, in steps of 2^-20; then a row of zeros."""
+    norms = nodes.square().sum(-1, keepdim=True).sqrt_()
+    unit = on_lattice(nodes / norms.clamp_min_(NORM_FLOOR), UNIT_STEP)
+    return torch.cat([unit, unit.new_zeros(1, unit.shape[1])])
+
+
+def on_lattice(values: Tensor, step: float) -> Tensor:
+    """Round to the nearest multiples of a power of two, ties to even."""
+    return (values / step).round_().mul_(step)
+
+
 def edge_similarity(x: Tensor, edge_index: Tensor) -> Tensor:
     """Cosine similarity of the two ends of each edge, ``(nodes, C), (2, E) -> (E,)``; 0 at zero rows."""
     unit = unit_features(x)
@@ -51,11 +87,11 @@ def edge_similarity(x: Tensor, edge_index: Tensor) -> Tensor:
 
 
 class CellSimilarities:
-    """Similarities of a few cells at a time, in memory that is allocated once.
+    """Cosine similarities of a few cells at a time, in memory that is allocated once.
 
     Args:
         cells: geometry, on the device of the features.
-        like: ``(N + 1, C)`` rows of :func:`unit_features`; tells dtype, device and width.
+        like: ``(N + 1, C)`` rows of :func:`unit_features`, for dtype, device and width.
 
     Attributes:
         parts: the slices of cells to ask for, one after the other.

@@ -1,4 +1,4 @@
-"""Which candidates to keep: a similarity threshold per node, searched for or exact."""
+"""Edge selection: a similarity threshold per node, found by bisection or exactly."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The local and the mesh graph of a map as one graph."""
+"""Union of the local and the mesh graph of a map."""
 
 from __future__ import annotations
 

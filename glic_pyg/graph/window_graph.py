@@ -1,9 +1,9 @@
-"""The data contract of a built graph: cells, candidates and adjacency, and the way to ``edge_index``.
+"""Window graphs: adjacency over cells and their candidates, and conversion to and from PyG ``Data``.
 
 ``WindowGraph`` is what the fast path of :class:`glic_pyg.nn.GFAConv` works on. ``to_data`` turns it
 into an ordinary PyG ``Data`` whose ``edge_index`` is sorted by target, then source, and ``from_data`` reads
 it back without loss. In that form a graph of a batch has ``B * num_nodes`` nodes: for each image the
-real nodes row-major, then its phantoms.
+real nodes row-major, then its padding nodes.
 
 An isolated node, one without an edge, reads nothing: its sum is 0 as everywhere in PyG, on the fast path and
 along ``edge_index`` alike. Our builders leave none: a node that no candidate is similar enough to gets all
@@ -13,15 +13,14 @@ of them, which is what the released masking amounts to (GLIC section 5).
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 from torch_geometric.data import Data
 
-from glic_pyg.graph.cells import Cells
+from glic_pyg.graph.cells import Cells, local_cells, mesh_cells
 from glic_pyg.graph.similarity import edge_similarity
-from glic_pyg.graph.window_data import read_window_data
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -108,7 +107,7 @@ class WindowGraph:
         return self._ends(image, node, candidate)
 
     def to_data(self, x: Tensor | None = None, *, similarity: bool = False) -> Data:
-        """The graph as PyG data.
+        """Convert to PyG data.
 
         Args:
             x: optional ``(B, C, H, W)`` map whose nodes become ``data.x``.
@@ -149,7 +148,7 @@ class WindowGraph:
         return data
 
     def to_data_list(self, x: Tensor | None = None, **options: bool) -> list[Data]:
-        """One :meth:`to_data` an image, ready for ``Batch.from_data_list`` or a PyG loader."""
+        """Convert to one ``Data`` per image, ready for ``Batch.from_data_list`` or a PyG loader."""
         self._check_map(x, similarity=False)
         images = [slice(i, i + 1) for i in range(self.batch_size)]
         singles = [WindowGraph(self.cells, self.mask[i], self.degrees[i]) for i in images]
@@ -158,13 +157,13 @@ class WindowGraph:
 
     @classmethod
     def from_data(cls, data: Data) -> WindowGraph:
-        """Read back what :meth:`to_data` wrote, also after ``Batch.from_data_list``.
+        """Restore the graph from what :meth:`to_data` wrote, also after ``Batch.from_data_list``.
 
         Raises:
             ValueError: if the data is of another kind, mixes geometries, or holds an edge that does
                 not belong to its geometry.
         """
-        return cls(*read_window_data(data))
+        return cls(*_read(data))
 
     def _edges(self) -> tuple[Tensor, Tensor, Tensor]:
         """Image, real node and place in its cell's candidates of all edges, by image, node, then source."""
@@ -203,3 +202,73 @@ class WindowGraph:
         out = values.new_full((self.batch_size, cells.num_nodes), missing)
         out[:, cells.nodes[cells.real]] = values[:, cells.real]
         return out.flatten()
+
+
+_GEOMETRY = ("kind", "height", "width", "cell_side", "window_side")
+
+
+def _read(data: Data) -> tuple[Cells, Tensor, Tensor]:
+    """Geometry, ``(B, G, q, s)`` mask and ``(B, G, q)`` degrees of what :meth:`WindowGraph.to_data` wrote."""
+    cells = _geometry(data)
+    batch = data.num_nodes // cells.num_nodes
+    image, cell, node, candidate = _slots(data, cells)
+    shape = (batch, *cells.nodes.shape, cells.candidates.shape[1])
+    mask = torch.zeros(shape, dtype=torch.bool, device=cells.nodes.device)
+    mask[image, cell, node, candidate] = True
+    if mask.sum() != data.num_edges:
+        raise ValueError(
+            "this data holds an edge twice, which a WindowGraph cannot: call data.coalesce() first"
+        )
+    return cells, mask, data.degree.view(batch, cells.num_nodes)[:, cells.nodes] * cells.real
+
+
+def _geometry(data: Data) -> Cells:
+    """Cells of a ``Data`` or of a ``Batch`` of data over one geometry, on the device of its edges."""
+    if any(name not in data for name in _GEOMETRY):
+        raise ValueError("this data does not name its cells: give data that WindowGraph.to_data made")
+    kind, *sizes = (_the_only(data[name]) for name in _GEOMETRY)
+    if kind not in ("local", "mesh"):
+        raise ValueError(f"a graph of kind {kind!r} has no cells: a WindowGraph is 'local' or 'mesh'")
+    height, width, cell_side, window_side = sizes
+    make = local_cells if kind == "local" else mesh_cells
+    cells = make(height, width, cell_side=cell_side, window_side=window_side)
+    if data.num_nodes % cells.num_nodes:
+        raise ValueError(
+            f"{data.num_nodes} nodes are not a multiple of the {cells.num_nodes} of a {height}x{width} map"
+        )
+    return cells.to(data.edge_index.device)
+
+
+def _the_only(value: Any) -> Any:
+    """The value that all members of a batch agree on; a batch holds a list or a tensor of them."""
+    values = value.tolist() if isinstance(value, Tensor) else value if isinstance(value, list) else [value]
+    if len(set(values)) != 1:
+        raise ValueError("a WindowGraph has one geometry: convert the members of to_data_list() one by one")
+    return values[0]
+
+
+def _slots(data: Data, cells: Cells) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Image, cell, node in the cell and candidate of the cell of each edge."""
+    if (
+        data.edge_attr is None
+        or data.edge_attr.shape != (data.num_edges, 2)
+        or data.edge_attr.is_floating_point()
+    ):
+        raise ValueError("this data lacks the (E, 2) whole numbers edge_attr that WindowGraph.to_data wrote")
+    source, target = data.edge_index
+    node_id, image = target % cells.num_nodes, target // cells.num_nodes
+    slot = cells.slots[node_id.clamp(max=cells.num_real - 1)]
+    cell, node = slot // cells.nodes.shape[1], slot % cells.nodes.shape[1]
+    row = data.edge_attr[:, 0] + node // cells.cell_side
+    column = data.edge_attr[:, 1] + node % cells.cell_side
+    side = cells.window_side
+    fits = (row >= 0) & (row < side) & (column >= 0) & (column < side)
+    candidate = (row * side + column) * fits
+    expected = image * cells.num_nodes + cells.candidates[cell, candidate]
+    fits &= (target >= 0) & (target < data.num_nodes) & (node_id < cells.num_real) & (expected == source)
+    if not fits.all():
+        raise ValueError(
+            f"an edge of this data is not between a node and a candidate of its {cells.kind} cell: "
+            "it was changed since WindowGraph.to_data wrote it"
+        )
+    return image, cell, node, candidate

@@ -51,3 +51,10 @@ def threads() -> Iterator[Callable[[int], None]]:
     before = torch.get_num_threads()
     yield torch.set_num_threads
     torch.set_num_threads(before)
+
+
+@pytest.fixture
+def latents() -> Tensor:
+    """Multiples of 1/256, as decoded latents are; many of them equal, so that similarities tie."""
+    generator = torch.Generator().manual_seed(3)
+    return torch.randn(2, 24, 16, 24, generator=generator).mul(2).round().double() + 37 / 256

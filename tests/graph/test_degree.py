@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from glic_pyg.graph import local_cells, mesh_cells, target_degrees, whole_degrees
-from glic_pyg.graph.degree import flatten_towards_mean
+from glic_pyg.graph.degree import exact_scores, flatten_towards_mean
 
 SCOPES = ["cell", "image"]
 
@@ -84,3 +84,9 @@ def test_wrong_settings_are_named() -> None:
         target_degrees(complexity, cells, mean_degree=300)
     with pytest.raises(ValueError, match="scope 'row'"):
         target_degrees(complexity, cells, scope="row")
+
+
+def test_sums_of_scores_do_not_depend_on_their_order(latents: torch.Tensor) -> None:
+    scores = exact_scores(latents.abs().sum(1).sqrt())
+    backwards = sum(reversed(scores[0].flatten().tolist()))
+    assert backwards == sum(scores[0].flatten().tolist()) == scores[0].sum().item()

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from glic_pyg.graph import GraphBuilder, RadiusGraphBuilder, build_graphs
+from glic_pyg.graph import GraphBuilder, RadiusGraphBuilder, build_graphs, graph_builder, union_data
 from glic_pyg.graph.similarity import NonFiniteMap
 
 KINDS = ["local", "mesh"]
@@ -111,9 +111,12 @@ def test_a_map_whose_complexity_overflows_is_refused(feature_map, method, scope)
     x = feature_map(16, 16)
     graphs = build_graphs(x * 2.0**50, method=method, scope=scope)
     check_equal(graphs, build_graphs(x * 2.0**52, method=method, scope=scope))
-    for large in (2.0**60, 2.0**62):
+    for large, words in (
+        (2.0**60, "complexity of the map"),
+        (2.0**62, "too large for"),
+    ):
         assert (x * large).isfinite().all()
-        with pytest.raises(NonFiniteMap, match="complexity of the map"):
+        with pytest.raises(NonFiniteMap, match=words):
             build_graphs(x * large, method=method, scope=scope)
 
 
@@ -181,3 +184,98 @@ def check_equal(one: dict, other: dict) -> None:
     for kind in KINDS:
         masks: tuple[Tensor, Tensor] = one[kind].mask, other[kind].mask
         assert torch.equal(*masks)
+
+
+def test_windows_by_default() -> None:
+    assert graph_builder() == GraphBuilder()
+    assert graph_builder(kinds=["mesh"], mean_degree=8) == GraphBuilder(kinds=["mesh"], mean_degree=8)
+
+
+def test_union_has_the_edges_of_both(feature_map) -> None:
+    x = feature_map(16, 24)
+    (union,) = graph_builder(kinds=["union"], mean_degree=8)(x).values()
+    expected = union_data(build_graphs(x, mean_degree=8))
+    assert torch.equal(union.edge_index, expected.edge_index)
+
+
+def test_radius_is_passed_on(feature_map) -> None:
+    x = feature_map(9, 12)
+    (found,) = graph_builder(kinds=["radius"], radius=3, mean_degree=5)(x).values()
+    assert torch.equal(found.edge_index, RadiusGraphBuilder(3, mean_degree=5)(x).edge_index)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"kinds": ["radius"]}, "a radius belongs"),
+        ({"radius": 3}, "a radius belongs"),
+        ({"kinds": ["union"], "detector": "learned"}, "local or mesh"),
+        ({"kinds": ["union", "local"]}, "a graph is one of"),
+    ],
+)
+def test_settings_that_do_not_go_together(settings, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        graph_builder(**settings)
+
+
+def test_given_scores_replace_the_detector_and_keep_their_gradient(feature_map) -> None:
+    x = feature_map(16, 16)
+    scores = torch.rand(2, 16, 16).add_(0.1).requires_grad_()
+    graph = GraphBuilder(detector="learned")(x, scores)["local"]
+    assert torch.equal(graph.mask, GraphBuilder()(x, scores.detach())["local"].mask)
+    assert not torch.equal(graph.mask, GraphBuilder()(x)["local"].mask)
+    (gradient,) = torch.autograd.grad(graph.degrees[0, 0, 0], scores)
+    assert gradient[0, 0, 0] > 0 and gradient[0, :8, :8].flatten()[1:].max() < 0  # shared in a cell
+    # The flattening is towards the mean of the whole map, so other cells matter a little.
+    assert gradient[1].abs().max() == 0
+
+
+def test_whole_degrees_keep_the_gradient(feature_map) -> None:
+    scores = torch.rand(2, 16, 16).add_(0.1).requires_grad_()
+    x = feature_map(16, 16)
+    whole, real = (GraphBuilder(method=m)(x, scores)["mesh"].degrees for m in ("exact", "bisection"))
+    assert torch.equal(whole, whole.round())
+    gradients = [
+        torch.autograd.grad(degrees.square().sum() / degrees.detach().sum(), scores)[0]
+        for degrees in (whole, real)
+    ]
+    assert (
+        gradients[0].abs().max() > 0
+        and torch.nn.functional.cosine_similarity(*map(torch.flatten, gradients), dim=0) > 0.9
+    )
+
+
+def test_learned_needs_scores(feature_map) -> None:
+    with pytest.raises(ValueError, match="learned complexity is the layer's"):
+        GraphBuilder(detector="learned")(feature_map(8, 8))
+
+
+@pytest.mark.parametrize("method", ["bisection", "exact"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_float32_and_float64_and_another_order_of_channels_build_the_same(
+    latents: Tensor, kind: str, method: str
+) -> None:
+    graph = build_graphs(latents, reproducible=True, method=method)[kind]
+    for other in (latents.float(), latents.flip(1)):
+        twin = build_graphs(other, reproducible=True, method=method)[kind]
+        assert torch.equal(twin.mask, graph.mask) and torch.equal(twin.degrees, graph.degrees)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_reproducible_graph_is_the_usual_graph_up_to_ties(feature_map, kind: str) -> None:
+    x = (feature_map(32, 32) * 256).round().double() / 256
+    usual, found = (build_graphs(x, reproducible=r)[kind] for r in (False, True))
+    assert (usual.mask == found.mask).double().mean() > 0.9995
+    torch.testing.assert_close(found.degrees, usual.degrees, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("detector", ["entropy", "residual", "learned"])
+def test_detectors_without_exact_sums_are_refused(detector: str) -> None:
+    with pytest.raises(ValueError, match=f"'{detector}' does not give the same bits"):
+        build_graphs(torch.zeros(1, 1, 4, 4), detector=detector, reproducible=True)
+
+
+def test_a_reproducible_graph_refuses_nan(latents: Tensor) -> None:
+    latents[1, 0, 3, 3] = torch.nan
+    with pytest.raises(ValueError, match="NaN"):
+        build_graphs(latents, reproducible=True)

@@ -1,20 +1,30 @@
-"""From a feature map to its two graphs: candidates, degrees, threshold."""
+"""Builders of the graphs of a feature map, and the builder that settings describe."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from functools import partial
+from typing import Any, Literal, TypeAlias
 
 import torch
 from torch import Tensor
+from torch_geometric.data import Data
 
 from glic_pyg.graph.cells import Cells, local_cells, mesh_cells
 from glic_pyg.graph.complexity import Detector, Pooling, check_map, complexity_map
-from glic_pyg.graph.degree import MEAN_DEGREE, Scope, flatten_towards_mean, share_budget, whole_degrees
-from glic_pyg.graph.exact_sums import exact_features, exact_scores, exact_unit_features
-from glic_pyg.graph.similarity import CellSimilarities, unit_features
+from glic_pyg.graph.degree import (
+    MEAN_DEGREE,
+    Scope,
+    exact_scores,
+    flatten_towards_mean,
+    share_budget,
+    whole_degrees,
+)
+from glic_pyg.graph.radius import RadiusGraphBuilder
+from glic_pyg.graph.similarity import CellSimilarities, exact_features, exact_unit_features, unit_features
 from glic_pyg.graph.threshold import Method, select
+from glic_pyg.graph.union import union_data
 from glic_pyg.graph.window_graph import WindowGraph
 
 Kind = Literal["local", "mesh"]
@@ -34,7 +44,7 @@ class GraphBuilder:
         method: ``"bisection"`` (released, meets the budget roughly) or ``"exact"`` (to the edge).
         kinds: the graphs to build, in the order in which layers take turns with them; one of the two alone
             is an ablation of the paper.
-        reproducible: build the same edges on every machine (:mod:`glic_pyg.graph.exact_sums`), in float64.
+        reproducible: build the same edges on every machine (:mod:`glic_pyg.graph.similarity`), in float64.
 
     Raises:
         ValueError: there is no such kind, or none at all; or the detector has no reproducible form.
@@ -84,7 +94,7 @@ class GraphBuilder:
             return {c.kind: self._connect(features, scores, c.to(x.device)) for c in shapes}
 
     def _scores(self, x: Tensor, complexity: Tensor | None) -> Tensor:
-        """What the budget is shared by, ``(B, H, W)``."""
+        """Scores ``(B, H, W)`` that share out the budget."""
         if complexity is None and self.detector == "learned":
             raise ValueError("a learned complexity is the layer's: give complexity=, or ask GFABlock.graphs")
         if complexity is None:
@@ -113,5 +123,64 @@ class GraphBuilder:
 
 
 def build_graphs(feature_map: Tensor, **settings: object) -> dict[str, WindowGraph]:
-    """The local and the mesh graph of a ``(B, C, H, W)`` feature map; see :class:`GraphBuilder`."""
+    """Build the local and the mesh graph of a ``(B, C, H, W)`` feature map, see :class:`GraphBuilder`."""
     return GraphBuilder(**settings)(feature_map)  # type: ignore[arg-type]
+
+
+Graph: TypeAlias = WindowGraph | Data
+Builder: TypeAlias = Callable[[Tensor], Mapping[str, Graph]]
+
+
+@dataclass(frozen=True)
+class EdgeListBuilder:
+    """Builder of one edge list, along which :class:`~glic_pyg.nn.GFABlock` passes messages.
+
+    Attributes:
+        kind: the name of the graph.
+        build: from a ``(B, C, H, W)`` map.
+        settings: the builder that scores and connects the nodes.
+    """
+
+    kind: str
+    build: Callable[[Tensor], Data]
+    settings: GraphBuilder | RadiusGraphBuilder
+
+    def __call__(self, x: Tensor) -> dict[str, Data]:
+        """``{kind: graph}``."""
+        return {self.kind: self.build(x)}
+
+
+def graph_builder(
+    kinds: Sequence[str] = ("local", "mesh"), radius: float | None = None, **settings: Any
+) -> Builder:
+    """Create the builder that settings of ``conf/graph`` describe.
+
+    ``["union"]`` joins the local and the mesh graph to one, in which every layer reads both kinds of
+    neighbours at once. ``["radius"]`` lets every node choose in the disc around itself. Both are lists of
+    edges: they take the plain path of message passing, which is slower and needs more memory than windows.
+
+    Args:
+        kinds: some of ``"local"`` and ``"mesh"``, or ``"union"`` or ``"radius"`` alone.
+        radius: of the disc, in nodes; for ``"radius"`` alone.
+        settings: the others of :class:`GraphBuilder`, or those of :class:`RadiusGraphBuilder`.
+
+    Raises:
+        ValueError: the settings do not go together.
+    """
+    if (radius is not None) != (list(kinds) == ["radius"]):
+        raise ValueError(
+            f"a radius belongs to graphs of the kind ['radius'] and to no other, got {list(kinds)}"
+        )
+    if list(kinds) not in (["union"], ["radius"]):
+        return GraphBuilder(kinds=kinds, **settings)  # type: ignore[arg-type]
+    if settings.get("detector") == "learned":
+        raise ValueError(f"a learned complexity needs graphs of the kinds local or mesh, not {list(kinds)}")
+    if radius is not None:
+        discs = RadiusGraphBuilder(radius, **settings)
+        return EdgeListBuilder("radius", discs, discs)
+    windows = GraphBuilder(**settings)
+    return EdgeListBuilder("union", partial(_union, windows), windows)
+
+
+def _union(builder: GraphBuilder, x: Tensor) -> Data:
+    return union_data(builder(x))
