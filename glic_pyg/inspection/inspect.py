@@ -24,7 +24,7 @@ from glic_pyg.metrics import pixel_psnr
 from glic_pyg.models.base import LATENT_STRIDE, SIDE_STRIDE
 from glic_pyg.models.gain import BEST_QUALITY
 from glic_pyg.nn import GFABlock
-from glic_pyg.nn.gfa_block import GFALayer
+from glic_pyg.nn.gfa import GFALayer
 from glic_pyg.nn.precision import bfloat16_products
 from glic_pyg.plotting import map_colours
 

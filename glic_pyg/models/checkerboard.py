@@ -13,7 +13,7 @@ from compressai.ops import quantize_ste
 from torch import Tensor, nn
 
 from glic_pyg.nn import Rescale
-from glic_pyg.nn.channels_last import map_of, rows_of
+from glic_pyg.nn.pointwise import map_of, rows_of
 
 
 class HalvesCheckerboard(CheckerboardLatentCodec):

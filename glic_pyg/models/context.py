@@ -28,7 +28,7 @@ from glic_pyg.graph import GraphBuilder
 from glic_pyg.models.checkerboard import HalvesCheckerboard, SpatialContext
 from glic_pyg.models.transforms import subpel
 from glic_pyg.nn import GatedBlock, GFALayer, PointwiseBlock, Rescale
-from glic_pyg.nn.channels_last import map_of, rows_of
+from glic_pyg.nn.pointwise import map_of, rows_of
 
 RAMP_LAYERS = 3
 

@@ -21,8 +21,8 @@ from torch import Tensor, nn
 from glic_pyg.models.gain import BEST_QUALITY
 from glic_pyg.models.glic import GLIC
 from glic_pyg.nn import GFALayer, HaarDown, HaarUp, PointwiseBlock, Rescale
-from glic_pyg.nn.channels_last import rows_of
-from glic_pyg.nn.haar_branch import HaarBranch
+from glic_pyg.nn.haar import HaarBranch
+from glic_pyg.nn.pointwise import rows_of
 
 __all__ = ["grow"]
 

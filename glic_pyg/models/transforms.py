@@ -22,7 +22,7 @@ class AnalysisTransform(nn.Module):
             nothing but its convolution.
         kernels: odd kernel sizes of the four strided convolutions.
         conditioned: divide the input of every convolution but the first by fixed factors, see
-            :class:`~glic_pyg.nn.rescale.Rescale`.
+            :class:`~glic_pyg.nn.pointwise.Rescale`.
 
     Shapes: ``(B, 3, H, W)`` with H and W multiples of 16 -> ``(B, widths[3], H/16, W/16)``.
     """

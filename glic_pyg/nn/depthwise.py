@@ -1,4 +1,4 @@
-"""Depthwise convolution of rows of channels, by whichever of several equal paths is there."""
+"""Depthwise convolution on channels-last rows: in C where it can be, otherwise by torch operators."""
 
 from __future__ import annotations
 
@@ -10,15 +10,14 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from glic_pyg.nn import native
-from glic_pyg.nn.channels_last import map_of, rows_of
-from glic_pyg.nn.gated_linear import gate
+from glic_pyg.nn.pointwise import map_of, rows_of
 
 
-def depthwise(rows: Tensor, weight: Tensor, bias: Tensor | None, missing: tuple[int, int]) -> Tensor:
+def depthwise(rows: Tensor, weight: Tensor, bias: Tensor | None, padding: tuple[int, int]) -> Tensor:
     """Apply a depthwise convolution, weight ``(C, 1, k, k)``, to ``(B, H, W, C)`` rows.
 
-    The map is zero-padded in width as usual, in height only by the ``(top, bottom)`` rows that are
-    ``missing``: the rest of the halo is expected in ``rows`` (see :mod:`glic_pyg.nn.strips`).
+    The map is zero-padded in width as usual, in height by the rows ``(top, bottom)`` of ``padding`` only: the
+    rest of the halo is expected in ``rows`` (see :mod:`glic_pyg.nn.tiling`).
 
     Returns:
         ``(B, H + top + bottom - 2 (k // 2), W, C)``.
@@ -27,33 +26,24 @@ def depthwise(rows: Tensor, weight: Tensor, bias: Tensor | None, missing: tuple[
         dtype = torch.get_autocast_dtype(rows.device.type)
         rows, weight, bias = rows.to(dtype), weight.to(dtype), None if bias is None else bias.to(dtype)
     if rows.dtype == torch.float64:
-        return _by_shifts(F.pad(rows, (0, 0, 0, 0, *missing)), weight, bias)
+        return _by_shifts(F.pad(rows, (0, 0, 0, 0, *padding)), weight, bias)
     if not torch.is_grad_enabled():
-        return _convolve(rows, weight, bias, missing)
-    above, below = missing
+        return _convolve(rows, weight, bias, padding)
+    above, below = padding
     if above != below:
-        rows, above = F.pad(rows, (0, 0, 0, 0, *missing)), 0
+        rows, above = F.pad(rows, (0, 0, 0, 0, *padding)), 0
     return _Depthwise.apply(rows, weight, bias, above)
 
 
-def depthwise_gate(u: Tensor, v: Tensor, weight: Tensor, missing: tuple[int, int]) -> Tensor:
-    """``GELU(depthwise(u)) depthwise(v)`` without gradient; the weight's halves are u's and v's."""
-    weight_u, weight_v = weight.chunk(2)
-    if native.can_convolve(u, weight_u) and not torch.is_autocast_enabled(u.device.type):
-        return native.depthwise_gate(u, v, weight_u, weight_v, *missing)
-    u, v = depthwise(u, weight_u, None, missing), depthwise(v, weight_v, None, missing)
-    return gate(u, v, out=v)
-
-
-def _convolve(rows: Tensor, weight: Tensor, bias: Tensor | None, missing: tuple[int, int]) -> Tensor:
+def _convolve(rows: Tensor, weight: Tensor, bias: Tensor | None, padding: tuple[int, int]) -> Tensor:
     """:func:`depthwise` without gradient, except in float64."""
     if native.can_convolve(rows, weight, bias):
-        return native.depthwise(rows, weight, bias, *missing)
-    above, below = missing
+        return native.depthwise(rows, weight, bias, *padding)
+    above, below = padding
     if above != below:
-        rows, above = F.pad(rows, (0, 0, 0, 0, *missing)), 0
-    padding = above, weight.shape[-1] // 2
-    return rows_of(F.conv2d(map_of(rows), weight, bias, padding=padding, groups=len(weight)))
+        rows, above = F.pad(rows, (0, 0, 0, 0, *padding)), 0
+    both = above, weight.shape[-1] // 2
+    return rows_of(F.conv2d(map_of(rows), weight, bias, padding=both, groups=len(weight)))
 
 
 def _by_shifts(rows: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
@@ -73,30 +63,30 @@ class _Depthwise(torch.autograd.Function):
     """Depthwise convolution; on CPUs the gradients of its weights are taken in float32."""
 
     @staticmethod
-    def forward(ctx: Any, rows: Tensor, weight: Tensor, bias: Tensor | None, missing: int) -> Tensor:
+    def forward(ctx: Any, rows: Tensor, weight: Tensor, bias: Tensor | None, padding: int) -> Tensor:
         ctx.save_for_backward(rows, weight)
-        ctx.missing = missing
-        return _convolve(rows, weight, bias, (missing, missing))
+        ctx.padding = padding
+        return _convolve(rows, weight, bias, (padding, padding))
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         rows, weight = ctx.saved_tensors
-        beyond = weight.shape[-1] - 1 - ctx.missing
+        beyond = weight.shape[-1] - 1 - ctx.padding
         grad = grad.contiguous()
         grad_rows = _convolve(grad, weight.flip(2, 3), None, (beyond, beyond))
-        grad_weight, grad_bias = _weight_gradients(grad, rows, weight, ctx.missing)
+        grad_weight, grad_bias = _weight_gradients(grad, rows, weight, ctx.padding)
         return grad_rows, grad_weight, grad_bias if ctx.needs_input_grad[2] else None, None
 
 
-def _weight_gradients(grad: Tensor, rows: Tensor, weight: Tensor, missing: int) -> tuple[Tensor, Tensor]:
+def _weight_gradients(grad: Tensor, rows: Tensor, weight: Tensor, padding: int) -> tuple[Tensor, Tensor]:
     """Gradients at the weight and at the bias from the one at the result."""
     dtype = torch.float32 if rows.device.type == "cpu" else rows.dtype
     grad, rows, side = grad.to(dtype), rows.to(dtype), weight.shape[-1]
     if native.can_convolve(rows, weight.to(dtype)):
-        grad_weight, grad_bias = native.depthwise_backward(rows, grad, side, missing)
+        grad_weight, grad_bias = native.depthwise_backward(rows, grad, side, padding)
     else:
-        convolution = [1, 1], [missing, side // 2], [1, 1], False, [0, 0], len(weight)
+        convolution = [1, 1], [padding, side // 2], [1, 1], False, [0, 0], len(weight)
         _, grad_weight, _ = torch.ops.aten.convolution_backward(
             map_of(grad), map_of(rows), weight.to(dtype), None, *convolution, [False, True, False]
         )

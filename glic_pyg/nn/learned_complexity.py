@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 
 import torch
@@ -9,7 +10,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from glic_pyg.graph import GraphBuilder, WindowGraph
-from glic_pyg.nn.gfa_conv import GFAConv
 from glic_pyg.nn.precision import full_precision
 
 STEP = 1.25
@@ -67,7 +67,7 @@ class LearnedGraph(WindowGraph):
     wider: WindowGraph
     narrower: WindowGraph
 
-    def degree_term(self, conv: GFAConv, rows: Tensor) -> Tensor:
+    def degree_term(self, conv: Callable[[Tensor, WindowGraph], Tensor], rows: Tensor) -> Tensor:
         """Zero, with the gradient by the degrees of what ``conv`` makes of ``(B, N, C)`` rows."""
         with torch.no_grad():
             change = conv(rows, self.wider) - conv(rows, self.narrower)

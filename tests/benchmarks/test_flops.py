@@ -34,7 +34,7 @@ def test_analysis_of_the_released_model() -> None:
 
 
 def counted(network: nn.Module, *shape: int) -> int:
-    """What torch counts while gradients are on, where no rows are computed twice at the edges of strips."""
+    """What torch counts while gradients are on, where no rows are computed twice in the halos of tiles."""
     attention = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu  # torch 2.13 has no formula for it
 
     def of_attention(query: Any, key: Any, value: Any, *_: Any, **__: Any) -> int:

@@ -81,7 +81,7 @@ def test_channels_have_no_order(feature_map) -> None:
     check_equal(build_graphs(x), build_graphs(x.flip(1)))
 
 
-def test_moving_the_picture_moves_the_local_graph(feature_map) -> None:
+def test_moving_the_image_moves_the_local_graph(feature_map) -> None:
     x = torch.zeros(1, 5, 64, 64, dtype=torch.float64)
     x[..., 24:40, 24:40] = feature_map(16, 16, batch=1, channels=5, dtype=torch.float64)
     here = build_graphs(x)["local"].mask.view(8, 8, 64, 256)

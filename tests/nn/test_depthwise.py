@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from glic_pyg.nn.depthwise import depthwise
 
 
-def ours(conv: nn.Conv2d, rows: Tensor, missing: tuple[int, int]) -> Tensor:
-    return depthwise(rows, conv.weight, conv.bias, missing)
+def ours(conv: nn.Conv2d, rows: Tensor, padding: tuple[int, int]) -> Tensor:
+    return depthwise(rows, conv.weight, conv.bias, padding)
 
 
 def convolution(side: int, *, bias: bool, dtype: torch.dtype = torch.float32) -> nn.Conv2d:
@@ -43,13 +43,13 @@ def test_by_finite_differences() -> None:
     assert torch.autograd.gradcheck(lambda r, *_: ours(conv, r, (1, 1)), (rows, *parameters))
 
 
-@pytest.mark.parametrize("missing", [(0, 0), (2, 0), (0, 1)])
-def test_halo_that_is_given_is_read(missing: tuple[int, int]) -> None:
-    """Rows of a strip of a taller map give what the whole map gives there."""
+@pytest.mark.parametrize("padding", [(0, 0), (2, 0), (0, 1)])
+def test_halo_that_is_given_is_read(padding: tuple[int, int]) -> None:
+    """A tile of a taller map gives what the whole map gives there."""
     conv = convolution(5, bias=True)
     rows = torch.randn(1, 12, 6, 10)
-    top, bottom = missing
-    out = ours(conv, rows, missing)
+    top, bottom = padding
+    out = ours(conv, rows, padding)
     assert out.shape == (1, 12 + top + bottom - 4, 6, 10)
     torch.testing.assert_close(out, by_conv2d(conv, rows)[:, 2 - top : 10 + bottom])
 

@@ -11,9 +11,9 @@ from torch import Tensor
 from benchmarks.decoder_settings import threads
 from glic_pyg.graph import build_graphs
 from glic_pyg.nn import GFAConv, native
-from glic_pyg.nn.attention_in_blocks import attend_backward_in_blocks, attend_in_blocks
 from glic_pyg.nn.native.compile import LEVELS, compile_all, library_path
 from glic_pyg.nn.native.library import load
+from glic_pyg.nn.window_attention import attend_backward_in_blocks, attend_in_blocks
 
 pytestmark = pytest.mark.skipif(not native.available(), reason="the C library is not compiled")
 

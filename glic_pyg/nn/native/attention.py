@@ -1,4 +1,4 @@
-"""Window attention in C: the twin of :mod:`glic_pyg.nn.attention_in_blocks` for CPUs, with its gradients."""
+"""Window attention in C: the twin of :mod:`glic_pyg.nn.window_attention` for CPUs, with its gradients."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _fake_backward(grad_out: Tensor, *arguments: Tensor) -> tuple[Tensor, ...]:
 def window_attention(
     q: Tensor, kv: Tensor, scale: Tensor, bias: Tensor, nodes: Tensor, candidates: Tensor, mask: Tensor
 ) -> Tensor:
-    """As :func:`glic_pyg.nn.attention_in_blocks.attend_in_blocks`, computed in float32, without gradient.
+    """As :func:`glic_pyg.nn.window_attention.attend_in_blocks`, computed in float32, without gradient.
 
     Every cell is computed alone: the result does not depend on the number of threads.
 

@@ -100,7 +100,7 @@ def test_ortho_loss_is_zero_for_orthonormal_rows(
 
 
 @pytest.mark.parametrize("layer", [HaarDown(3, 8), HaarUp(3, 8)])
-def test_autocast_does_not_round_the_picture(layer: HaarDown | HaarUp) -> None:
+def test_autocast_does_not_round_the_image(layer: HaarDown | HaarUp) -> None:
     x = torch.rand(1, 3, 8, 8)
     exact = layer(x)
     with torch.autocast("cpu", torch.bfloat16):

@@ -1,4 +1,4 @@
-"""The side branch: learned linear maps of one-level Haar bands, and their orthogonality loss."""
+"""Haar side branch: learned linear maps of one-level Haar bands, with their orthogonality loss."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from glic_pyg.nn.channels_last import map_of, rows_of
+from glic_pyg.nn.pointwise import map_of, rows_of
 from glic_pyg.nn.precision import full_precision
 
 # Rows: bands LL, LH, HL, HH. Columns: the places a, b, c, d of a 2x2 block [[a, b], [c, d]].
@@ -14,7 +14,7 @@ _HAAR = ((0.5, 0.5, 0.5, 0.5), (0.5, 0.5, -0.5, -0.5), (0.5, -0.5, 0.5, -0.5), (
 
 
 class HaarBranch(nn.Module):
-    """What both directions share: 4 bands with a learned log-scale, a linear map, its penalty.
+    """Base of both directions: 4 bands with a learned log-scale, a linear map and its orthogonality loss.
 
     Haar, scale and linear map are linear in the pixels, so each step folds them into ONE matrix
     over 2x2 blocks of pixels: the bands themselves are never written to memory.

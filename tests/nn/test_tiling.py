@@ -1,4 +1,4 @@
-"""Without gradients maps are evaluated in strips: the numbers are those of the map in one piece."""
+"""Tiled execution, which runs without gradients, equals execution of the map in one piece."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from glic_pyg.graph import build_graphs
 from glic_pyg.nn import GatedBlock, GFABlock, GFALayer, PointwiseBlock
 
-# Less than a strip of 16 rows, one, one and a row (less than a halo of two), two and a half.
+# Less than a tile of 16 rows, one, one and a row (less than a halo of two), two and a half.
 HEIGHTS = [1, 5, 16, 17, 40]
 
 
@@ -23,18 +23,18 @@ def random_weights(module: nn.Module) -> nn.Module:
 def both_ways(module: nn.Module, *inputs: object) -> tuple[Tensor, Tensor]:
     """Output without and with gradients enabled."""
     with torch.no_grad():
-        strips = module(*inputs)
+        tiled = module(*inputs)
     whole = module(*inputs)
-    assert whole.requires_grad and not strips.requires_grad
-    return strips, whole
+    assert whole.requires_grad and not tiled.requires_grad
+    return tiled, whole
 
 
 @pytest.mark.parametrize("height", HEIGHTS)
 @pytest.mark.parametrize("block", [GatedBlock, PointwiseBlock])
 def test_convolutional_blocks(block: type[GatedBlock | PointwiseBlock], height: int) -> None:
     x = torch.randn(2, 6, height, 7, dtype=torch.float64)
-    strips, whole = both_ways(random_weights(block(6, 8, 2)), x)
-    torch.testing.assert_close(strips, whole, rtol=1e-12, atol=1e-12)
+    tiled, whole = both_ways(random_weights(block(6, 8, 2)), x)
+    torch.testing.assert_close(tiled, whole, rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("height", HEIGHTS)
@@ -42,15 +42,15 @@ def test_gfa_layer(height: int) -> None:
     x = torch.randn(2, 6, height, 7, dtype=torch.float64)
     graph = build_graphs(x)["local"]
     layer = random_weights(GFALayer(6, 2, heads=2))
-    strips, whole = both_ways(layer, x.permute(0, 2, 3, 1).contiguous(), graph)
-    torch.testing.assert_close(strips, whole, rtol=1e-12, atol=1e-12)
+    tiled, whole = both_ways(layer, x.permute(0, 2, 3, 1).contiguous(), graph)
+    torch.testing.assert_close(tiled, whole, rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("height", [5, 40])
 def test_gfa_block(height: int) -> None:
     x = torch.randn(2, 6, height, 7, dtype=torch.float64)
-    strips, whole = both_ways(random_weights(GFABlock(6, 2, depth=3, heads=2)), x)
-    torch.testing.assert_close(strips, whole, rtol=1e-11, atol=1e-11)
+    tiled, whole = both_ways(random_weights(GFABlock(6, 2, depth=3, heads=2)), x)
+    torch.testing.assert_close(tiled, whole, rtol=1e-11, atol=1e-11)
 
 
 def test_memory_layout_does_not_matter() -> None:

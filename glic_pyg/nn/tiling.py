@@ -1,4 +1,4 @@
-"""Evaluate a map operation strip by strip, so that what is between two layers stays in cache."""
+"""Tiled execution: a few rows of a map at a time, so that intermediate results stay in the cache."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-STRIP_NODES = 4096
-LEAST_STRIP_ROWS = 4
+TILE_NODES = 4096
+LEAST_TILE_ROWS = 4
 
 
 class Operation(Protocol):
-    """An operation on some rows of a map, with their halo."""
+    """An operation on a tile, some rows of a map with their halo."""
 
-    def __call__(self, rows: Tensor, missing: tuple[int, int], out: Tensor | None, /) -> Tensor:
+    def __call__(self, rows: Tensor, padding: tuple[int, int], out: Tensor | None, /) -> Tensor:
         """Compute rows.
 
         Args:
             rows: ``(B, h, W, C)``, with the halo that lies on the map.
-            missing: how many halo rows ``(above, below)`` lie outside the map.
+            padding: number of halo rows ``(above, below)`` that lie outside the map, where it is 0.
             out: where to write the result, or None for a new tensor.
 
         Returns:
@@ -28,19 +28,19 @@ class Operation(Protocol):
         ...
 
 
-def strip_bounds(height: int, width: int, halo: int) -> list[tuple[int, int, int, int]]:
-    """Rows ``(first, last, above, below)`` of each strip; above and below are the halo rows it has."""
-    size = max(LEAST_STRIP_ROWS, STRIP_NODES // width)
+def tile_bounds(height: int, width: int, halo: int) -> list[tuple[int, int, int, int]]:
+    """Rows ``(first, last, above, below)`` of each tile; above and below are its halo rows on the map."""
+    size = max(LEAST_TILE_ROWS, TILE_NODES // width)
     starts = range(0, height, size)
     ends = [min(s + size, height) for s in starts]
     return [(s, e, min(halo, s), min(halo, height - e)) for s, e in zip(starts, ends, strict=True)]
 
 
-def by_strips(operation: Operation, rows: Tensor, halo: int, channels: int) -> Tensor:
-    """Apply an operation on rows to a whole ``(B, H, W, C)`` map.
+def run_tiled(operation: Operation, rows: Tensor, halo: int, channels: int) -> Tensor:
+    """Apply an operation on tiles to a whole ``(B, H, W, C)`` map.
 
-    Without gradients the map is taken about ``STRIP_NODES`` nodes of one image at a time; with gradients in
-    one piece, since autograd would keep every strip anyway. Both give the same numbers up to the
+    Without gradients the map is taken about ``TILE_NODES`` nodes of one image at a time; with gradients in
+    one piece, since autograd would keep every tile anyway. Both give the same numbers up to the
     rounding of a differently blocked matrix product.
 
     Args:
@@ -56,10 +56,10 @@ def by_strips(operation: Operation, rows: Tensor, halo: int, channels: int) -> T
         return operation(rows, (halo, halo), None)
     out: Tensor | None = None
     for image in range(rows.shape[0]):
-        for first, last, above, below in strip_bounds(rows.shape[1], rows.shape[2], halo):
-            strip = rows[image : image + 1, first - above : last + below]
+        for first, last, above, below in tile_bounds(rows.shape[1], rows.shape[2], halo):
+            tile = rows[image : image + 1, first - above : last + below]
             place = None if out is None else out[image : image + 1, first:last]
-            result = operation(strip, (halo - above, halo - below), place)
+            result = operation(tile, (halo - above, halo - below), place)
             if out is None:
                 out = result.new_empty(*rows.shape[:3], channels)
                 out[image : image + 1, first:last] = result
