@@ -1,8 +1,8 @@
 """Attention over a window graph, forward and backward: in C on CPUs, by torch operators elsewhere.
 
 Both paths are equal and keep nothing of the size of all logits: the backward pass recomputes the weights. By
-torch operators a few cells are taken at a time, so that the largest tensor, ``cells x heads x 64 x 256``, is in
-the cache.
+torch operators a few cells are taken at a time, so that the largest tensor, ``cells x heads x 64 x 256``,
+stays in the cache.
 """
 
 from __future__ import annotations
