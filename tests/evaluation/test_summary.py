@@ -15,6 +15,7 @@ from glic_pyg.evaluation.summary import (
     as_json,
     bd_summaries,
     broken_estimates,
+    comparable,
     estimate_holds,
     image_curves,
     mean_curves,
@@ -45,6 +46,33 @@ def test_small_images_do_not_spoil_the_mean() -> None:
     ours = means([*PAIR, comparison("small", 10, 30.0, None, None)])[0]
     assert ours.ms_ssim == pytest.approx(0.9495)
     assert means([comparison("small", 10, 30.0, None, None)])[0].ms_ssim is None
+
+
+def test_an_image_without_error_does_not_take_the_mean_of_the_others_away() -> None:
+    exact = comparison("exact", 2000, math.inf, 1.0, None)
+    ours = means([*PAIR, exact, comparison("small", 2000, 33.0, None, None)])[0]
+    assert (ours.images, ours.psnr_images, ours.ms_ssim_images, ours.ms_ssim_db_images) == (4, 3, 3, 2)
+    assert ours.psnr == 33.0 and ours.size == 2000
+    assert ours.ms_ssim == pytest.approx((0.9 + 0.999 + 1) / 3)
+    assert ours.ms_ssim_db == pytest.approx((10 + 30) / 2)
+    alone = means([exact])[0]
+    assert (alone.psnr, alone.psnr_images, alone.ms_ssim_db) == (math.inf, 0, math.inf)
+
+
+def test_curves_of_means_are_over_the_same_images_in_rate_and_error() -> None:
+    """One file without error takes its image out of the curves of all codecs."""
+    ours, jpeg = comparison("mixed", 9000, 40.0, None, None).codecs
+    mixed = Comparison("mixed", 100, 80, None, (ours, replace(jpeg, quality=Quality(math.inf, 1.0))))
+    assert comparable([*PAIR, mixed]) == PAIR and comparable([mixed]) == [mixed]
+    for curve in mean_curves([*PAIR, mixed]):
+        assert curve.bpp == (2.0,) and curve.psnr in ((33.0,), (30.0,))
+    document = json.loads(as_json([*PAIR, mixed], provenance([])))
+    assert [row["images"] for row in document["mean"]] == [3, 3]
+    assert [(row["images"], row["psnr"]) for row in document["curves"]] == [(2, 33.0), (2, 30.0)]
+    assert "curves" not in json.loads(as_json(PAIR, provenance([])))
+    assert [len(curve.bpp) for curve in image_curves(mixed)] == [1, 0]
+    [against] = bd_summaries([mixed])
+    assert against.gains == [] and against.bd_rate is None
 
 
 def test_nothing_to_average() -> None:
