@@ -164,6 +164,8 @@ def _same(cfg: DictConfig, key: str, old: Any, new: Any) -> bool:
     if _UNSET in (old, new):
         default = _default(cfg, key)
         old, new = (default if value is _UNSET else value for value in (old, new))
+    if all(isinstance(value, str) and value.startswith("glic_pyg.") for value in (old, new)):
+        return bool(old.rpartition(".")[2] == new.rpartition(".")[2])  # our classes and functions may move
     return bool(_lists(old) == _lists(new))
 
 

@@ -120,7 +120,11 @@ def sweep_rows(folder: Path) -> Rows:
     planned: dict[str, list[str]] = json.loads(plan.read_text(encoding="utf-8")) if plan.is_file() else {}
     rows = {}
     for name, overrides in planned.items():
-        same = [other for other, record in found.items() if not record.differences(overrides)]
+        same = [
+            other
+            for other, record in found.items()
+            if (other == name or other not in planned) and not record.differences(overrides)
+        ]
         if same:
             rows[same[0]] = found.pop(same[0])
         else:

@@ -195,6 +195,22 @@ def test_a_checkpoint_whose_settings_name_the_metrics(options: list[str], run: P
     assert state["global_step"] == 5 and "psnr" not in state["hyper_parameters"]["module"]
 
 
+def test_a_checkpoint_of_another_version(options: list[str], run: Path) -> None:
+    """A class has moved, an argument was not there yet, another is gone that had its default."""
+    state = torch.load(run / "last.ckpt", weights_only=True)
+    settings = state["hyper_parameters"]
+    assert settings["loss"]["_target_"].endswith(".RateDistortionLoss")
+    settings["loss"]["_target_"] = settings["module"]["loss"]["_target_"] = "glic_pyg.old.RateDistortionLoss"
+    del settings["module"]["lr_scales"]
+    assert settings["schedule"]["shape"] == "cosine"
+    torch.save(state, run / "last.ckpt")
+    assert main(["name=a", *options, "~schedule.shape", "steps=5", "ckpt_path=last"]) == 0
+    state["hyper_parameters"]["loss"]["_target_"] = "glic_pyg.old.OtherLoss"
+    torch.save(state, run / "last.ckpt")
+    said = refusal("name=a", *options, "steps=5", "ckpt_path=last")
+    assert "loss._target_=glic_pyg.old.OtherLoss (not" in said
+
+
 @pytest.mark.parametrize(
     ("kind", "sentence"),
     [

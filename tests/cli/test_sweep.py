@@ -16,7 +16,7 @@ from glic_pyg.cli import sweep as module
 from glic_pyg.cli.hydra import run_hydra_app
 from glic_pyg.cli.run_folder import RunFolderError
 from glic_pyg.cli.sweep import neighbour_weights
-from glic_pyg.cli.sweep_table import JobRecord, read_record, write_plan, write_record
+from glic_pyg.cli.sweep_table import JobRecord, read_record, sweep_rows, write_plan, write_record
 from tests.cli import fake_slurm
 from tests.cli.stand_in_app import main
 from tests.cli.tiny_run import GLIC, run_command, tiny_options
@@ -68,6 +68,20 @@ def test_where_it_runs_may_change(sweep: Sweep, tmp_path: Path) -> None:
     assert sweep("loss.lmbda=1") == 0
     assert sweep("loss.lmbda=1", "trainer=cpu", "threads=2") == 0
     assert calls(tmp_path) == {"s": 1}
+
+
+def test_a_sweep_over_where_it_runs(sweep: Sweep, tmp_path: Path) -> None:
+    """Jobs that differ in nothing else are told apart by their folders."""
+    assert sweep("loss.lmbda=1", "threads=1,2") == 0
+    (tmp_path / "s/threads=2/job.json").unlink()
+    rows = sweep_rows(tmp_path / "s")
+    assert {name: row.status for name, row in rows.items()} == {
+        "threads=1": "finished",
+        "threads=2": "not started",
+    }
+    write_plan(tmp_path / "s", {name: rows[name].overrides for name in reversed(rows)})
+    assert sweep_rows(tmp_path / "s").keys() == rows.keys()
+    assert sweep_rows(tmp_path / "s")["threads=1"].status == "finished"
 
 
 def test_interpolations_are_left_to_the_job(sweep: Sweep, tmp_path: Path) -> None:

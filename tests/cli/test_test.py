@@ -300,3 +300,14 @@ def test_what_is_no_results_file(tmp_path: Path) -> None:
         (tmp_path / "x.json").write_text(text)
         with pytest.raises(CurveError, match=r"x.json is no results file"):
             read_curves(tmp_path / "x.json")
+
+
+def test_paths_of_any_name_need_no_quotes() -> None:
+    place = Path("é 写 (1) #&[x]=,'")
+    place.mkdir()
+    Path("a.png").rename(place / "a.png")
+    save_weights(place / "w.safetensors", Hyperprior(8, 8), {})
+    arguments = [f"images={place}", f"weights=[{place}/w.safetensors]", "codecs=none", "name=out"]
+    assert main(["test", *arguments]) == 0
+    document = json.loads(Path("runs/out/results.json").read_text())
+    assert [image["image"] for image in document["images"]] == ["a"]

@@ -55,6 +55,15 @@ def test_refusals_are_one_sentence(options: list[str], override: str, sentence: 
     assert "\n" not in str(caught.value)
 
 
+def test_paths_of_any_name_need_no_quotes(options: list[str], tmp_path: Path) -> None:
+    place = tmp_path / "é 写 (1) #&[x]=,'"
+    (tmp_path / "pictures").rename(place)
+    assert main(["name=a", *options, f"data.root={place}", f"data.val_root=[{place}]"]) == 0
+    (tmp_path / "runs/a/last.ckpt").rename(place / "a.ckpt")
+    again = [f"data.root={place}/0.png", "data.val_root=null", f"start_from={place}/a.ckpt"]
+    assert main(["name=b", *options, *again]) == 0
+
+
 def test_one_training_in_a_folder(options: list[str], tmp_path: Path) -> None:
     with (
         alone_in(tmp_path / "runs/a"),
