@@ -31,7 +31,7 @@ FIELD_COUNT = 12
 FIELD_PIXELS = 2**20
 """Gradients keep what g_a computed in memory; larger images get no receptive fields."""
 _FIGURE_KINDS = ("png", "svg", "pdf")
-_WEIGHTS = (".safetensors", ".pth.tar")
+_WEIGHTS = (".safetensors", ".pth.tar", ".pth", ".pt", ".ckpt")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -154,14 +154,19 @@ def subjects_of(args: argparse.Namespace) -> Iterator[Subject]:
     second = args.against
     if second == "bf16":
         yield _subject(args, args.image, codec, "bf16")
-    elif second is not None and (second.endswith(_WEIGHTS) or second in shipped_names()):
-        name, path = (None, second) if second.endswith(_WEIGHTS) else (second, None)
+    elif second is not None and (_is_weights(second) or second in shipped_names()):
+        name, path = (None, second) if _is_weights(second) else (second, None)
         other = codec_for_encoding(
             name, path, device=args.device, precision=args.precision, max_pixels=args.max_pixels
         )
         yield _subject(args, args.image, other, args.precision)
     elif second is not None:
         yield _subject(args, second, codec, args.precision)
+
+
+def _is_weights(path: str) -> bool:
+    """Whether a path is that of weights, by its name, or the folder of a run; else it is an image."""
+    return path.endswith(_WEIGHTS) or Path(path).is_dir()
 
 
 def _subject(args: argparse.Namespace, path: str, codec: ImageCodec, precision: Precision) -> Subject:

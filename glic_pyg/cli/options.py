@@ -29,7 +29,11 @@ def positive(text: str) -> int:
 
 def add_coding_options(parser: argparse.ArgumentParser) -> None:
     """Add what encoding and decoding have in common."""
-    parser.add_argument("--weights", metavar="FILE", help="a .safetensors or released .pth.tar file to use")
+    parser.add_argument(
+        "--weights",
+        metavar="FILE",
+        help="other weights: a .safetensors file, a run's folder or last.ckpt, a released checkpoint",
+    )
     parser.add_argument(
         "--device", default="auto", help="cpu, cuda or auto (default: cuda where there is one)"
     )

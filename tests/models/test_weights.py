@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -91,6 +92,17 @@ def test_hash_covers_the_configuration(tiny: GLIC) -> None:
         other.load_state_dict(tiny.state_dict())
         assert weights_hash(other) not in seen
         seen.add(weights_hash(other))
+
+
+def test_hash_is_the_one_that_the_page_describes(tiny: GLIC) -> None:
+    """docs/format.md: what another implementation would compute."""
+    parameters = hashlib.sha256()
+    for name, p in sorted(tiny.named_parameters()):
+        parameters.update(f"{name}|torch.float32|{tuple(p.shape)}|".encode())
+        parameters.update(p.detach().numpy().astype("<f4").tobytes())
+    stated = {key: list(value) if isinstance(value, tuple) else value for key, value in TINY.items()}
+    text = json.dumps(["glic", dict(sorted(stated.items())), parameters.hexdigest()])
+    assert weights_hash(tiny) == hashlib.sha256(text.encode()).hexdigest()
 
 
 def test_hash_covers_the_architecture(tiny: GLIC) -> None:
