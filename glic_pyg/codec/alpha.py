@@ -1,4 +1,4 @@
-"""The alpha plane, losslessly, with the standard library alone.
+"""Lossless coding of the alpha plane, with the standard library alone.
 
 One byte names the method, the payload follows. On seven kinds of mask (``docs/format.md``) the best of these
 methods is smaller than PNG on all and than lossless WebP on four; a decoder allocates no more than the header
@@ -19,7 +19,7 @@ __all__ = ["pack_alpha", "take_alpha"]
 
 _CONSTANT = 0
 _BZ2, _LZMA = 2, 4
-_DIFFERENCES = 1  # added to the method: bytes are differences to the pixel on the left, modulo 256
+_DIFFERENCES = 1  # added to the method: bytes are differences from the pixel on the left, modulo 256
 _LZMA_FILTERS = [{"id": lzma.FILTER_LZMA2, "preset": 6, "lc": 0, "lp": 0, "pb": 0}]
 
 
@@ -57,7 +57,7 @@ def take_alpha(data: bytes, height: int, width: int) -> NDArray[np.uint8]:
 
 
 def _expand(data: bytes, method: int, size: int) -> bytes:
-    """Decompress at most ``size`` + 1 bytes and insist on ``size``."""
+    """Decompress at most ``size`` + 1 bytes and check that there are ``size``."""
     decoder: bz2.BZ2Decompressor | lzma.LZMADecompressor
     if method == _BZ2:
         decoder = bz2.BZ2Decompressor()
@@ -73,7 +73,7 @@ def _expand(data: bytes, method: int, size: int) -> bytes:
 
 
 def _finished(decoder: bz2.BZ2Decompressor | lzma.LZMADecompressor) -> bool:
-    """Whether the end of the data was reached; one more byte of room lets a decoder notice it."""
+    """Whether the end of the data was reached; some decoders notice only when asked for one byte more."""
     try:
         return decoder.eof or (not decoder.needs_input and not decoder.decompress(b"", 1) and decoder.eof)
     except (OSError, EOFError, lzma.LZMAError):

@@ -1,7 +1,7 @@
 """The Python API: ``glic_pyg.encode`` and ``glic_pyg.decode``, for images, arrays, bytes and paths.
 
-Any number of threads may call them at once. They get the bytes and pixels of one, share the models that are
-loaded, and nothing of the process is changed: no number of threads, no default of torch, no limit of Pillow.
+Both are thread-safe: results do not depend on other threads, loaded models are shared, and no setting of the
+process is changed (torch's threads and defaults, Pillow's limits).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ AnyPath = str | os.PathLike[str]
 Bytes = bytes | bytearray | memoryview
 
 _loading = threading.Lock()
-"""One thread loads weights, the others wait for them instead of loading them too."""
+"""Serializes loading, so that concurrent calls load the same weights once."""
 
 
 def encode(
@@ -54,9 +54,9 @@ def encode(
         image: a Pillow image of any mode, a uint8 array (H, W), (H, W, 2), (H, W, 3) or (H, W, 4), or an
             image file: its path, or its bytes.
         quality: 0 to 100, for weights of variable rate; 50 unless this or a target is given.
-        target_bytes, target_bpp: instead, the size of the file, in bytes or in bits a pixel; it gets 98 to
+        target_bytes, target_bpp: instead, the size of the file, in bytes or in bits per pixel; it gets 98 to
             100 % of that.
-        target_psnr: instead, how near the decoded pixels shall be, in dB; they are 0 to 0.05 dB nearer.
+        target_psnr: instead, the PSNR of the decoded pixels, in dB; it is met or exceeded by up to 0.05 dB.
         model: name of shipped weights; default :func:`~glic_pyg.codec.weights_store.default_name`.
         weights: a file instead, see :func:`~glic_pyg.models.loading.load_model`, or the folder of a run.
         device: where to compute, ``"cpu"`` or ``"cuda"``.
@@ -109,7 +109,7 @@ def codec_for_encoding(
     precision: Precision = "float32",
     max_pixels: int = DEFAULT_MAX_PIXELS,
 ) -> ImageCodec:
-    """The codec that :func:`encode` would use; the last ones stay loaded.
+    """Return the codec that :func:`encode` uses; the most recent ones are cached.
 
     Raises:
         GlicError: there are no such weights, or an argument makes no sense.
@@ -130,7 +130,7 @@ def codec_for_decoding(
     precision: Precision = "float32",
     max_pixels: int = DEFAULT_MAX_PIXELS,
 ) -> ImageCodec:
-    """The codec that :func:`decode` would use for this file; the last ones stay loaded.
+    """Return the codec that :func:`decode` uses for this file; the most recent ones are cached.
 
     Raises:
         GlicFileError: the file is damaged, or names weights that are not here.
@@ -144,7 +144,7 @@ def codec_for_decoding(
 
 
 def _image(image: Any, max_pixels: int, losses: dict[str, bool]) -> Source:
-    """What a codec encodes: files are read, all else is handed on."""
+    """Read image files; pass everything else on to the codec."""
     flat = isinstance(image, memoryview) and image.ndim == 1
     if isinstance(image, bytes | bytearray) or flat:
         return read_image(bytes(image), max_pixels=max_pixels, **losses)
@@ -172,7 +172,7 @@ def _with_name(name: str, device: str, precision: Precision, max_pixels: int) ->
 
 
 def _check(device: Any, precision: Any, max_pixels: Any) -> None:
-    """Refuse values by which no codec is kept; whether there is such a device, the codec finds out."""
+    """Refuse values that cannot be keys of the cache; whether torch can use the device, the codec checks."""
     if not isinstance(device, str | torch.device):
         raise BadArgument(f"A device is 'cpu' or 'cuda', not {device!r}.")
     if precision not in get_args(Precision):
@@ -185,7 +185,7 @@ def _check(device: Any, precision: Any, max_pixels: Any) -> None:
 def _from_path(
     path: Path, _version: object, device: str, precision: Precision, max_pixels: int
 ) -> ImageCodec:
-    """The codec of a weights file; another file of the same name is another version, and loaded anew."""
+    """The codec of a weights file; a file replaced under the same name is loaded again."""
     return _codec(load_from_path(path), device, precision, max_pixels)
 
 

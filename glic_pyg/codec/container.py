@@ -67,7 +67,7 @@ _FOREIGN = (
     (b"<", "a web page or XML; the download went wrong"),
     (b"\0\0\0\0", "zeros; the file was never written, copy or download it again"),
 )
-"""What is found in place of a file, by its first bytes."""
+"""Common kinds of other files, by their first bytes."""
 
 
 class Stream(enum.IntEnum):
@@ -121,7 +121,7 @@ def write_container(header: Header, streams: Mapping[Stream, bytes]) -> bytes:
 
 
 def read_glic(source: str | Path | BinaryIO, *, max_pixels: int | None = DEFAULT_MAX_PIXELS) -> bytes:
-    """Read the bytes of a file, for :func:`read_container`: its header first, the rest if that makes sense.
+    """Read the bytes of a file, for :func:`read_container`: its header first, the rest if that is valid.
 
     Args:
         source: a path, or a binary stream, seekable or not.
@@ -135,11 +135,11 @@ def read_glic(source: str | Path | BinaryIO, *, max_pixels: int | None = DEFAULT
             return read_glic(file, max_pixels=max_pixels)
     data = read_up_to(source, _MAX_HEAD)
     size = _take_head(data, max_pixels).size
-    return data + read_up_to(source, size + 1 - len(data))  # one byte more tells that there is one
+    return data + read_up_to(source, size + 1 - len(data))  # one byte more, to notice trailing data
 
 
 def glic_bytes(source: AnySource, *, max_pixels: int | None = DEFAULT_MAX_PIXELS) -> bytes:
-    """The bytes of a file however it is given: as they are, or by :func:`read_glic`.
+    """Return the bytes of a file given as bytes, path or stream.
 
     Raises:
         GlicFileError, ImageTooLarge: see :func:`read_glic`.
@@ -159,7 +159,7 @@ def glic_bytes(source: AnySource, *, max_pixels: int | None = DEFAULT_MAX_PIXELS
 
 
 def unreadable(path: str | os.PathLike[str], error: Exception) -> GlicError:
-    """The system's reason for not reading a file in a sentence; an error of ours as it is."""
+    """Turn the system's reason for not reading a file into a sentence; keep an error of ours."""
     if isinstance(error, GlicError):
         return error
     reason = getattr(error, "strerror", None) or str(error)
@@ -192,7 +192,7 @@ class _Row(NamedTuple):
 
 
 class _Head(NamedTuple):
-    """Everything before the payloads, verified.
+    """Verified header and directory: everything before the payloads.
 
     Attributes:
         header: the fields.
@@ -226,7 +226,7 @@ def _take_head(data: bytes, max_pixels: int | None) -> _Head:
 
 
 def _largest_payload(kind: int, header: Header) -> int:
-    """Bytes that no encoder exceeds, whatever the image and the weights."""
+    """Upper bound on the bytes of a stream, for any image of this size and any weights."""
     if kind == Stream.LATENTS:
         padded = (header.width + _LARGEST_PADDING) * (header.height + _LARGEST_PADDING)
         return _MOST_BYTES_PER_PIXEL * padded

@@ -133,7 +133,7 @@ def image_from_pillow(
 
     Args:
         image: best not loaded yet: Pillow reduces 16-bit RGB silently while loading.
-        reduce_16bit: allow more than 8 bits a sample to be reduced to 8.
+        reduce_16bit: allow more than 8 bits per sample to be reduced to 8.
         first_frame: allow all frames but the first to be left out.
 
     Raises:
@@ -158,10 +158,10 @@ def check_losses(image: Image.Image, *, reduce_16bit: bool, first_frame: bool) -
     """Check an image that is opened but not loaded for what :class:`ImageData` cannot hold.
 
     Returns:
-        Bits a sample, and a sentence about frames that are left out.
+        Bits per sample, and a note about frames that are left out.
 
     Raises:
-        UnsupportedImage: there are several frames, or more than 8 bits a sample, and that is not allowed; or
+        UnsupportedImage: several frames, or more than 8 bits per sample, are there and not allowed; or
             the samples are floats.
     """
     bits = bits_per_sample(image)
@@ -238,8 +238,8 @@ def _eight_bit(samples: NDArray[np.generic]) -> NDArray[np.uint8]:
 def _with_fitting_profile(metadata: Metadata, mode: str, *, grey: bool) -> tuple[Metadata, tuple[str, ...]]:
     """Drop an ICC profile that does not describe the pixels, which were converted from a mode.
 
-    Profiles for RGB may stay on grey pixels, as many cameras and programs write them. What is no profile at
-    all stays as it is.
+    Profiles for RGB may stay on grey pixels, as many cameras and programs write them. What is no ICC
+    profile stays as it is.
     """
     space = profile_space(metadata.icc)
     if space is None or (space == "RGB" and mode != "LAB") or (space == "GRAY" and grey):
@@ -249,7 +249,7 @@ def _with_fitting_profile(metadata: Metadata, mode: str, *, grey: bool) -> tuple
 
 
 def _from_cmyk(image: Image.Image, metadata: Metadata) -> tuple[Image.Image, Metadata, tuple[str, ...]]:
-    """Convert inks to RGB: by the embedded profile to sRGB if there is one, else by the plain formula."""
+    """Convert CMYK to sRGB by the embedded profile if there is one, else to RGB by the plain formula."""
     bare = Metadata(metadata.exif, None, metadata.xmp)
     if metadata.icc is None:
         return image.convert("RGB"), bare, ("The colours were converted from CMYK to RGB.",)

@@ -85,12 +85,12 @@ class ImageCodec:
 
     @property
     def device(self) -> torch.device:
-        """Where to compute."""
+        """Device that the model runs on."""
         return self._coder.device
 
     @property
     def variable_rate(self) -> bool:
-        """Whether these weights code at any quality, not at one rate only."""
+        """Whether these weights code at any quality rather than at one rate."""
         return self._coder.rates is not None
 
     def encode(
@@ -121,7 +121,7 @@ class ImageCodec:
     def encode_many(
         self, sources: Iterable[Source], *, target: RateTarget | None = None, estimate: bool = False
     ) -> Iterator[Encoded]:
-        """Encode images one after the other, so that each file is the same as if encoded alone."""
+        """Encode images one by one; each file equals that of :meth:`encode`."""
         for source in sources:
             yield self.encode(source, target=target, estimate=estimate)
 
@@ -133,7 +133,7 @@ class ImageCodec:
         first_frame: bool = False,
         estimate: bool = False,
     ) -> ImageEncoder:
-        """Analyse one image, to make several files of it; arguments and errors as for :meth:`encode`."""
+        """Run g_a on one image, to encode it several times; arguments and errors as for :meth:`encode`."""
         if isinstance(source, Image.Image):
             check_pixels(*source.size, self.max_pixels)
         image = as_image_data(source, reduce_16bit=reduce_16bit, first_frame=first_frame)
@@ -178,7 +178,7 @@ class ImageCodec:
         return None
 
     def _check_size(self, width: int, height: int, *, decoding: bool) -> None:
-        """The limit holds for the padded image: that is what costs time and memory."""
+        """Check the padded image against the limit on pixels, and the memory that it needs."""
         check_pixels(width, height, self.max_pixels)
         check_pixels(*padded_size(width, height, self.model.multiple), self.max_pixels)
         check_coding_memory(self.model, width, height, self.device, decoding=decoding)
@@ -202,7 +202,7 @@ def _metadata(container: Container, kind: Stream) -> bytes | None:
 
 
 Candidate = tuple[Encoded, Tensor]
-"""A file, and its y_hat as the entropy model left it."""
+"""A file, and its y_hat in the scale of the entropy model."""
 
 
 class ImageEncoder:

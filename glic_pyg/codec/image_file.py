@@ -40,7 +40,7 @@ class OutputFormat(NamedTuple):
         metadata: which of exif, icc and xmp it holds.
         options: keyword arguments for saving an image with this metadata.
         grey, colour: whether it holds one channel, and three; grey becomes three equal ones where it has to.
-        max_side: pixels it holds a side.
+        max_side: the largest width and height, in pixels.
     """
 
     name: str
@@ -79,7 +79,7 @@ def _jpeg(metadata: Metadata) -> dict[str, Any]:
 
 
 def _tiff(metadata: Metadata) -> dict[str, Any]:
-    """A TIFF's own directory is where its EXIF and XMP live."""
+    """TIFF stores EXIF and XMP in its own directory."""
     block = Image.Exif()
     if metadata.exif:
         block.load(b"Exif\0\0" + metadata.exif)
@@ -111,7 +111,7 @@ OUTPUT_FORMATS = {
     "ppm": _PPM,
     "pgm": _PGM,
 }
-"""What ``glic decode`` writes, by file name extension. JPEG is the only lossy one (quality 95, 4:4:4)."""
+"""Formats that ``glic decode`` writes, by extension. JPEG is the only lossy one (quality 95, 4:4:4)."""
 
 
 def read_image(
@@ -121,7 +121,7 @@ def read_image(
     first_frame: bool = False,
     max_pixels: int = DEFAULT_MAX_PIXELS,
 ) -> ImageData:
-    """Read an image file of any kind Pillow knows: upright, 8 bits a sample, with its metadata.
+    """Read an image file of any kind Pillow knows: upright, 8 bits per sample, with its metadata.
 
     The whole package opens images with it, so that a file has the same pixels everywhere.
 
@@ -169,7 +169,7 @@ def read_size(file: IO[bytes], *, max_pixels: int = DEFAULT_MAX_PIXELS) -> tuple
 
 @contextmanager
 def _seekable(source: bytes | str | Path | BinaryIO, max_pixels: int) -> Iterator[IO[bytes]]:
-    """The source as Pillow wants it; of a pipe, its head is looked at before the rest is read.
+    """Open the source as a seekable stream; a pipe is read whole only if its head may be that of an image.
 
     Raises:
         UnsupportedImage: a pipe sends no image, or more than an image can have.
@@ -192,7 +192,7 @@ def _seekable(source: bytes | str | Path | BinaryIO, max_pixels: int) -> Iterato
 
 
 def write_image(image: ImageData, extension: str) -> tuple[bytes, tuple[str, ...]]:
-    """Return the bytes of an image file, and a sentence for what that kind of file cannot hold.
+    """Return the bytes of an image file, and a note for everything that its format cannot hold.
 
     Args:
         image: what to write.
@@ -251,7 +251,7 @@ def _metadata_after_pixels(png: IO[bytes]) -> bool:
 
 
 def _check_holdable(image: ImageData, kind: OutputFormat) -> None:
-    """Refuse pixels that a kind of file has no place for.
+    """Refuse pixels that a format cannot hold.
 
     Raises:
         UnsupportedImage: with what to choose instead.
@@ -271,7 +271,7 @@ def _check_holdable(image: ImageData, kind: OutputFormat) -> None:
 
 
 def _holdable_metadata(metadata: Metadata, kind: OutputFormat, mode: str) -> tuple[Metadata, list[str]]:
-    """What of the metadata a kind of file can hold, and a note for each part that it cannot.
+    """Return the metadata that a format can hold, and a note for each block that it cannot.
 
     Whether a format takes a block is found out by writing it with one pixel: limits of size differ, and EXIF
     that is damaged can be copied as a whole but not taken apart as TIFF wants it.

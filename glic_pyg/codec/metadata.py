@@ -32,16 +32,16 @@ __all__ = [
 
 
 MAX_METADATA_BYTES = 1 << 24
-"""16 MiB of one kind of metadata is more than any camera writes."""
+"""Limit for each kind of metadata: 16 MiB, more than any camera writes."""
 _ORIENTATION = 0x0112
 _XMP_ORIENTATION = re.compile(rb"""(tiff:Orientation(?:\s*=\s*["']|>)\s*)([1-8])""")
 _INTEGERS = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i"}
-"""Types of a directory's entries that hold integers, and how ``struct`` calls them."""
+"""Types of a directory's entries that hold integers, and their ``struct`` formats."""
 
 
 @dataclass(frozen=True)
 class Metadata:
-    """What travels beside the pixels; ``None`` where the image has none.
+    """Metadata blocks of an image; ``None`` for those it does not have.
 
     Attributes:
         exif: a TIFF block, without the leading ``Exif\\0\\0``.
@@ -70,7 +70,7 @@ def deflate(payload: bytes) -> bytes:
 
 
 def inflate(data: bytes) -> bytes:
-    """Undo :func:`deflate`, never producing more than 16 MiB.
+    """Decompress one block of metadata to at most 16 MiB.
 
     Raises:
         CorruptFile: the data are damaged or too large.
@@ -86,7 +86,7 @@ def inflate(data: bytes) -> bytes:
 
 
 def exif_orientation(exif: bytes | None) -> int:
-    """Return the orientation (1 to 8) an EXIF block asks for; 1 where it says nothing readable."""
+    """Return the orientation (1 to 8) that an EXIF block states; 1 where there is none that can be read."""
     entry = _orientation_entry(exif)
     if exif is None or entry is None:
         return 1
@@ -95,7 +95,7 @@ def exif_orientation(exif: bytes | None) -> int:
 
 
 def orientation_of(metadata: Metadata) -> int:
-    """Return the orientation (1 to 8) that EXIF asks for, or XMP where EXIF says nothing about it."""
+    """Return the orientation (1 to 8) that EXIF states, or XMP where EXIF has none."""
     if _orientation_entry(metadata.exif) is not None:
         return exif_orientation(metadata.exif)
     found = _XMP_ORIENTATION.search(metadata.xmp or b"")
@@ -103,9 +103,9 @@ def orientation_of(metadata: Metadata) -> int:
 
 
 def profile_space(icc: bytes | None) -> str | None:
-    """Name of the colours that an ICC profile describes, ``"RGB"``, ``"GRAY"``, ``"Lab"``, ``"CMYK"``, ...
+    """Return the colour space of an ICC profile, ``"RGB"``, ``"GRAY"``, ``"Lab"``, ``"CMYK"``, ...
 
-    ``None`` for what is no ICC profile.
+    ``None`` for anything but an ICC profile.
     """
     if icc is None or icc[36:40] != b"acsp":
         return None
@@ -201,12 +201,12 @@ def read_metadata(image: Image.Image) -> tuple[Metadata, int, tuple[str, ...]]:
 
 
 def upright(image: Image.Image, orientation: int) -> Image.Image:
-    """Turn or flip the image so that its orientation is 1."""
+    """Rotate or flip the image so that its orientation is 1."""
     return image.transpose(_TURNS[orientation]) if orientation in _TURNS else image
 
 
 def dropped_facts(image: Image.Image) -> tuple[str, ...]:
-    """Name what a ``.glic`` file has no place for (comments, text chunks, gamma, resolution)."""
+    """Note the facts that a ``.glic`` file cannot hold (comments, text chunks, gamma, resolution)."""
     keys = {str(key) for key in image.info} - _KEPT_OR_STRUCTURAL
     if "dpi" in image.info and image.info.get("jfif_unit", 1) != 0:
         keys.add("dpi")
@@ -216,7 +216,7 @@ def dropped_facts(image: Image.Image) -> tuple[str, ...]:
 
 
 def _exif_block(image: Image.Image) -> bytes | None:
-    """The EXIF block as it stands in the file, or rebuilt where Pillow keeps it in another form.
+    """Return the EXIF block as in the file, or rebuilt where Pillow keeps it in another form.
 
     Raises:
         Exception: of any kind, where it is no TIFF block.
@@ -246,7 +246,7 @@ def _xmp_packet(image: Image.Image) -> bytes | None:
 
 
 def _as_bytes(value: object) -> bytes:
-    """Bytes as they are: a TIFF may hold any type of number in their place.
+    """Check for bytes: TIFF tags may hold any type of number instead.
 
     Raises:
         TypeError: it is something else.
@@ -262,7 +262,7 @@ def _tiff_block(image: Image.Image) -> bytes | None:
 
 
 def tiff_facts(source: Image.Exif) -> Image.Exif:
-    """The part of a directory that says something about the image rather than about its storage."""
+    """Copy the tags of a directory that describe the image rather than its storage."""
     facts = Image.Exif()
     for tag in source:
         if tag in _SUB_DIRECTORIES:

@@ -71,7 +71,7 @@ def open_image(file: IO[bytes], max_pixels: int | None) -> ImageFile.ImageFile:
 
 
 def may_be_image(head: bytes) -> bool:
-    """Whether a file that begins like this may be an image, without reading the rest of it."""
+    """Whether a file with this beginning may be an image, without reading the rest of it."""
     if any(Image.OPEN[name][1] is not None and _may_be(name, head[:16]) for name in _known_kinds()):
         return True
     try:
@@ -82,7 +82,7 @@ def may_be_image(head: bytes) -> bool:
 
 
 def _known_kinds() -> Iterator[str]:
-    """Pillow's names of all kinds of files, the common ones before the others are even imported."""
+    """Yield Pillow's names of file formats, the common ones before the others are imported."""
     seen: set[str] = set()
     for prepare in (Image.preinit, Image.init):
         prepare()
@@ -93,7 +93,7 @@ def _known_kinds() -> Iterator[str]:
 
 
 def _may_be(name: str, prefix: bytes) -> bool:
-    """Whether a file that begins like this can be of a kind; some kinds cannot be told by that."""
+    """Whether a file with this beginning can be of a format; formats without a signature always can."""
     accept = Image.OPEN[name][1]
     try:
         accepted = True if accept is None else accept(prefix)
@@ -104,7 +104,7 @@ def _may_be(name: str, prefix: bytes) -> bool:
 
 @contextmanager
 def pillow_errors(notes: list[str], failure: str = "The image cannot be read") -> Iterator[None]:
-    """Turn everything that Pillow raises into one error, and what it warns of into notes.
+    """Turn everything that Pillow raises into one type of error, and its warnings into notes.
 
     Args:
         notes: gets a sentence for each different warning that this thread causes meanwhile, in programs that
@@ -136,7 +136,7 @@ def _pillows_limit(times: int) -> ImageTooLarge:
 
 
 def explanation(error: BaseException) -> str:
-    """An exception's text in one line, without its full stop."""
+    """An exception's text on one line, without its full stop."""
     if isinstance(error, MemoryError):
         return "there is not enough memory"
     if isinstance(error, SyntaxError) and "unknown pixel mode" in str(error):
@@ -146,7 +146,7 @@ def explanation(error: BaseException) -> str:
 
 
 def collect_warnings() -> None:
-    """From now on, make notes of what Pillow warns of in :func:`pillow_errors`, instead of printing it.
+    """Turn Pillow's warnings inside :func:`pillow_errors` into notes from now on, instead of printing them.
 
     For a program that owns its process, as the commands do: Python's filters and what shows warnings hold for
     all threads. Elsewhere Pillow's warnings are the surrounding program's, like those of any library.
@@ -171,7 +171,7 @@ def collect_warnings() -> None:
 
 @contextmanager
 def _noting(notes: list[str]) -> Iterator[None]:
-    """Give this thread a list for what Pillow warns of."""
+    """Collect Pillow's warnings of this thread in a list."""
     before = getattr(_thread, "notes", None)
     _thread.notes = notes
     try:
@@ -181,7 +181,7 @@ def _noting(notes: list[str]) -> Iterator[None]:
 
 
 def bits_per_sample(image: Image.Image) -> int:
-    """Return 8 or more bits a colour sample has in the file behind ``image``; 32 for floats.
+    """Return the bits per sample, at least 8, of the file behind ``image``; 32 for floats.
 
     Works before the pixels are loaded: Pillow keeps what it knows about the file's layout until then, and
     reduces many kinds of 16-bit samples to 8 while loading. An image that no file stands behind is judged by
@@ -205,13 +205,13 @@ def _is_deep(decoder: str, arguments: Any) -> bool:
         return any(isinstance(value, int) and value > 255 for value in values)
     if decoder == "bcn":  # BC6 of DDS files holds half floats
         return 6 in values[:1]
-    if decoder == "dds_rgb":  # bits of a pixel, and the mask of each channel
+    if decoder == "dds_rgb":  # bits per pixel, and the mask of each channel
         return any(mask.bit_count() > 8 for mask in values[1])
     return False
 
 
 def _declared_bits(image: Image.Image) -> int:
-    """AVIF and JPEG 2000 declare their depth in a small box that Pillow skips over."""
+    """Bits per sample that AVIF and JPEG 2000 declare in a box that Pillow skips."""
     file = getattr(image, "fp", None)
     if image.format not in ("AVIF", "JPEG2000") or file is None:
         return 8

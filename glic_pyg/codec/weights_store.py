@@ -1,4 +1,4 @@
-"""Which weights: the ones shipped inside the package, found by name, or a file the user gives."""
+"""Finds and loads weights: those shipped inside the package by name, others by path."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ __all__ = [
 
 
 DEFAULT_NAME = "glic_s"
-"""What ``glic encode`` uses where nothing is named: a size that is quick on a CPU, for every rate.
-Files name the weights they need, so that another choice here changes new files only."""
+"""Default weights of ``glic encode``: a size that is quick on a CPU, for every rate.
+Files name the weights they need, so a change here affects new files only."""
 
 _SUFFIX = ".safetensors"
 _SUFFIXES = (_SUFFIX, ".tar", ".pth", ".pt", ".ckpt")
@@ -34,13 +34,13 @@ _CHECKPOINTS = ("last", "last-previous")
 
 @dataclass(frozen=True)
 class Weights:
-    """A model with trained weights, and what files call it.
+    """A model with trained weights, and their name and hash in files.
 
     Attributes:
         name: the file's name without its suffix.
         hash: SHA-256 of the weights, hex.
         model: in eval mode, on the CPU.
-        former_hash: by which files of earlier versions know them, if it is another.
+        former_hash: their hash in files of earlier versions, if it differs.
     """
 
     name: str
@@ -58,7 +58,7 @@ def shipped_names() -> tuple[str, ...]:
 
 
 def default_name() -> str:
-    """The weights to encode with when none are named, :data:`DEFAULT_NAME`.
+    """Return the name of the weights to encode with by default, :data:`DEFAULT_NAME`.
 
     Raises:
         WeightsNotFound: this installation lacks them.
@@ -72,7 +72,7 @@ def default_name() -> str:
 
 
 def load_shipped(name: str) -> Weights:
-    """Load weights of the package, and compare them with their card.
+    """Load shipped weights and check them against their card.
 
     Raises:
         WeightsNotFound: there are none of that name (the message lists what there is), or they are damaged.
@@ -95,7 +95,7 @@ def load_shipped(name: str) -> Weights:
 
 
 def weights_file(given: str | PathLike[str]) -> Path:
-    """The file that is meant by a path: itself, or the weights in the folder of a run.
+    """Resolve a path to a weights file: itself, or the weights in the folder of a run.
 
     Raises:
         WeightsNotFound: the folder holds none, or several.
@@ -117,7 +117,7 @@ def weights_file(given: str | PathLike[str]) -> Path:
 
 
 def load_from_path(path: Path) -> Weights:
-    """Load what :func:`weights_file` means: a weights file, or a checkpoint that somebody released.
+    """Load a weights file, a released checkpoint, or the weights in the folder of a run.
 
     Raises:
         WeightsNotFound: there is no such file, or it holds no weights; the message says what is wrong.
@@ -131,7 +131,7 @@ def load_from_path(path: Path) -> Weights:
 
 
 def _name_of(path: Path) -> str:
-    """A file's name without what tells its kind; of a run's checkpoint that of the run."""
+    """A file's name without suffixes; for a run's checkpoint, the run's name."""
     name = path.name
     for suffix in _SUFFIXES:
         name = name.removesuffix(suffix)

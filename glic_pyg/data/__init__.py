@@ -1,1 +1,1 @@
-"""Images on disk and on the net: finding, measuring, decoding, fetching."""
+"""Data sets of images: finding, indexing, decoding, downloading."""

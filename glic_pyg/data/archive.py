@@ -1,4 +1,4 @@
-"""Take images out of a zip or tar archive that nobody has vouched for."""
+"""Extracts images from untrusted zip and tar archives."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _COMPRESSIONS: tuple[tuple[bytes, Any], ...] = (
 
 
 def unpack(archive: Path, pattern: str, folder: Path, max_bytes: int, name: str) -> list[Path]:
-    """Take the members that fit a pattern out of an archive, into one folder, by their last names.
+    """Extract the members that match a pattern into one folder, under the last part of their names.
 
     The whole archive is read, so that the checksums of a compressed tar file, which stand at its end, are
     compared. Links, devices and sparse files are no images and are left in it.
@@ -73,11 +73,11 @@ def unpack(archive: Path, pattern: str, folder: Path, max_bytes: int, name: str)
 
 
 class _Nonsense(Exception):
-    """The headers of an archive say what no program writes."""
+    """The archive has headers that no program writes."""
 
 
 class _Room:
-    """How much may still be unpacked."""
+    """Remaining allowance of bytes and files."""
 
     def __init__(self, name: str, max_bytes: int) -> None:
         self.name = name
@@ -109,7 +109,7 @@ def _write(member: IO[bytes], path: Path) -> Path:
 
 @contextmanager
 def _members(archive: Path, room: _Room) -> Iterator[Iterator[tuple[str, int, IO[bytes]]]]:
-    """Name, size and content of every file in an archive."""
+    """Yield name, size and content of every file in an archive."""
     with archive.open("rb") as file:
         head = file.read(8)
     if head.startswith(b"PK") and zipfile.is_zipfile(archive):
@@ -147,7 +147,7 @@ def _in_tar(archive: Any) -> Iterator[tuple[str, int, Any]]:
 
 
 class _TarStream:
-    """The content of a tar file for ``tarfile``, from front to back, with bounds on what it may be asked for.
+    """Sequential reader of a tar file's content for ``tarfile``, with bounds on every read.
 
     Attributes:
         last: what was read last.
@@ -160,7 +160,7 @@ class _TarStream:
         self.last = b""
 
     def read(self, size: int = -1) -> bytes:
-        """The next ``size`` bytes; headers that claim to be huge are refused."""
+        """Read the next ``size`` bytes; headers that claim to be huge are refused."""
         if not 0 <= size <= _LARGEST_HEADER:
             raise _Nonsense(f"a header in it claims {size} bytes")
         self.last = self._content.read(size)
@@ -170,11 +170,11 @@ class _TarStream:
         return self.last
 
     def tell(self) -> int:
-        """Bytes read or skipped so far."""
+        """Return the bytes read or skipped so far."""
         return self._at
 
     def seek(self, target: int) -> int:
-        """Skip to a later place."""
+        """Skip forward to a position."""
         if target < self._at:
             raise _Nonsense("its headers point backwards")
         while self._at < target and self.read(min(_CHUNK, target - self._at)):

@@ -1,4 +1,4 @@
-"""Download one file over HTTP in as many attempts as it takes, whatever the server answers."""
+"""Downloads one file over HTTP, with retries and resumption."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from glic_pyg.errors import DataError
 __all__ = ["MAX_BYTES", "Download", "Stopped"]
 
 MAX_BYTES = 1 << 36
-"""Files may have 69 GB unless the caller says otherwise."""
+"""Default limit on the size of a file: 69 GB."""
 
 _CHUNK = 1 << 18
 _MOST_ATTEMPTS = 20  # times ``attempts``, for servers that give a little each time
@@ -36,7 +36,7 @@ _RANGE = re.compile(r"\s*bytes\s+(\d{1,18})-(\d{1,18})/(\d{1,18}|\*)\s*")
 
 
 class Stopped(Exception):
-    """The user wants no more."""
+    """The user stopped the download."""
 
 
 class _Cut(OSError):
@@ -45,7 +45,7 @@ class _Cut(OSError):
 
 @dataclass(frozen=True)
 class _Version:
-    """What the server said about a file: ``ETag``, ``Last-Modified``, total bytes; kept beside its part."""
+    """Version of a file on the server: ``ETag``, ``Last-Modified``, total bytes; stored beside its part."""
 
     url: str
     etag: str | None = None
@@ -54,16 +54,16 @@ class _Version:
 
     @property
     def condition(self) -> str | None:
-        """What to send as ``If-Range``: a strong ETag, or a date (RFC 9110)."""
+        """Value of ``If-Range``: a strong ETag, or a date (RFC 9110)."""
         return self.modified if self.etag is None or self.etag.startswith("W/") else self.etag
 
     def or_else(self, other: _Version) -> _Version:
-        """What this one does not know, from the other one."""
+        """Fill unknown fields from another version."""
         etag, modified = self.etag or other.etag, self.modified or other.modified
         return _Version(self.url, etag, modified, self.total or other.total)
 
     def differs(self, other: _Version) -> bool:
-        """Whether anything that both know contradicts."""
+        """Whether a field known to both differs."""
         pairs = ((self.etag, other.etag), (self.modified, other.modified), (self.total, other.total))
         return any(None not in pair and pair[0] != pair[1] for pair in pairs)
 
@@ -116,7 +116,7 @@ class Download:
         self.timeout = timeout
 
     def run(self) -> None:
-        """Download the file, whole.
+        """Download the whole file.
 
         Raises:
             DataError: the server refuses or makes no sense, the file is too large, or the connection fails
@@ -147,7 +147,7 @@ class Download:
         self.version_file.unlink(missing_ok=True)
 
     def _attempt(self) -> None:
-        """Ask for what is missing and append it."""
+        """Request the missing bytes and append them."""
         known = self._known_version()
         start = self._size() if known.condition is not None or self.verifiable else 0
         headers = dict(_HEADERS)
@@ -196,7 +196,7 @@ class Download:
             raise DataError(f"{self.url}: the server sent an empty file.")
 
     def _append(self, response: Any, start: int, total: int | None) -> int:
-        """Write what comes behind the first ``start`` bytes, to the disk; return the bytes there are then."""
+        """Append what arrives to the first ``start`` bytes on disk; return the new size."""
         with self.partial.open("r+b" if start else "wb") as file:
             file.seek(start)
             done, checked, since = start, start, time.monotonic()
@@ -215,7 +215,7 @@ class Download:
         return done
 
     def _check_room(self, done: int, total: int | None) -> None:
-        """Refuse a file that is too large, and remove what arrived; or one that the disk cannot hold."""
+        """Refuse a file that is too large, removing its part, or that does not fit on the disk."""
         largest = max(done, total or 0)
         if self.size is not None and (largest > self.size or total not in (None, self.size)):
             self.discard()
@@ -235,7 +235,7 @@ class Download:
         return self.partial.stat().st_size if self.partial.exists() else 0
 
     def _known_version(self) -> _Version:
-        """Of the partial file; one that was fetched from another address is thrown away."""
+        """Read the version of the partial file; a part from another address is removed."""
         try:
             kept = _Version(**json.loads(self.version_file.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError):
@@ -273,7 +273,7 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
 
 
 def _fault(response: Any) -> str | None:
-    """Why the body of an answer is not the file, or a part of it, as it is stored on the server."""
+    """Return why the body of an answer is not the file, or a part of it, as stored on the server."""
     if response.headers.get_content_type() == "text/html":
         return "a web page came instead of the file; open the address in a browser to see why"
     coding = (response.headers.get("Content-Encoding") or "identity").strip().lower()
@@ -283,7 +283,7 @@ def _fault(response: Any) -> str | None:
 
 
 def _content_range(headers: Any) -> tuple[int, int | None]:
-    """First byte of a part, and bytes of the whole file if they are known."""
+    """Parse a ``Content-Range``: first byte of the part, and bytes of the whole file if known."""
     match = _RANGE.fullmatch(headers.get("Content-Range") or "")
     if match is None:
         raise _Cut("the server sent a part of the file and does not say which")
@@ -291,12 +291,12 @@ def _content_range(headers: Any) -> tuple[int, int | None]:
 
 
 def _length(text: str | None) -> int | None:
-    """A ``Content-Length``; ``None`` where it is absent or makes no sense."""
+    """Parse a ``Content-Length``; ``None`` where it is absent or invalid."""
     return int(text) if text is not None and re.fullmatch(r"\s*\d{1,18}\s*", text, re.ASCII) else None
 
 
 def _is_final(error: Exception) -> bool:
-    """Whether another attempt would end in the same way: the server's refusal, or a disk that is full."""
+    """Whether a retry would fail in the same way: the server refuses, or the disk is full."""
     if isinstance(error, urllib.error.HTTPError):
         return error.code not in _TRANSIENT
     if isinstance(error, http.client.InvalidURL):

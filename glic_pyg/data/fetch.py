@@ -1,4 +1,4 @@
-"""Fetch a list of files into a folder: checked, several at a time, and only what is not there yet."""
+"""Fetches a list of files into a folder: verified, concurrently, and only those that are missing."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Fetched:
 
 
 class FetchRecord:
-    """What was fetched into a folder, with checksums: trusted at first sight, compared ever after.
+    """Record of the files fetched into a folder, with checksums: trusted on first use, compared afterwards.
 
     Args:
         folder: the folder, with a JSON file in it; without one nothing was fetched yet.
@@ -78,13 +78,13 @@ class FetchRecord:
                 ) from error
 
     def add(self, name: str, fetched: Fetched) -> None:
-        """Note a file; the record on disk is replaced as a whole."""
+        """Add a file; the record on disk is replaced atomically."""
         self.files[name] = fetched
         entries = {name: asdict(entry) for name, entry in sorted(self.files.items())}
         write_file(self.path, json.dumps({"version": _VERSION, "files": entries}, indent=1) + "\n")
 
     def is_there(self, name: str) -> bool:
-        """Whether everything that a fetched file became is in the folder, with the right number of bytes."""
+        """Whether all files that a fetched file produced are in the folder, with the right sizes."""
         entry = self.files.get(name)
         return entry is not None and all(
             (self.folder / kept).is_file() and (self.folder / kept).stat().st_size == size
@@ -93,7 +93,7 @@ class FetchRecord:
 
 
 def changed_files(folder: Path) -> list[str]:
-    """A line for each file that ``glic data get`` put into a folder and that is not as it came.
+    """Return a line for each file of ``glic data get`` that has changed since it was fetched.
 
     Files that were unpacked from an archive have no checksum of their own; their size is compared.
 
@@ -111,7 +111,7 @@ def changed_files(folder: Path) -> list[str]:
 
 
 class Outcome(NamedTuple):
-    """How it went with one file.
+    """Result of fetching one file.
 
     Attributes:
         file: which.
@@ -125,7 +125,7 @@ class Outcome(NamedTuple):
 
 
 class _Occupied(DataError):
-    """Another file is where a fetched one belongs."""
+    """Another file has the name of a fetched one."""
 
 
 class Fetcher:
@@ -166,7 +166,7 @@ class Fetcher:
         self._stop = threading.Event()
 
     def run(self, files: Sequence[Remote], jobs: int = 4) -> Iterator[Outcome]:
-        """Fetch files, `jobs` at a time; one that fails, however it does, does not keep the others from it.
+        """Fetch files, `jobs` at a time; the failure of one does not stop the others.
 
         When the caller goes no further, as after Ctrl-C, the downloads under way end.
         """
@@ -195,7 +195,7 @@ class Fetcher:
             return Outcome(file, f"{file.url}: {type(error).__name__}: {reason}.", False)
 
     def fetch(self, file: Remote) -> str:
-        """Fetch one file, unless it is there; returns a word or two about it.
+        """Fetch one file unless it is there; return a short status.
 
         Raises:
             DataError: it cannot be had, or is not what it should be, or another file is in its place.
@@ -229,7 +229,7 @@ class Fetcher:
         return f"{len(kept)} files unpacked" if file.members else "fetched"
 
     def _is_there(self, file: Remote) -> bool:
-        """Whether the file was fetched before, or lies there with the right checksum.
+        """Whether the file was fetched before, or exists with the right checksum.
 
         Raises:
             DataError: another file has its name.
@@ -259,7 +259,7 @@ class Fetcher:
             raise DataError(f"{file.url}: {size} bytes came, not {file.size} as the list says; try again.")
 
     def _place(self, file: Remote, partial: Path) -> list[Path]:
-        """Put a file, or what is in it, where it belongs."""
+        """Move a file, or what it unpacks to, into the folder."""
         if file.members is None:
             target = self.folder / file.name
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -275,7 +275,7 @@ class Fetcher:
             shutil.rmtree(unpacked, ignore_errors=True)
 
     def _move(self, paths: Sequence[Path]) -> list[Path]:
-        """Move unpacked files into the folder; all that can be, even where another file is in the way."""
+        """Move all unpacked files that can be moved into the folder."""
         occupied = []
         for path in paths:
             target = self.folder / path.name

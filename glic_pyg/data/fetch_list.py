@@ -1,4 +1,4 @@
-"""What to fetch: lists of files on the net, shipped for known data sets or written by the user."""
+"""Lists of files to download, shipped for known data sets or written by the user."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Remote:
 
 @dataclass(frozen=True)
 class FetchList:
-    """Files that belong together.
+    """The files of one data set.
 
     Attributes:
         about: the list's comments: what it is, where it comes from, how it may be used.
@@ -55,15 +55,15 @@ class FetchList:
 
 
 def shipped_lists() -> dict[str, Path]:
-    """Names of the data sets that this package has a list of, and the lists."""
+    """Map the names of known data sets to their shipped lists."""
     return {path.stem: path for path in sorted(_SETS.glob("*.csv"))}
 
 
 def open_list(name_or_path: str) -> FetchList:
-    """A shipped list by its name, or any list by its path.
+    """Open a shipped list by its name, or any list by its path.
 
     A list is a CSV file in UTF-8. Lines that begin with ``#`` say something about it; the first other line
-    names the columns: ``url``, and at will ``sha256``, ``name`` (by default the last part of the URL),
+    names the columns: ``url``, and optionally ``sha256``, ``name`` (by default the last part of the URL),
     ``bytes``, ``members``. Fields may be empty.
 
     Raises:
@@ -80,7 +80,7 @@ def open_list(name_or_path: str) -> FetchList:
 
 
 def is_name_below(name: object) -> bool:
-    """Whether a name is one for a file below a folder: relative, without a way up, and not hidden."""
+    """Whether a name is that of a file below a folder: relative, without ``..``, and not hidden."""
     if not isinstance(name, str) or not name.isprintable() or "\\" in name or name.startswith("."):
         return False
     place = PurePosixPath(name)

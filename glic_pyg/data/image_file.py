@@ -19,15 +19,15 @@ from glic_pyg.errors import GlicError, UnreadableImage
 __all__ = ["MAX_PIXELS", "SUFFIXES", "ImageFile"]
 
 SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
-"""What counts as an image in folders and shards."""
+"""Extensions of the files in folders and shards that are taken as images."""
 
 MAX_PIXELS = 1 << 28
-"""Larger images are taken for damaged or hostile ones: 268 megapixels are 805 MB when decoded."""
+"""Limit against damaged and hostile files: 268 megapixels are 805 MB when decoded."""
 
 
 @dataclass(frozen=True)
 class ImageFile:
-    """Where the bytes of one image are.
+    """Location of the bytes of one image.
 
     Attributes:
         path: the file or the shard.
@@ -47,7 +47,7 @@ class ImageFile:
         return str(self.path) if self.member is None else f"{self.path}!{self.member}"
 
     def measure(self) -> tuple[int, int]:
-        """Height and width of the upright image in pixels, from the file's first bytes where they tell.
+        """Read height and width of the upright image in pixels, from the first bytes where possible.
 
         Raises:
             UnreadableImage: it is not the beginning of an image that could be decoded.
@@ -58,7 +58,7 @@ class ImageFile:
         return height, width
 
     def read(self, *, max_pixels: int = MAX_PIXELS) -> ImageData:
-        """The image as ``glic encode`` would see it; see :func:`~glic_pyg.codec.image_file.read_image`.
+        """Read the image as ``glic encode`` does; see :func:`~glic_pyg.codec.image_file.read_image`.
 
         Raises:
             UnreadableImage: the bytes are not a whole image, or one that would lose something.
@@ -78,7 +78,7 @@ class ImageFile:
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
-        """Put the image's name before what the codec and the system say, as a line of a list."""
+        """Prefix errors with the image's name."""
         try:
             yield
         except GlicError as error:

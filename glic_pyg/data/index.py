@@ -1,6 +1,6 @@
 """The index of a data set: its images and their sizes, in an order that is the same however they are packed.
 
-Measuring a large set takes minutes, so that what was measured is remembered in a cache folder.
+Measuring a large set takes minutes, so sizes are cached in a folder.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ __all__ = ["Catalogue", "FileIndex", "IndexCache", "build_catalogue", "default_c
 _THREADS = 16  # measuring waits for the disk more than it computes
 _NAMED = 10  # unreadable images in a summary
 _VERSION = 2
-"""Of the cache's file, and of what counts as a readable image of which size."""
+"""Version of the cache file and of the rules by which images are read and measured."""
 
 
 @dataclass(frozen=True)
@@ -53,11 +53,11 @@ class Catalogue:
         return len(self.files)
 
     def at_least(self, side: int) -> NDArray[np.int64]:
-        """Numbers of the images that are `side` pixels high and wide, or more."""
+        """Indices of the images that are at least `side` pixels high and wide."""
         return np.flatnonzero(self.sizes.min(axis=1) >= side)
 
     def select(self, numbers: Iterable[int]) -> Catalogue:
-        """A part of the images."""
+        """Return the catalogue of some of the images."""
         chosen = list(numbers)
         return replace(self, files=tuple(self.files[n] for n in chosen), sizes=self.sizes[chosen])
 
@@ -135,7 +135,7 @@ def _fault(file: ImageFile) -> str | None:
 
 
 def _measure(path: Path) -> FileIndex:
-    """What is in one image file or one shard."""
+    """Index one image file or one shard."""
     index = FileIndex()
     images = _in_shard(path) if is_shard(path) else iter([ImageFile(path)])
     try:
@@ -150,7 +150,7 @@ def _measure(path: Path) -> FileIndex:
 
 
 def _in_shard(shard: Path) -> Iterator[ImageFile]:
-    """Images of an uncompressed tar file, as WebDataset writes them, with their places in it.
+    """Yield the images of an uncompressed tar file, as WebDataset writes them, with their offsets.
 
     Only the headers are read. With offset and size any image can be read by itself, so that the order of
     training does not depend on how images were packed; a loader that reads shards from front to back can
@@ -180,7 +180,7 @@ def default_cache_folder() -> Path:
 
 @dataclass
 class FileIndex:
-    """What is in one file: an image or a shard of them.
+    """Index of one file: an image, or a shard of them.
 
     Attributes:
         images: each with its height and width, pixels.
@@ -192,7 +192,7 @@ class FileIndex:
 
 
 class IndexCache:
-    """The indices of a data set's files, in one JSON file of a cache folder.
+    """Cache of the indices of a data set's files, as one JSON file in a folder.
 
     An entry counts only as long as its file has the same size and time of change. The file is replaced as a
     whole, so that processes that start together can write it at once; one that cannot be read or written
@@ -200,7 +200,7 @@ class IndexCache:
 
     Args:
         folder: where to keep it; ``None`` remembers nothing.
-        name: tells data sets apart, e.g. the source as the user wrote it.
+        name: identifies the data set, e.g. the source as the user wrote it.
         smallest: least number of images worth remembering.
     """
 
@@ -213,7 +213,7 @@ class IndexCache:
         self._measured = False
 
     def get(self, path: Path, measure: Callable[[Path], FileIndex]) -> FileIndex:
-        """The index of a file: the remembered one if it still holds, else measured."""
+        """Return the index of a file, from the cache if it is still valid."""
         try:
             status = path.stat()
         except OSError:
@@ -226,7 +226,7 @@ class IndexCache:
         return index
 
     def save(self) -> None:
-        """Write what :meth:`get` has seen since the start, if any of it is new and there is much of it."""
+        """Write the cache, if there are new entries and enough images."""
         count = sum(len(index.images) for _, index in self._indices.values())
         if self.path is None or not self._measured or count < self.smallest:
             return
@@ -236,7 +236,7 @@ class IndexCache:
             write_file(self.path, json.dumps({"version": _VERSION, "files": entries}))
 
     def _remembered(self, path: Path, stamp: list[int]) -> FileIndex | None:
-        """The remembered index of a file that has not changed; one in a damaged form is forgotten."""
+        """Return the cached index of a file that has not changed; ignore a damaged one."""
         try:
             before, rows, unreadable = self._known[str(path)]
             return _from_rows(path, rows, unreadable) if before == stamp else None
@@ -259,7 +259,7 @@ def _to_rows(index: FileIndex) -> tuple[list[Any], list[str]]:
 
 
 def _from_rows(path: Path, rows: list[Any], unreadable: list[str]) -> FileIndex:
-    """Undo :func:`_to_rows`.
+    """Parse the rows of :func:`_to_rows`.
 
     Raises:
         TypeError, ValueError: something else was written there.

@@ -1,4 +1,4 @@
-"""What a user may name as a data set: folders, tar shards, lists of files, patterns."""
+"""Finds the files of a data set: folders, tar shards, lists of files, patterns."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from glic_pyg.files import read_text
 __all__ = ["Source", "find_files", "is_shard", "left_out"]
 
 Source = str | Path | Sequence[str | Path]
-"""A folder, a shard, an image, a text file with a path a line, a pattern, or several of them."""
+"""A folder, a shard, an image, a text file with one path per line, a pattern, or several of them."""
 
 _RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")
 
@@ -27,7 +27,7 @@ def is_shard(path: Path) -> bool:
 
 
 def left_out(others: Mapping[str, int]) -> str:
-    """How many files are left out, by extension: ``"3 files left out (2 .heic, 1 .pgm)"``; empty for none."""
+    """Format the number of files left out: ``"3 files left out (2 .heic, 1 .pgm)"``; empty for none."""
     total = sum(others.values())
     most = sorted(others.items(), key=lambda item: (-item[1], not item[0], item[0]))
     kinds = ", ".join(f"{count} {kind or 'without extension'}" for kind, count in most)
@@ -35,7 +35,7 @@ def left_out(others: Mapping[str, int]) -> str:
 
 
 def find_files(source: Source, others: Counter[str] | None = None) -> list[tuple[str, Path]]:
-    """Images and shards of a data set, each with the name that gives it its place in the order.
+    """Find the images and shards of a data set, each with the name it is sorted by.
 
     Folders are searched with their subfolders, hidden files left out. Lines of a list are paths, relative
     ones from the list's folder, of images, shards or folders; ``#`` begins a comment. Patterns are those of
@@ -72,7 +72,7 @@ def _is_image(path: Path) -> bool:
 
 
 def _in_folder(folder: Path, others: Counter[str]) -> Iterator[tuple[str, Path]]:
-    """Files below a folder, each place once, however many links lead to it or back up.
+    """Yield the files below a folder, each folder once, however many links lead to it or back up.
 
     A link to a folder is followed unless it leads to one that is searched anyway, or that holds this one.
     """
