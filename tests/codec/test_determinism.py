@@ -1,4 +1,4 @@
-"""Decoders reproduce the encoder's latents under any floating-point settings, or raise; no setting is changed."""
+"""Decoders reproduce the encoder's latents under any floating-point settings, or raise, and change none."""
 
 from __future__ import annotations
 

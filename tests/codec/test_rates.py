@@ -70,7 +70,7 @@ def test_one_analysis_serves_all_qualities(
         assert file == variable_codec.encode(pixels, target=RateTarget("quality", file.quality or 0))
 
 
-def test_weights_of_one_rate_take_no_goal(codec: ImageCodec, pixels: np.ndarray) -> None:
+def test_weights_of_one_rate_take_no_target(codec: ImageCodec, pixels: np.ndarray) -> None:
     assert not codec.variable_rate
     assert codec.encode(pixels).quality is None
     for target in (RateTarget("quality", 50), RateTarget("bytes", 500), RateTarget("psnr", 30)):
