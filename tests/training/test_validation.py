@@ -15,7 +15,7 @@ from glic_pyg.regularizer.families import HyperpriorSource
 from glic_pyg.regularizer.regularizer import Regularizer
 from glic_pyg.training.data import ImageDataModule
 from glic_pyg.training.losses import RateDistortionLoss
-from glic_pyg.training.validation import measure_image
+from glic_pyg.training.validation import measure_image, pad_to_multiple
 from tests.training.tiny_codec import TinyCodec
 
 LOSS = RateDistortionLoss(0.01, ortho_weight=5.0)
@@ -71,3 +71,14 @@ def test_ms_ssim_is_logged(make_module, make_trainer, tmp_path: Path) -> None:
     trainer.fit(make_module(), data)
     assert {"val/bpp", "val/psnr", "val/ms_ssim_db"} <= trainer.callback_metrics.keys()
     assert 0 < trainer.callback_metrics["val/ms_ssim"] < 1
+
+
+@pytest.mark.parametrize("size", [(1, 1), (16, 17), (33, 15), (32, 32)])
+def test_edges_are_repeated(size: tuple[int, int]) -> None:
+    x = torch.rand(1, 3, *size)
+    padded = pad_to_multiple(x, 16)
+    height, width = size
+    assert padded.shape[-2] % 16 == padded.shape[-1] % 16 == 0
+    assert padded.shape[-2] - height < 16 and padded.shape[-1] - width < 16
+    assert torch.equal(padded[..., :height, :width], x)
+    assert (padded[..., height:, width:] == x[..., -1:, -1:]).all()
