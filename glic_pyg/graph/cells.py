@@ -1,9 +1,9 @@
 """Cells: a partition of a feature map whose parts each share one set of candidate neighbours.
 
 Positions of a map are numbered row-major: real node ``(r, c)`` is ``r * width + c``. Candidate
-positions that fall outside the map are *phantom* nodes. They carry the feature 0 and are numbered
+positions that fall outside the map are *padding* nodes. They carry the feature 0 and are numbered
 after the real nodes, row-major over the padded extent, so that two cells that look at the same
-position outside the map name the same phantom.
+position outside the map name the same padding node.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Cells:
         nodes: ``(G, q)`` int64, the node ids of each cell, row-major inside the cell. An id at or
             above ``num_real`` is a filler in a map that the cells do not tile exactly.
         candidates: ``(G, s)`` int64, the candidate ids of each cell, row-major.
-        positions: ``(num_nodes, 2)`` int64, row and column of every real and phantom node.
+        positions: ``(num_nodes, 2)`` int64, row and column of every real and padding node.
     """
 
     kind: Kind
@@ -65,7 +65,7 @@ class Cells:
 
     @property
     def num_nodes(self) -> int:
-        """Number of real and phantom nodes together."""
+        """Number of real and padding nodes together."""
         return self.positions.shape[0]
 
     @property
@@ -198,14 +198,14 @@ def _product(rows: Tensor, cols: Tensor) -> Tensor:
 
 
 def _number(height: int, width: int, positions: Tensor) -> tuple[Tensor, Tensor]:
-    """Ids for ``(M, 2)`` positions: real nodes first, then phantoms in row-major order."""
+    """Ids for ``(M, 2)`` positions: real nodes first, then padding nodes in row-major order."""
     row, col = positions.unbind(-1)
     inside = (row >= 0) & (row < height) & (col >= 0) & (col < width)
     outside = positions[~inside]
-    phantoms, inverse = torch.unique(outside, dim=0, return_inverse=True)
+    padding, inverse = torch.unique(outside, dim=0, return_inverse=True)
     ids = row * width + col
     ids[~inside] = height * width + inverse
-    return ids, torch.cat([_grid(height, width), phantoms])
+    return ids, torch.cat([_grid(height, width), padding])
 
 
 def _grid(height: int, width: int) -> Tensor:

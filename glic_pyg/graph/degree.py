@@ -59,8 +59,17 @@ def target_degrees(
     Raises:
         NonFiniteMap, ValueError: see :func:`share_budget`.
     """
+    check_scores(complexity, cells.height, cells.width)
     scores = flatten_towards_mean(complexity, flattening)
     return share_budget(scores, cells, mean_degree=mean_degree, scope=scope)
+
+
+def check_scores(scores: Tensor, height: int, width: int) -> None:
+    """Raise a ValueError unless ``scores`` have the shape ``(B, height, width)``."""
+    if scores.dim() != 3 or scores.shape[1:] != (height, width):
+        raise ValueError(
+            f"complexity has the shape (B, {height}, {width}) of its map, got {tuple(scores.shape)}"
+        )
 
 
 def share_budget(
@@ -72,11 +81,7 @@ def share_budget(
         NonFiniteMap: the scores are not finite or overflow when they are added up.
         ValueError: they do not fit the cells, or a setting is unknown.
     """
-    if scores.dim() != 3 or scores.shape[1:] != (cells.height, cells.width):
-        raise ValueError(
-            f"complexity has the shape (B, {cells.height}, {cells.width}) of its map, "
-            f"got {tuple(scores.shape)}"
-        )
+    check_scores(scores, cells.height, cells.width)
     if not 1 <= mean_degree <= cells.candidates.shape[1]:
         raise ValueError(
             f"a mean degree of {mean_degree} does not fit {cells.candidates.shape[1]} candidates: "

@@ -126,7 +126,7 @@ class RadiusGraphBuilder:
             ``Data`` over ``B * H * W`` nodes: ``x`` (nodes, C); ``edge_index`` (2, E) sorted by target,
             then source; ``edge_attr`` (E, 2) int64, displacement + 4, so that a displacement reads the
             position bias it has in a local cell; ``pos``; ``degree`` target degrees; ``batch``;
-            ``phantom`` (all False); with ``similarity`` also ``edge_similarity`` (E,).
+            ``padding`` (all False); with ``similarity`` also ``edge_similarity`` (E,).
 
         Raises:
             ValueError: as :class:`GraphBuilder <glic_pyg.graph.GraphBuilder>`.
@@ -209,7 +209,7 @@ def _as_data(rows: Tensor, degrees: Tensor, edges: list[Tensor], cells: Cells) -
         edge_attr=pos[edge_index[0]] - pos[edge_index[1]] + LOCAL_MARGIN,
         pos=pos,
         degree=degree.flatten(),
-        phantom=torch.zeros(batch * nodes, dtype=torch.bool, device=rows.device),
+        padding=torch.zeros(batch * nodes, dtype=torch.bool, device=rows.device),
         batch=torch.arange(batch, device=rows.device).repeat_interleave(nodes),
         num_nodes=batch * nodes,
     )

@@ -17,27 +17,27 @@ EDGE_KINDS = ("local", "mesh")
 def union_data(graphs: Mapping[str, WindowGraph], x: Tensor | None = None) -> Data:
     """Join the two graphs that :func:`glic_pyg.graph.build_graphs` returns.
 
-    An edge that both graphs have is kept once, with the offset it has in the local one. Phantoms of
-    both graphs at the same position are one node.
+    An edge that both graphs have is kept once, with the offset it has in the local one. Padding
+    nodes of both graphs at the same position are one node.
 
     Args:
         graphs: ``{"local", "mesh"}`` over the same maps.
         x: optional ``(B, C, H, W)`` map whose nodes become ``data.x``.
 
     Returns:
-        ``Data``, for each image the real nodes row-major, then the phantoms row-major: ``edge_index``
+        ``Data``, for each image the real nodes row-major, then the padding nodes row-major: ``edge_index``
         (2, E) sorted by target, then source; ``edge_attr`` (E, 2) int64 lattice offsets; ``edge_kind``
         (E,) int64 into :data:`EDGE_KINDS`; ``edge_cell`` (E,) cell in the graph of that kind; ``pos``;
-        ``degree`` and ``cell`` (nodes, 2), one column a kind; ``phantom``; ``batch``.
+        ``degree`` and ``cell`` (nodes, 2), one column a kind; ``padding`` bool; ``batch``.
 
     Raises:
         ValueError: if the graphs are not over the same maps, or ``x`` does not fit them.
     """
     _check(graphs)
     parts = [graphs[kind].to_data(x) for kind in EDGE_KINDS]
-    ids, phantoms = _merge([graphs[kind].cells for kind in EDGE_KINDS])
+    ids, outside = _merge([graphs[kind].cells for kind in EDGE_KINDS])
     batch, cells = graphs["local"].batch_size, graphs["local"].cells
-    positions = torch.cat([cells.positions[: cells.num_real], phantoms])
+    positions = torch.cat([cells.positions[: cells.num_real], outside])
     nodes, device = len(positions), positions.device
     edge_index = torch.cat([_renumber(d.edge_index, i, nodes) for d, i in zip(parts, ids, strict=True)], 1)
     kept = _first_of_each(edge_index, batch * nodes)
@@ -48,7 +48,7 @@ def union_data(graphs: Mapping[str, WindowGraph], x: Tensor | None = None) -> Da
         edge_kind=torch.arange(len(parts), device=device).repeat_interleave(counts)[kept],
         edge_cell=torch.cat([d.edge_cell for d in parts])[kept],
         pos=positions.repeat(batch, 1),
-        phantom=(torch.arange(nodes, device=device) >= cells.num_real).repeat(batch),
+        padding=(torch.arange(nodes, device=device) >= cells.num_real).repeat(batch),
         batch=torch.arange(batch, device=device).repeat_interleave(nodes),
         num_nodes=batch * nodes,
     )
@@ -73,11 +73,11 @@ def _check(graphs: Mapping[str, WindowGraph]) -> None:
 
 
 def _merge(geometries: list[Cells]) -> tuple[list[Tensor], Tensor]:
-    """New id of every node of each geometry, and the ``(P, 2)`` positions of the phantoms of all."""
+    """New id of every node of each geometry, and the ``(P, 2)`` positions of the padding nodes of all."""
     outside = [c.positions[c.num_real :] for c in geometries]
-    phantoms, inverse = torch.unique(torch.cat(outside), dim=0, return_inverse=True)
-    real = torch.arange(geometries[0].num_real, device=phantoms.device)
-    return [torch.cat([real, len(real) + i]) for i in inverse.split([len(o) for o in outside])], phantoms
+    padding, inverse = torch.unique(torch.cat(outside), dim=0, return_inverse=True)
+    real = torch.arange(geometries[0].num_real, device=padding.device)
+    return [torch.cat([real, len(real) + i]) for i in inverse.split([len(o) for o in outside])], padding
 
 
 def _renumber(edge_index: Tensor, ids: Tensor, nodes: int) -> Tensor:
@@ -93,7 +93,7 @@ def _first_of_each(edge_index: Tensor, nodes: int) -> Tensor:
 
 
 def _real_rows(values: Tensor, batch: int, real: int, nodes: int, missing: int) -> Tensor:
-    """Per-node values of a graph, its phantoms replaced by the union's, which get ``missing``."""
+    """Per-node values of a graph for the union's nodes; its padding nodes get ``missing``."""
     values = values.unflatten(0, (batch, -1))
     out = values.new_full((batch, nodes, *values.shape[2:]), missing)
     out[:, :real] = values[:, :real]

@@ -78,7 +78,7 @@ class WindowGraph:
 
         Returns:
             node rows ``(B * G, q)`` and candidate rows ``(B * G, s)``, int64 into ``B * N`` real rows
-            followed by one phantom row; and the adjacency, ``(B * G, q, s)`` bool.
+            followed by one padding row; and the adjacency, ``(B * G, q, s)`` bool.
         """
         return self._rows(self.cells.nodes), self._rows(self.cells.candidates), self.mask.flatten(0, 1)
 
@@ -86,7 +86,11 @@ class WindowGraph:
         """Raise a ValueError unless ``rows`` are those of this graph's real nodes, ``(B, N, C)``."""
         batch, cells = self.batch_size, self.cells
         if rows.dim() != 3 or rows.shape[:2] != (batch, cells.num_real):
-            hint = ", without the phantoms: x[~data.phantom]" if len(rows) == batch * cells.num_nodes else ""
+            hint = (
+                ", without the padding nodes: x[~data.padding]"
+                if len(rows) == batch * cells.num_nodes
+                else ""
+            )
             raise ValueError(
                 f"x of shape {tuple(rows.shape)} does not fit a graph over {batch} maps of {cells.height}x"
                 f"{cells.width}: give ({batch}, {cells.num_real}, C) or ({batch * cells.num_real}, C){hint}"
@@ -117,7 +121,7 @@ class WindowGraph:
             ``Data`` with ``edge_index`` (2, E) sorted by target, then source, the order that conversions to
             CSR expect; ``edge_attr`` (E, 2) int64, the lattice offset that the
             position bias reads; ``edge_cell`` (E,); ``pos`` (nodes, 2) row and column; ``batch``;
-            ``phantom`` bool; ``cell`` (-1 at phantoms); ``degree`` target degree (0 at phantoms);
+            ``padding`` bool; ``cell`` (-1 at padding nodes); ``degree`` target degree (0 there);
             ``kind``, ``height``, ``width`` of the geometry.
 
         Raises:
@@ -128,7 +132,7 @@ class WindowGraph:
         image, node, candidate = self._edges()
         edge_index, slot = self._ends(image, node, candidate), cells.slots[node]
         cell_of_slot = torch.arange(len(cells.nodes), device=device)[:, None].expand_as(cells.nodes)
-        phantom = torch.arange(cells.num_nodes, device=device) >= cells.num_real
+        padding = torch.arange(cells.num_nodes, device=device) >= cells.num_real
         data = Data(
             x=None if x is None else self._node_rows(x.permute(0, 2, 3, 1).flatten(1, 2)),
             edge_index=edge_index,
@@ -137,7 +141,7 @@ class WindowGraph:
             pos=cells.positions.repeat(batch, 1),
             cell=self._per_node(cell_of_slot, -1),
             degree=self._per_node(self.degrees, 0),
-            phantom=phantom.repeat(batch),
+            padding=padding.repeat(batch),
             batch=torch.arange(batch, device=device).repeat_interleave(cells.num_nodes),
             num_nodes=batch * cells.num_nodes,
         )
@@ -191,7 +195,7 @@ class WindowGraph:
             )
 
     def _node_rows(self, rows: Tensor) -> Tensor:
-        """``(B, N, C)`` real rows -> ``(B * num_nodes, C)`` with zero rows for phantoms."""
+        """``(B, N, C)`` real rows -> ``(B * num_nodes, C)`` with zero rows for padding nodes."""
         filler = self.cells.num_nodes - self.cells.num_real
         return torch.nn.functional.pad(rows, (0, 0, 0, filler)).flatten(0, 1)
 

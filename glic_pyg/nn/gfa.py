@@ -43,7 +43,7 @@ class GFAConv(MessagePassing):
 
     Shapes:
         plain: ``x`` (nodes, C), ``edge_index`` (2, E) sorted by target, ``edge_attr`` (E, 2) int64
-        lattice offsets, ``phantom`` (nodes,) bool -> (nodes, C).
+        lattice offsets, ``padding`` (nodes,) bool -> (nodes, C).
         fast: ``x`` (B, N, C) or (B * N, C), the real nodes, and a window graph -> the shape of ``x``.
         ``residual``, of the result's shape, is added to it while it is made.
 
@@ -70,17 +70,17 @@ class GFAConv(MessagePassing):
         x: Tensor,
         graph: WindowGraph | Tensor,
         edge_attr: Tensor | None = None,
-        phantom: Tensor | None = None,
+        padding: Tensor | None = None,
         residual: Tensor | None = None,
     ) -> Tensor:
         if residual is not None and residual.shape != x.shape:
             raise ValueError(f"a residual of shape {tuple(residual.shape)} does not fit x, {tuple(x.shape)}")
         if isinstance(graph, WindowGraph):
-            if edge_attr is not None or phantom is not None:
-                raise ValueError("edge_attr and phantom go with an edge_index: a window graph has its own")
+            if edge_attr is not None or padding is not None:
+                raise ValueError("edge_attr and padding go with an edge_index: a window graph has its own")
             heads = self._in_windows(x, graph)
         else:
-            heads = self._along_edges(x, graph, edge_attr, phantom)
+            heads = self._along_edges(x, graph, edge_attr, padding)
         return self.out(heads) if residual is None else add_linear(residual, heads, self.out)
 
     def _in_windows(self, x: Tensor, graph: WindowGraph) -> Tensor:
@@ -92,7 +92,7 @@ class GFAConv(MessagePassing):
         return window_attention(self.to_q(rows), self.to_kv(rows), self._scale(), bias, graph).view(x.shape)
 
     def _along_edges(
-        self, x: Tensor, edge_index: Tensor, edge_attr: Tensor | None, phantom: Tensor | None
+        self, x: Tensor, edge_index: Tensor, edge_attr: Tensor | None, padding: Tensor | None
     ) -> Tensor:
         """The heads side by side, by message passing."""
         if edge_attr is None:
@@ -102,20 +102,20 @@ class GFAConv(MessagePassing):
                 "along an edge_index (2, E) go x of shape (nodes, C) and edge_attr (E, 2), got "
                 f"{tuple(edge_index.shape)}, {tuple(x.shape)} and {tuple(edge_attr.shape)}"
             )
-        if phantom is not None and (phantom.dtype != torch.bool or phantom.shape != x.shape[:1]):
+        if padding is not None and (padding.dtype != torch.bool or padding.shape != x.shape[:1]):
             raise ValueError(
-                f"phantom is bool of shape ({len(x)},), got {phantom.dtype} {tuple(phantom.shape)}"
+                f"padding is bool of shape ({len(x)},), got {padding.dtype} {tuple(padding.shape)}"
             )
-        q, k, v = self.heads_of(x, phantom)
+        q, k, v = self.heads_of(x, padding)
         bias, size = self.position_bias(edge_attr), (len(x), len(x))
         return self.propagate(edge_index, q=q, k=k, v=v, bias=bias, size=size).flatten(-2)
 
-    def heads_of(self, x: Tensor, phantom: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
+    def heads_of(self, x: Tensor, padding: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """Unit queries times the scale, unit keys, and values of ``(nodes, C)``, ``(nodes, heads, d)``."""
         q, k, v = (t.unflatten(-1, (self.heads, -1)) for t in (self.to_q(x), *self.to_kv(x).chunk(2, dim=-1)))
         q, k = F.normalize(q, dim=-1) * self._scale()[:, None], F.normalize(k, dim=-1)
-        if phantom is not None:
-            k, v = (t.masked_fill(phantom[:, None, None], 0) for t in (k, v))
+        if padding is not None:
+            k, v = (t.masked_fill(padding[:, None, None], 0) for t in (k, v))
         return q, k, v
 
     def message(
@@ -177,12 +177,12 @@ class GFALayer(nn.Module):
 
     def _aggregate(self, nodes: Tensor, normed: Tensor, graph: Graph) -> Tensor:
         if isinstance(graph, Data):
-            real = ~graph.phantom
+            real = ~graph.padding
             if real.sum() != nodes.shape[:2].numel():
                 raise ValueError(f"{len(nodes)} maps do not fit a graph of {real.sum()} nodes on the map")
             padded = normed.new_zeros(len(real), normed.shape[-1])
             padded[real] = normed.flatten(0, 1)
-            found = self.conv(padded, graph.edge_index, graph.edge_attr, graph.phantom)
+            found = self.conv(padded, graph.edge_index, graph.edge_attr, graph.padding)
             return nodes + found[real].view_as(nodes)
         out = self.conv(normed, graph, residual=nodes)
         return out + graph.degree_term(self.conv, normed) if isinstance(graph, LearnedGraph) else out

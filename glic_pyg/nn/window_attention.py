@@ -32,7 +32,7 @@ def window_attention(q: Tensor, kv: Tensor, scale: Tensor, bias: Tensor, graph: 
 
     Args:
         q: ``(B, N, C)`` queries per real node, head-major.
-        kv: ``(B, N, 2C)`` keys, then values. Phantom candidates have k = v = 0.
+        kv: ``(B, N, 2C)`` keys, then values. Padding candidates have k = v = 0.
         scale: ``(heads,)`` multiplies the cosines.
         bias: ``(heads, 64, 256)`` added to the logits.
         graph: adjacency over the same maps.
@@ -119,7 +119,7 @@ def attend_backward_in_blocks(
     dtypes = scale.dtype, bias.dtype
     heads, scale, bias = len(scale), scale.to(q.dtype), bias.to(q.dtype)
     query, memory, q_norm, k_norm = _unit_rows(q, kv, scale)
-    grad_out_rows = _phantom_rows(_rows(grad_out, heads))
+    grad_out_rows = _padded_rows(_rows(grad_out, heads))
     grad_out_rows[:-1] = _rows(grad_out, heads)
     grad_query, grad_memory = torch.empty_like(query), torch.zeros_like(memory)
     grad_bias = torch.zeros_like(bias, dtype=torch.promote_types(bias.dtype, torch.float32))
@@ -145,10 +145,10 @@ def attend_backward_in_blocks(
 
 
 def _unit_rows(q: Tensor, kv: Tensor, scale: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Unit queries times the scale, unit keys beside values (each with a phantom row); the norms of both."""
+    """Unit queries times the scale, unit keys beside values (each with a padding row); the norms of both."""
     q_rows, k_rows, v_rows = (_rows(t, len(scale)) for t in (q, *kv.chunk(2, -1)))
     q_norm, k_norm = _norm(q_rows), _norm(k_rows)
-    query, memory = _phantom_rows(q_rows), _phantom_rows(k_rows, parts=2)
+    query, memory = _padded_rows(q_rows), _padded_rows(k_rows, parts=2)
     torch.mul(q_rows, scale[:, None] / q_norm, out=query[:-1])
     key_rows, value_rows = memory[:-1].chunk(2, -1)
     torch.div(k_rows, k_norm, out=key_rows)
@@ -171,8 +171,8 @@ def _unit_backward(unit: Tensor, norm: Tensor, grad: Tensor) -> Tensor:
     return (grad - unit * (unit * grad).sum(-1, keepdim=True)) / norm
 
 
-def _phantom_rows(like: Tensor, parts: int = 1) -> Tensor:
-    """Room for ``(B * N, heads, d)`` rows, or several side by side, and a last row of zeros for phantoms."""
+def _padded_rows(like: Tensor, parts: int = 1) -> Tensor:
+    """Allocate ``(B * N, heads, parts * d)`` rows, and a last row of zeros for padding nodes."""
     count, heads, d = like.shape
     rows = like.new_empty(count + 1, heads, parts * d)
     rows[-1] = 0

@@ -27,13 +27,13 @@ def test_candidates_of_a_cell_differ(cells: Cells) -> None:
     assert all(len(row.unique()) == row.numel() for row in cells.candidates)
 
 
-def test_positions_number_real_nodes_row_major_and_phantoms_outside(cells: Cells) -> None:
+def test_positions_number_real_nodes_row_major_and_padding_nodes_outside(cells: Cells) -> None:
     ids = torch.arange(cells.num_real)
-    real, phantom = cells.positions.split([cells.num_real, cells.num_nodes - cells.num_real])
+    real, padding = cells.positions.split([cells.num_real, cells.num_nodes - cells.num_real])
     assert torch.equal(real, torch.stack([ids // cells.width, ids % cells.width], -1))
-    inside = (phantom >= 0).all(-1) & (phantom < torch.tensor([cells.height, cells.width])).all(-1)
+    inside = (padding >= 0).all(-1) & (padding < torch.tensor([cells.height, cells.width])).all(-1)
     assert not inside.any()
-    assert len(phantom.unique(dim=0)) == len(phantom)
+    assert len(padding.unique(dim=0)) == len(padding)
 
 
 def test_local_window_is_centred_on_its_cell() -> None:

@@ -100,7 +100,7 @@ def test_data_of_any_size(feature_map, size, method, scope) -> None:
     assert ((target * data.num_nodes + source).diff() > 0).all()
     assert torch.equal(data.edge_attr, data.pos[source] - data.pos[target] + 4)
     assert torch.equal(data.batch[source], data.batch[target])
-    assert not data.phantom.any() and (target.bincount(minlength=data.num_nodes) > 0).all()
+    assert not data.padding.any() and (target.bincount(minlength=data.num_nodes) > 0).all()
     alone = [builder(image[None]) for image in x]
     assert torch.equal(Batch.from_data_list(alone).edge_index, data.edge_index)
 

@@ -34,17 +34,17 @@ def test_nodes_are_numbered_once(feature_map, size) -> None:
     graphs = build_graphs(x)
     data = union_data(graphs, x)
     assert data.validate() and data.num_nodes % 2 == 0
-    pos, phantom = data.pos[: data.num_nodes // 2], data.phantom[: data.num_nodes // 2]
+    pos, padding = data.pos[: data.num_nodes // 2], data.padding[: data.num_nodes // 2]
     assert len(pos.unique(dim=0)) == len(pos)
     positions = torch.cat([g.cells.positions for g in graphs.values()]).unique(dim=0)
     assert len(positions) == len(pos)
-    assert (~phantom).sum() == size[0] * size[1] and not phantom[: size[0] * size[1]].any()
-    assert not data.x[data.phantom].any()
-    assert torch.equal(data.x[~data.phantom], x.permute(0, 2, 3, 1).flatten(0, 2))
+    assert (~padding).sum() == size[0] * size[1] and not padding[: size[0] * size[1]].any()
+    assert not data.x[data.padding].any()
+    assert torch.equal(data.x[~data.padding], x.permute(0, 2, 3, 1).flatten(0, 2))
     for column, kind in enumerate(("local", "mesh")):
         alone = graphs[kind].to_data()
-        assert torch.equal(data.degree[~data.phantom, column], alone.degree[~alone.phantom])
-        assert torch.equal(data.cell[~data.phantom, column], alone.cell[~alone.phantom])
+        assert torch.equal(data.degree[~data.padding, column], alone.degree[~alone.padding])
+        assert torch.equal(data.cell[~data.padding, column], alone.cell[~alone.padding])
 
 
 def test_sorted_and_batched(feature_map) -> None:
@@ -53,7 +53,7 @@ def test_sorted_and_batched(feature_map) -> None:
     source, target = data.edge_index
     assert ((target * data.num_nodes + source).diff() > 0).all()
     batch = Batch.from_data_list([union_data(build_graphs(image[None]), image[None]) for image in x])
-    for name in ("edge_index", "edge_attr", "edge_kind", "x", "pos", "phantom", "batch", "degree"):
+    for name in ("edge_index", "edge_attr", "edge_kind", "x", "pos", "padding", "batch", "degree"):
         assert torch.equal(batch[name], data[name]), name
 
 

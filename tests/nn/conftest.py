@@ -23,7 +23,7 @@ def seed() -> Iterator[None]:
 
 
 @pytest.fixture
-def graph_with_lonely_node() -> GraphMaker:
+def graph_with_isolated_node() -> GraphMaker:
     """The graph of a map, with the last node of the first image's first cell robbed of its edges."""
 
     def make(x: Tensor, kind: str) -> WindowGraph:

@@ -21,13 +21,13 @@ def rows_of(x: Tensor) -> Tensor:
 
 
 def plain(conv: GFAConv, rows: Tensor, graph: WindowGraph) -> Tensor:
-    """The layer by ``edge_index``, ``(B, N, C)`` each way; phantoms hold noise that must not matter."""
+    """The layer by ``edge_index``, ``(B, N, C)`` each way; padding nodes hold noise that must not matter."""
     data = graph.to_data()
-    real = (~data.phantom).nonzero()[:, 0]
+    real = (~data.padding).nonzero()[:, 0]
     nodes = torch.randn(data.num_nodes, rows.shape[-1], dtype=rows.dtype).index_copy(
         0, real, rows.flatten(0, 1)
     )
-    return conv(nodes, data.edge_index, data.edge_attr, data.phantom)[real].view_as(rows)
+    return conv(nodes, data.edge_index, data.edge_attr, data.padding)[real].view_as(rows)
 
 
 def difference(a: Tensor, b: Tensor) -> float:
@@ -39,10 +39,10 @@ def difference(a: Tensor, b: Tensor) -> float:
 @pytest.mark.parametrize("kind", ["local", "mesh"])
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
 def test_fast_path_equals_plain_path(
-    graph_with_lonely_node: GraphMaker, size: tuple[int, int], kind: str, dtype: torch.dtype
+    graph_with_isolated_node: GraphMaker, size: tuple[int, int], kind: str, dtype: torch.dtype
 ) -> None:
     x = torch.randn(2, 12, *size, dtype=dtype)
-    graph = graph_with_lonely_node(x, kind)
+    graph = graph_with_isolated_node(x, kind)
     conv = GFAConv(12, heads=3).to(dtype)
     rows = rows_of(x).requires_grad_()
     tolerance = 1e-9 if dtype == torch.float64 else 1e-4
@@ -93,28 +93,28 @@ def test_logit_scale_is_limited_to_100() -> None:
 
 
 @pytest.mark.parametrize("kind", ["local", "mesh"])
-def test_gradients_by_finite_differences(graph_with_lonely_node: GraphMaker, kind: str) -> None:
+def test_gradients_by_finite_differences(graph_with_isolated_node: GraphMaker, kind: str) -> None:
     x = torch.randn(1, 4, 3, 3, dtype=torch.float64)
     conv = GFAConv(4, heads=2).double()
-    graph = graph_with_lonely_node(x, kind)
+    graph = graph_with_isolated_node(x, kind)
     weights = (conv.to_q.weight, conv.log_scale, conv.to_kv.bias)
     assert torch.autograd.gradcheck(
         lambda rows, *_: conv(rows, graph), (rows_of(x).requires_grad_(), *weights)
     )
 
 
-def test_phantoms_count_as_candidates_without_content() -> None:
-    """A node that also reads a phantom gets less of its own value: the phantom adds weight, not value."""
+def test_padding_nodes_count_as_candidates_without_content() -> None:
+    """A node that also reads a padding node gets less of its own value: that adds weight, not value."""
     x = torch.randn(1, 6, 5, 5, dtype=torch.float64)
     data = build_graphs(x)["local"].to_data()
-    phantom = int(data.phantom.nonzero()[0])
+    padding = int(data.padding.nonzero()[0])
     conv = GFAConv(6, heads=1).double()
     torch.nn.init.zeros_(conv.out.bias)
     nodes = torch.zeros(data.num_nodes, 6, dtype=torch.float64)
     nodes[0] = x[0, :, 0, 0]
     offsets = torch.tensor([[4, 4], [4, 4]])
-    alone = conv(nodes, torch.tensor([[0], [0]]), offsets[:1], data.phantom)[0]
-    both = conv(nodes, torch.tensor([[0, phantom], [0, 0]]), offsets, data.phantom)[0]
+    alone = conv(nodes, torch.tensor([[0], [0]]), offsets[:1], data.padding)[0]
+    both = conv(nodes, torch.tensor([[0, padding], [0, 0]]), offsets, data.padding)[0]
     ratio = both / alone
     torch.testing.assert_close(ratio, ratio[:1].expand(6))
     assert 0 < ratio[0] < 1
@@ -178,7 +178,7 @@ def test_x_that_does_not_fit_its_graph_is_refused() -> None:
         with pytest.raises(ValueError, match=r"2 maps of 24x40: give \(2, 960, C\) or \(1920, C\)"):
             conv(torch.randn(shape), graph)
     data = build_graphs(torch.randn(1, 4, 13, 21))["local"].to_data()
-    with pytest.raises(ValueError, match=r"without the phantoms: x\[~data.phantom\]"):
+    with pytest.raises(ValueError, match=r"without the padding nodes: x\[~data.padding\]"):
         conv(torch.randn(data.num_nodes, 32), WindowGraph.from_data(data))
 
 
@@ -192,7 +192,7 @@ def test_what_belongs_to_the_other_path_is_refused() -> None:
     x = torch.randn(1, 8, 8, 8)
     conv, graph, rows = GFAConv(8, 2), build_graphs(x)["local"], rows_of(x)
     data = graph.to_data()
-    for extra in ({"edge_attr": data.edge_attr}, {"phantom": data.phantom}):
+    for extra in ({"edge_attr": data.edge_attr}, {"padding": data.padding}):
         with pytest.raises(ValueError, match="go with an edge_index"):
             conv(rows, graph, **extra)
     with pytest.raises(ValueError, match="residual"):
@@ -201,8 +201,8 @@ def test_what_belongs_to_the_other_path_is_refused() -> None:
     for wrong in ((rows, data.edge_index, data.edge_attr), (nodes, data.edge_index, data.edge_attr[1:])):
         with pytest.raises(ValueError, match="along an edge_index"):
             conv(*wrong)
-    with pytest.raises(ValueError, match="phantom is bool"):
-        conv(nodes, data.edge_index, data.edge_attr, data.phantom[1:])
+    with pytest.raises(ValueError, match="padding is bool"):
+        conv(nodes, data.edge_index, data.edge_attr, data.padding[1:])
 
 
 def test_windows_beyond_the_position_bias_are_refused() -> None:
@@ -215,11 +215,11 @@ def test_windows_beyond_the_position_bias_are_refused() -> None:
 @pytest.mark.parametrize("native", ["1", "0"])
 @pytest.mark.parametrize("kind", ["local", "mesh"])
 def test_an_isolated_node_reads_nothing_on_both_paths(
-    graph_with_lonely_node: GraphMaker, kind: str, native: str, monkeypatch: pytest.MonkeyPatch
+    graph_with_isolated_node: GraphMaker, kind: str, native: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GLIC_NATIVE", native)
     x = torch.randn(2, 12, 13, 21)
-    graph, conv, rows = graph_with_lonely_node(x, kind), GFAConv(12, heads=3), rows_of(x).requires_grad_()
+    graph, conv, rows = graph_with_isolated_node(x, kind), GFAConv(12, heads=3), rows_of(x).requires_grad_()
     alone = ~graph.mask.flatten(1, 2)[:, graph.cells.slots].any(-1)
     assert alone.sum() == 1
     for out in (conv(rows, graph), plain(conv, rows, graph)):

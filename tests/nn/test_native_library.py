@@ -80,7 +80,7 @@ def test_nothing_is_done_for_nothing(name: str) -> None:
     run(name, *arrays_of(name, **{nothing: 0}), **KNOWN.get(name, {}))
 
 
-def test_ids_of_no_node_are_phantoms() -> None:
+def test_ids_of_no_node_are_padding_nodes() -> None:
     """An id below or above those of the map reads zeros and is not written, forward and backward."""
     q, kv = torch.randn(1, 64, 16), torch.randn(1, 64, 32)
     scale, bias, mask = torch.ones(2), torch.zeros(2, 64, 16), torch.ones(1, 64, 16, dtype=torch.bool)

@@ -48,9 +48,11 @@ def dense(conv: GFAConv, rows: Tensor, graph: WindowGraph) -> Tensor:
 
 @pytest.mark.parametrize("kind", ["local", "mesh"])
 @pytest.mark.parametrize("size", [(16, 16), (9, 20)], ids=lambda size: f"{size[0]}x{size[1]}")
-def test_equals_dense_attention(graph_with_lonely_node: GraphMaker, size: tuple[int, int], kind: str) -> None:
+def test_equals_dense_attention(
+    graph_with_isolated_node: GraphMaker, size: tuple[int, int], kind: str
+) -> None:
     x = torch.randn(2, CHANNELS, *size, dtype=torch.float64)
-    graph, conv = graph_with_lonely_node(x, kind), GFAConv(CHANNELS, HEADS).double()
+    graph, conv = graph_with_isolated_node(x, kind), GFAConv(CHANNELS, HEADS).double()
     torch.nn.init.normal_(conv.log_scale)
     variables = [rows_of(x).requires_grad_(), *conv.parameters()]
     results = [conv(variables[0], graph), dense(conv, variables[0], graph)]
