@@ -1,3 +1,5 @@
 """What `make bench` runs: time, memory, and whether files decode anywhere."""
 
-import glic_pyg  # noqa: F401  (first: it makes compressai and lightning importable)
+from glic_pyg import runtime
+
+runtime.prepare()  # before torch allocates anything

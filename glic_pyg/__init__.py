@@ -1,14 +1,13 @@
 """glic-pyg: learned image compression with graph neural networks, in PyTorch Geometric.
 
 The names below are imported when first used, so that ``import glic_pyg`` and ``glic --help`` stay quick.
+Importing the package changes nothing else in the process; :func:`glic_pyg.runtime.prepare` does, on request.
 """
 
 from __future__ import annotations
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
-
-from glic_pyg import allocator, compat
 
 if TYPE_CHECKING:
     from glic_pyg.codec.api import decode, encode
@@ -25,9 +24,6 @@ _HOMES = {
     "load_released": "glic_pyg.models.released",
     "open_info": "glic_pyg.codec.results",
 }
-
-allocator.keep_freed_memory()  # before torch allocates anything
-compat.install()
 
 
 def __getattr__(name: str) -> Any:

@@ -1,3 +1,5 @@
 """Experiments behind docs/: ablations, the regularizer, results on test sets, and shipped weights."""
 
-import glic_pyg  # noqa: F401  (first: it makes compressai and lightning importable)
+from glic_pyg import runtime
+
+runtime.prepare()  # before torch allocates anything

@@ -1,15 +1,16 @@
-"""Loaded before every test: glic_pyg first, because it makes torchvision importable (glic_pyg/compat.py)."""
+"""Loaded before every test: the process is prepared as the command line does it."""
 
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-import glic_pyg  # noqa: F401
-from glic_pyg import files
+from glic_pyg import files, runtime
 from tests.browser import browser, open_page
 
 __all__ = ["browser", "full_disk", "open_page"]
+
+runtime.prepare()
 
 SLOW_LIMIT = 1800  # seconds; only a test that hangs is to fail, not one on a machine that is busy
 

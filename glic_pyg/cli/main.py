@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import NamedTuple
 
 import glic_pyg
+from glic_pyg import runtime
 from glic_pyg.cli.console import print_traceback, run_program, say, sentence_of, shown
 from glic_pyg.errors import GlicError
 
@@ -60,6 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         0 when all went well, 1 for an error with a file or at run time, 2 for wrong usage, 130 after Ctrl-C.
     """
     if argv is None:
+        runtime.prepare()
         return run_program(lambda: main(sys.argv[1:]), trains=sys.argv[1:2] == ["train"])
     arguments = list(argv)
     if not arguments or arguments[0] in ("-h", "--help", "help"):

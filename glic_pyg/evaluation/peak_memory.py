@@ -9,7 +9,7 @@ from contextvars import ContextVar
 from pathlib import Path
 from types import TracebackType
 
-from glic_pyg.allocator import give_back
+from glic_pyg.runtime import give_back
 
 __all__ = ["PeakMemory", "added_memory", "note_tool"]
 

@@ -13,7 +13,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from glic_pyg import allocator
+from glic_pyg import runtime
 from glic_pyg.errors import TrainingError
 from glic_pyg.graph.similarity import NonFiniteMap
 from glic_pyg.models.base import Codec, as_codec
@@ -197,7 +197,7 @@ class CodecModule(ManualOptimization):
             if self.ema is not None:
                 self.ema.update_parameters(self.model)
         self.end_step()
-        allocator.give_back_beyond(KEPT_BETWEEN_STEPS)
+        runtime.give_back_beyond(KEPT_BETWEEN_STEPS)
         self._log_step(metrics if learned else None, len(x))
 
     def _codec_loss(self, metrics: StepMetrics, micro_batch: MicroBatch) -> Tensor:

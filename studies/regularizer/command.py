@@ -14,7 +14,6 @@ from pathlib import Path
 
 import torch
 
-import glic_pyg  # noqa: F401  (first: it makes compressai importable)
 from glic_pyg.errors import GlicError
 from glic_pyg.evaluation.provenance import provenance
 from glic_pyg.files import write_file

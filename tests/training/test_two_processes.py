@@ -32,8 +32,8 @@ def trained(picture_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> P
     folder = tmp_path_factory.mktemp("two_processes")
     shutil.copytree(picture_folder, folder / "pictures")
     work = (
-        "import sys; import glic_pyg; from tests.training.two_processes import everything; "
-        "everything(sys.argv[1])"
+        "import sys; from glic_pyg import runtime; runtime.prepare(); "
+        "from tests.training.two_processes import everything; everything(sys.argv[1])"
     )
     two = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "--no-python"]
     command = [sys.executable, *two, sys.executable, "-c", work, str(folder)]

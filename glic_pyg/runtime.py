@@ -1,0 +1,160 @@
+"""Settings of the process that coding and training run faster with, and what makes CompressAI importable.
+
+``import glic_pyg`` leaves the process as it is. The command line, benchmarks and studies call :func:`prepare`
+first; a program that uses the library may do the same.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import importlib.util
+import os
+import sys
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+from typing import Any
+
+__all__ = [
+    "LARGE_PAGES",
+    "OPT_OUT",
+    "declare_torchvision_operators",
+    "give_back",
+    "give_back_beyond",
+    "keep_freed_memory",
+    "prepare",
+]
+
+OPT_OUT = "GLIC_KEEP_ALLOCATOR"
+"""Environment variable: 1 leaves the allocator as it is."""
+LARGE_PAGES = "THP_MEM_ALLOC_ENABLE"
+"""Environment variable of torch: 1 asks the system for large pages."""
+
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
+_LARGEST_KEPT_BLOCK = 40 * 2**20
+_LARGEST_KEPT_TOTAL = 2**27
+_OPERATORS = (
+    "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
+    "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
+)
+_declared: list[Any] = []  # torch forgets the schemas when their Library object is collected
+
+
+def prepare() -> None:
+    """Set up the process for coding and training; call it before torch is imported.
+
+    Freed memory is kept for reuse (:func:`keep_freed_memory`), and CompressAI can be imported beside a
+    torchvision that does not fit the installed torch (:func:`declare_torchvision_operators`).
+    """
+    keep_freed_memory()
+    declare_torchvision_operators()
+
+
+def keep_freed_memory() -> bool:
+    """Let glibc reuse freed blocks up to 40 MiB, keep up to 128 MiB of them, and torch ask for large pages.
+
+    A codec allocates and frees the same tens of megabytes hundreds of times. With glibc's defaults each of
+    those blocks is unmapped and faulted in again, 4 KB by 4 KB: up to 40 % of the time of a transform.
+
+    Both hold for the whole process; the second only if torch has not allocated anything yet, and unless the
+    environment decides it. Does nothing on other C libraries, or if the environment sets
+    ``GLIC_KEEP_ALLOCATOR=1``.
+
+    Returns:
+        Whether the setting was made.
+    """
+    if _declined():
+        return False
+    os.environ.setdefault(LARGE_PAGES, "1")
+    libc = _glibc("mallopt")
+    return libc is not None and bool(
+        libc.mallopt(_MMAP_THRESHOLD, _LARGEST_KEPT_BLOCK)
+        and libc.mallopt(_TRIM_THRESHOLD, _LARGEST_KEPT_TOTAL)
+    )
+
+
+def give_back_beyond(kept: int) -> bool:
+    """Give freed memory back to the system once glibc keeps more than ``kept`` bytes of it.
+
+    Blocks of many sizes, as a training step frees them, leave gaps that the next step does not fit into:
+    without this, what a process keeps grows from step to step.
+
+    Returns:
+        Whether anything was given back; False on other C libraries than glibc 2.33 and later ones.
+    """
+    libc = None if _declined() else _glibc("mallinfo2")
+    if libc is None:
+        return False
+    libc.mallinfo2.restype = _Mallinfo2
+    return libc.mallinfo2().fordblks > kept and give_back()
+
+
+def give_back() -> bool:
+    """Give all freed memory that glibc keeps back to the system; whether there was any."""
+    libc = _glibc("malloc_trim")
+    return libc is not None and bool(libc.malloc_trim(0))
+
+
+class _Mallinfo2(ctypes.Structure):
+    """What glibc's mallinfo2(3) returns, in bytes."""
+
+    _fields_ = [
+        *((f"other{i}", ctypes.c_size_t) for i in range(8)),
+        ("fordblks", ctypes.c_size_t),  # free, and kept
+        ("keepcost", ctypes.c_size_t),
+    ]
+
+
+def _declined() -> bool:
+    return os.environ.get(OPT_OUT) == "1" or not sys.platform.startswith("linux")
+
+
+def _glibc(function: str) -> ctypes.CDLL | None:
+    """The C library, if it has a function that only glibc has."""
+    try:
+        libc = ctypes.CDLL("libc.so.6")
+    except OSError:
+        return None
+    return libc if hasattr(libc, function) else None
+
+
+def declare_torchvision_operators() -> None:
+    """Let ``import torchvision`` succeed where its compiled operators do not fit the installed torch.
+
+    CompressAI and Lightning import torchvision, which describes its operators (``nms``, ``qnms``) to torch.
+    A CPU-only torch beside a CUDA build of torchvision cannot load them, and the import fails although
+    nothing here ever calls them; declaring the two schemas first is enough. Because torch takes seconds to
+    import, this waits until torchvision is looked up. Packages that import CompressAI or Lightning call it.
+    """
+    if "torchvision" in sys.modules or any(isinstance(f, _BeforeTorchvision) for f in sys.meta_path):
+        return
+    sys.meta_path.insert(0, _BeforeTorchvision())
+
+
+class _BeforeTorchvision(MetaPathFinder):
+    """Declares the operators when torchvision is looked up for the first time, then steps aside."""
+
+    def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
+        if fullname == "torchvision":
+            sys.meta_path.remove(self)
+            _declare_operators()
+        return None
+
+
+def _declare_operators() -> None:
+    """Load torchvision's own operators, or declare their schemas where they do not load."""
+    import torch
+
+    spec = importlib.util.find_spec("torchvision")
+    if spec is None or spec.origin is None:
+        return
+    for library in Path(spec.origin).parent.glob("_C*"):
+        with contextlib.suppress(OSError):
+            torch.ops.load_library(str(library))
+    if hasattr(torch.ops.torchvision, "nms"):
+        return
+    operators = torch.library.Library("torchvision", "DEF")
+    for schema in _OPERATORS:
+        operators.define(schema)
+    _declared.append(operators)
