@@ -1,27 +1,27 @@
-"""What is known of a study's runs: a small JSON file each, kept between calls of the command."""
+"""Records of a study's runs, kept between calls of its command, and values over seeds."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from statistics import fmean
+from typing import Any, NamedTuple
 
 from glic_pyg.errors import GlicError
 from glic_pyg.files import write_file
 
-__all__ = ["Record", "RunRecords", "replace_section"]
-
+__all__ = ["Record", "RunRecords", "Spread"]
 
 Record = dict[str, Any]
-"""``settings``: all that the run's numbers hang on; beside them what the study measured."""
+"""``settings``: everything that the results of the run depend on; beside them what the study measured."""
 
 
 class RunRecords:
-    """A folder with the record of every run that is done.
+    """A folder with a small JSON file for every finished run.
 
     Args:
-        folder: made if it is not there.
+        folder: created if it does not exist.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -32,7 +32,7 @@ class RunRecords:
         """The record of a run; ``None`` if there is none.
 
         Raises:
-            GlicError: it was made with other settings, so that a table would not be of one study.
+            GlicError: it was made with other settings, so it belongs to another study.
         """
         path = self.file(name, "json")
         if not path.is_file():
@@ -43,27 +43,22 @@ class RunRecords:
         return record
 
     def write(self, name: str, record: Record) -> None:
-        """Keep a record, over the run's older one if there is one."""
+        """Write the record of a run, replacing an older one."""
         write_file(self.file(name, "json"), json.dumps(record, indent=1) + "\n")
 
     def file(self, name: str, suffix: str) -> Path:
-        """Where a run's file of that kind is, or belongs."""
+        """Path of a run's file of that kind."""
         return self.folder / f"{name}.{suffix}"
 
 
-def replace_section(page: str, name: str, text: str) -> str:
-    """The page with one section replaced, or appended if it has none of that name.
+class Spread(NamedTuple):
+    """One value per seed, written as mean (lowest … highest)."""
 
-    Args:
-        page: Markdown; everything outside the markers stays as it is.
-        name: of the section, and of the make target that writes it, as in ``"results: kodak"``.
-        text: the section, without markers.
-    """
-    begin = f"<!-- {name}: begin; written by make {name.partition(':')[0]} -->"
-    end = f"<!-- {name}: end -->"
-    whole = f"{begin}\n{text}\n{end}"
-    head, found, rest = page.partition(begin)
-    _, closed, tail = rest.partition(end)
-    if found and closed:
-        return head + whole + tail
-    return f"{page.rstrip()}\n\n{whole}\n"
+    values: tuple[float, ...]
+
+    def __str__(self) -> str:
+        if not self.values:
+            return "n/a"
+        if len(self.values) == 1:
+            return f"{self.values[0]:+.2f}"
+        return f"{fmean(self.values):+.2f} ({min(self.values):+.2f} … {max(self.values):+.2f})"

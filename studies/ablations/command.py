@@ -16,18 +16,15 @@ import torch
 
 from glic_pyg.errors import GlicError
 from glic_pyg.evaluation.provenance import provenance
-from glic_pyg.files import write_file
 from studies.ablations.report import ablation_figure, section
 from studies.ablations.rows import ROWS
-from studies.ablations.training import Results, Run
-from studies.records import Record, replace_section
-from studies.regularizer.measuring import Pictures, load_pictures
-from studies.short_runs import TrainingPictures
+from studies.ablations.training import TEST_SET, Results, Run
+from studies.images import TestImages, TrainingImages, load_test_images
+from studies.page import DOCS, make_command, write_image, write_section
+from studies.records import Record
 
 __all__ = ["main"]
 
-
-ROOT = Path(__file__).parent.parent.parent
 FIGURE = "ablations.png"
 SIDE = 256
 LIMIT = 12
@@ -35,17 +32,16 @@ LIMIT = 12
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m studies.ablations", description=__doc__.splitlines()[0])
-    parser.add_argument("--data", default="data/train", help="training pictures: a folder, shards or a list")
-    parser.add_argument(
-        "--val", type=Path, default=Path("data/val"), metavar="FOLDER", help="pictures to measure on"
-    )
-    parser.add_argument("--pictures", type=int, default=120, metavar="N", help="of the training set")
-    parser.add_argument("--seeds", type=int, default=2, metavar="N", help="runs a row")
-    parser.add_argument("--steps", type=int, metavar="N", help="of every run, to try things out")
-    parser.add_argument("--folder", type=Path, default=Path("runs/ablations"), help="of the runs")
-    parser.add_argument("--docs", type=Path, default=ROOT / "docs", help="ablations.md and images/ are in it")
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--report", action="store_true", help="train nothing; report what there is")
+    add = parser.add_argument
+    add("--data", default="data/train", help="training images: a folder, shards or a list")
+    add("--val", type=Path, default=Path("data/val"), metavar="FOLDER", help="images to measure on")
+    add("--images", type=int, default=120, metavar="N", help="of the training set")
+    add("--seeds", type=int, default=2, metavar="N", help="runs per row")
+    add("--steps", type=int, metavar="N", help="of every run, to try things out")
+    add("--folder", type=Path, default=Path("runs/ablations"), help="of the runs")
+    add("--docs", type=Path, default=DOCS, help="ablations.md and images/ are in it")
+    add("--threads", type=int, default=1)
+    add("--report", action="store_true", help="train nothing; report what there is")
     return parser
 
 
@@ -60,12 +56,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         results = Results(args.folder, SIDE)
         records = {run: record for run in runs if (record := results.record(run)) is not None}
         if not args.report:
-            pictures = load_pictures({"val": args.val}, SIDE, LIMIT)
-            _complete(runs, records, results, args, pictures)
-        _write(args, arguments, records)
+            images = load_test_images({TEST_SET: args.val}, SIDE, LIMIT)
+            _complete(runs, records, results, args, images)
+        text = section(records, len(runs), FIGURE, provenance(make_command("ablations", arguments)))
+        write_image(args.docs, FIGURE, ablation_figure(records))
+        write_section(args.docs / "ablations.md", "ablations", text)
     except GlicError as error:
         print(f"ablations: {error}", file=sys.stderr)
         return 1
+    print(text)
     return 0
 
 
@@ -74,27 +73,15 @@ def _complete(
     records: dict[Run, Record],
     results: Results,
     args: argparse.Namespace,
-    pictures: Pictures,
+    images: TestImages,
 ) -> None:
-    """Train and measure what is not done yet, with a line a run; all rows of a seed before the next seed."""
+    """Train and measure what is not done yet, with a line per run; all rows of a seed before the next."""
     missing = [run for run in runs if run not in records]
     if not missing:
         return
     data = missing[0].config().data
-    training = TrainingPictures(args.data, args.pictures, data.batch_size, data.crop)
+    training = TrainingImages(args.data, args.images, data.batch_size, data.crop)
     for number, run in enumerate(missing, start=1):
         start = time.perf_counter()
-        records[run] = results.complete(run, training, pictures)
+        records[run] = results.complete(run, training, images)
         print(f"{number}/{len(missing)} {run.name}  {time.perf_counter() - start:.0f} s", flush=True)
-
-
-def _write(args: argparse.Namespace, arguments: Sequence[str], records: dict[Run, Record]) -> None:
-    """Table and figure, and the table on the terminal."""
-    command = ["make", "ablations", *([f"ARGS={' '.join(arguments)}"] if arguments else [])]
-    text = section(records, planned=args.seeds * len(ROWS), figure=FIGURE, how=provenance(command))
-    page = args.docs / "ablations.md"
-    (args.docs / "images").mkdir(parents=True, exist_ok=True)
-    write_file(args.docs / "images" / FIGURE, ablation_figure(records))
-    before = page.read_text(encoding="utf-8") if page.is_file() else "# Ablations\n"
-    write_file(page, replace_section(before, "ablations", text))
-    print(text)

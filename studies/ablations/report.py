@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
+import torch
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
@@ -14,19 +15,21 @@ from benchmarks.flops import glic_flops
 from glic_pyg.evaluation.tables import markdown_table
 from glic_pyg.models.glic import GLIC
 from glic_pyg.plotting import encode_figure, styled_figure
-from studies.ablations.rows import BASELINE, ROWS, SET, Row, more_rate, separated
-from studies.ablations.training import Run
+from studies.ablations.rows import BASELINE, ROWS, Row, more_rate, separated
+from studies.ablations.training import TEST_SET, Run
 from studies.records import Record
 
 __all__ = ["Compute", "ablation_figure", "full_compute", "section"]
 
-
 SUSTAINED = 1e14
-"""Operations a second of the accelerator that the last column of the compute table supposes."""
+"""Operations per second of the accelerator assumed in the last column of the compute table."""
+BACKWARD = 2
+"""A backward pass counts as two forward passes."""
+OURS, PAPER, LINE = "#D55E00", "#0072B2", "#444444"
 
 
 def section(records: Mapping[Run, Record], planned: int, figure: str, how: Any) -> str:
-    """Markdown from the heading on.
+    """The section in Markdown.
 
     Args:
         records: of the finished runs.
@@ -61,7 +64,7 @@ def _scale(records: Mapping[Run, Record], planned: int) -> str:
         f"{settings['steps']} steps of {settings['batch_size']} crops of {crop}×{crop}, "
         f"models of {record['parameters'] / 1e6:.1f} M parameters, λ = {settings['loss']['lmbda']:g}, seeds "
         f"{', '.join(map(str, seeds))}, measured on centre crops ({settings['side']}×{settings['side']}) of "
-        "validation pictures with estimated rates. One λ makes no BD-rate, so the column says how much more "
+        "validation images with estimated rates. One λ makes no BD-rate, so the column says how much more "
         "rate a row takes than Sobel, RMS at equal quality, in percent and to first order: 100·(J − J₀)/R₀ "
         "with J = bpp + λ·255²·MSE; mean over the seeds (lowest … highest), each seed against the baseline "
         "of the same seed, which saw the same crops and began, where the shapes are the same, with the same "
@@ -78,7 +81,7 @@ def _main_table(records: Mapping[Run, Record]) -> str:
         "paper: Tecnick",
         "paper: Kodak, against Sobel RMS",
     ]
-    header += ["here: against Sobel RMS, %", "here: bpp", "here: PSNR, dB", "here: CPU s a run"]
+    header += ["here: against Sobel RMS, %", "here: bpp", "here: PSNR, dB", "here: CPU s per run"]
     return markdown_table(header, (_row(records, row) for row in ROWS), left=2)
 
 
@@ -91,20 +94,20 @@ def _row(records: Mapping[Run, Record], row: Row) -> list[str]:
     if not own:
         return [row.group, row.choice, *paper, against, "", "", "", ""]
     here = "0 (by definition)" if row.name == BASELINE else str(more_rate(records, row))
-    sets = [record["sets"][SET] for record in own]
-    figures = [f"{fmean(s['bpp'] for s in sets):.4f}", f"{fmean(s['psnr'] for s in sets):.2f}"]
-    return [row.group, row.choice, *paper, against, here, *figures, f"{fmean(r['seconds'] for r in own):.0f}"]
+    sets = [record["sets"][TEST_SET] for record in own]
+    metrics = [f"{fmean(s['bpp'] for s in sets):.4f}", f"{fmean(s['psnr'] for s in sets):.2f}"]
+    return [row.group, row.choice, *paper, against, here, *metrics, f"{fmean(r['seconds'] for r in own):.0f}"]
 
 
 def _findings(records: Mapping[Run, Record]) -> Iterable[str]:
-    """What the rows say and what they do not, from their numbers."""
+    """What the numbers of the rows show and what they do not."""
     apart, usual = separated(records)
     if usual != usual:
         yield "Too few runs are done to say anything."
         return
     names = ", ".join(f"{row.group} {row.choice} ({more_rate(records, row)} %)" for row in apart) or "none"
-    losses = [record["sets"][SET]["loss"] for run, record in records.items() if run.row == BASELINE]
-    rates = [record["sets"][SET]["bpp"] for run, record in records.items() if run.row == BASELINE]
+    losses = [record["sets"][TEST_SET]["loss"] for run, record in records.items() if run.row == BASELINE]
+    rates = [record["sets"][TEST_SET]["bpp"] for run, record in records.items() if run.row == BASELINE]
     seeds = 100 * (max(losses) - min(losses)) / fmean(rates)
     yield (
         f"The seeds of a row lie {usual:.2f} percentage points apart on average, and the baseline's own "
@@ -135,13 +138,9 @@ def _compute_table() -> str:
     return markdown_table(header, rows, left=1)
 
 
-BACKWARD = 2
-"""A backward pass counts as two forward passes."""
-
-
 @dataclass(frozen=True)
 class Compute:
-    """Of one training.
+    """Compute of one training.
 
     Attributes:
         steps: of the optimizer.
@@ -157,9 +156,7 @@ class Compute:
 
 
 def full_compute(row: str) -> Compute:
-    """Of the full budget of ``conf/experiment/ablation/ROW.yaml``; all its steps take as many pixels."""
-    import torch
-
+    """Compute of the full budget of ``conf/experiment/ablation/ROW.yaml``."""
     cfg = Run(row, seed=0).config("full")
     with torch.device("meta"):
         model: GLIC = instantiate(cfg.model)
@@ -173,11 +170,8 @@ def full_compute(row: str) -> Compute:
     return Compute(cfg.steps, step, cfg.steps * step, sum(p.numel() for p in model.parameters()))
 
 
-OURS, PAPER, LINE = "#D55E00", "#0072B2", "#444444"
-
-
 def ablation_figure(records: Mapping[Run, Record]) -> bytes:
-    """A PNG file; to the right is worse than the released model's settings."""
+    """Every row against the baseline, a dot per seed, beside the paper, as a PNG file; right is worse."""
     rows = [row for row in ROWS if row.name != BASELINE]
     baseline = next(row.paper for row in ROWS if row.name == BASELINE)
     assert baseline is not None
@@ -188,7 +182,7 @@ def ablation_figure(records: Mapping[Run, Record]) -> bytes:
             axes.plot(values, [place] * len(values), "o", color=OURS, mfc="none", ms=6)
             if row.paper is not None:
                 axes.plot([row.paper[0] - baseline[0]], [place], "D", color=PAPER, ms=5)
-        axes.plot([], [], "o", color=OURS, mfc="none", label="here: rate at equal quality, %, a dot a seed")
+        axes.plot([], [], "o", color=OURS, mfc="none", label="here: rate at equal quality, %, a dot per seed")
         axes.plot([], [], "D", color=PAPER, label="paper: BD-rate on Kodak, percentage points")
         axes.axvline(0, color=LINE, lw=0.8)
         axes.set(

@@ -1,6 +1,4 @@
-"""The rows of the table: experiments of ``conf/experiment/ablation``, what the paper says of them, and how
-much they differ from the baseline, seed by seed.
-"""
+"""The rows of the table: experiments of ``conf/experiment/ablation``, in the paper and here."""
 
 from __future__ import annotations
 
@@ -8,15 +6,13 @@ from collections.abc import Mapping
 from statistics import fmean
 from typing import NamedTuple
 
-from studies.ablations.training import Run
-from studies.records import Record
-from studies.regularizer.curves import Spread
+from studies.ablations.training import TEST_SET, Run
+from studies.records import Record, Spread
 
 __all__ = ["BASELINE", "ROWS", "Row", "more_rate", "separated"]
 
-
 BASELINE = "sobel_rms"
-"""The released model's settings: every other row is measured against it."""
+"""The settings of the released model: every other row is compared with it."""
 
 
 class Row(NamedTuple):
@@ -26,8 +22,8 @@ class Row(NamedTuple):
         name: of the experiment.
         group: what is varied.
         choice: how.
-        paper: BD-rate against VTM-9.1 in percent on Kodak, CLIC and Tecnick as arXiv 2603.25316 prints it;
-            ``None`` where we know of no number.
+        paper: BD-rate against VTM-9.1 in percent on Kodak, CLIC and Tecnick, as printed in arXiv 2603.25316;
+            ``None`` if there is none.
     """
 
     name: str
@@ -60,15 +56,12 @@ ROWS = (
 )
 
 
-SET = "val"
-
-
 def more_rate(records: Mapping[Run, Record], row: Row) -> Spread:
-    r"""What a row costs against the baseline at equal quality, in percent of the rate; one value a seed.
+    r"""Rate of a row beyond the baseline at equal quality, in percent, one value per seed.
 
-    One λ makes one point a run, so there is no BD-rate. But where its slope is λ, a curve obeys
-    dR = -λ 255² dMSE: moving along the row's curve to the baseline's MSE changes its rate by as much as the
-    difference of the losses J = bpp + λ 255² MSE says. So to first order the rate at equal quality is
+    A single λ gives one point per run, so there is no BD-rate. But where a curve has the slope λ, it obeys
+    dR = -λ 255² dMSE: moving along the row's curve to the MSE of the baseline changes the rate by the
+    difference of the losses J = bpp + λ 255² MSE. So to first order the rate at equal quality is
 
     .. math:: 100 \cdot (J_\text{row} - J_\text{baseline}) / R_\text{baseline}.
     """
@@ -78,14 +71,16 @@ def more_rate(records: Mapping[Run, Record], row: Row) -> Spread:
 
 
 def _percent(record: Record, base: Record) -> float:
-    found, reference = record["sets"][SET], base["sets"][SET]
+    found, reference = record["sets"][TEST_SET], base["sets"][TEST_SET]
     return float(100 * (found["loss"] - reference["loss"]) / reference["bpp"])
 
 
 def separated(records: Mapping[Run, Record]) -> tuple[list[Row], float]:
-    """Rows that are on one side of the baseline with every seed by more than seeds usually differ; that much.
+    """Rows that differ from the baseline in the same direction with every seed, by more than seeds do.
 
-    Seeds usually differ by the mean, over the rows, of the distance between a row's lowest and highest value.
+    Returns:
+        The rows, and by how much seeds differ: the mean over the rows of the range of a row's values; NaN if
+        no row has several seeds.
     """
     spreads = {row: more_rate(records, row).values for row in ROWS if row.name != BASELINE}
     known = {row: values for row, values in spreads.items() if len(values) > 1}

@@ -1,9 +1,9 @@
-"""One short run of an experiment, through the project's own configuration and LightningModule."""
+"""One short run of an experiment, with the configuration and LightningModule of ``glic train``."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -20,10 +20,13 @@ from glic_pyg.cli.hydra import config_dir
 from glic_pyg.training.module import CodecModule
 from glic_pyg.training.quantiles import solve_quantiles
 from glic_pyg.training.validation import measure_image
+from studies.images import TestImages, TrainingImages
 from studies.records import Record, RunRecords
-from studies.short_runs import TrainingPictures
 
-__all__ = ["Results", "Run", "build_module", "measure", "settings_of", "train"]
+__all__ = ["TEST_SET", "Results", "Run", "build_module", "measure", "settings_of", "train"]
+
+TEST_SET = "val"
+"""Name of the measured set in the records."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,7 @@ class Run:
 
     Attributes:
         row: name of an experiment in ``conf/experiment/ablation``.
-        seed: of weights, crops and noise: the same for every row, so that rows differ in their graphs alone.
+        seed: of weights, crops and noise; the same for every row, so that rows differ only in their graphs.
         steps: ``None`` for those of the budget.
     """
 
@@ -42,11 +45,11 @@ class Run:
 
     @property
     def name(self) -> str:
-        """Fit for a file."""
+        """File name of the run."""
         return f"{self.row}-s{self.seed}"
 
     def config(self, budget: str = "short") -> DictConfig:
-        """What ``glic train experiment=ablation/ROW budget=BUDGET seed=SEED`` would run."""
+        """The configuration of ``glic train experiment=ablation/ROW budget=BUDGET seed=SEED``."""
         overrides = [f"experiment=ablation/{self.row}", f"budget={budget}", f"seed={self.seed}"]
         if self.steps is not None:
             overrides.append(f"steps={self.steps}")
@@ -55,7 +58,7 @@ class Run:
 
 
 def settings_of(run: Run) -> dict[str, Any]:
-    """All of the configuration that a run's numbers hang on."""
+    """The part of the configuration that the results of a run depend on."""
     cfg = run.config()
     keys = ("seed", "steps", "model", "loss", "schedule", "optim")
     return {name: _plain(cfg[name]) for name in keys} | {n: cfg.data[n] for n in ("batch_size", "crop")}
@@ -66,22 +69,17 @@ def _plain(value: Any) -> Any:
 
 
 def build_module(cfg: DictConfig) -> CodecModule:
-    """Codec and how it learns, before the first step."""
+    """The LightningModule before the first step."""
     torch.manual_seed(cfg.seed)
     module: CodecModule = instantiate(cfg.module)
     return module
 
 
-def train(run: Run, pictures: TrainingPictures) -> CodecModule:
-    """Train a run from scratch, as its experiment says; its quantiles are solved.
-
-    Args:
-        run: which experiment, which seed.
-        pictures: to train on.
-    """
+def train(run: Run, images: TrainingImages) -> CodecModule:
+    """Train a run from scratch as its experiment says, and solve its quantiles."""
     cfg = run.config()
     module = build_module(cfg)
-    crops = pictures.crops(run.seed, cfg.steps)
+    crops = images.crops(run.seed, cfg.steps)
     start = cfg.callbacks.start
     x = torch.cat([crops[step].x for step in range(min(start.batches, len(crops)))])
     instantiate(start.start)(module.model, x)
@@ -90,23 +88,23 @@ def train(run: Run, pictures: TrainingPictures) -> CodecModule:
     return module
 
 
-def measure(module: CodecModule, pictures: Sequence[Tensor]) -> dict[str, float]:
-    """Means over pictures (1, 3, H, W): estimated ``bpp``, ``psnr`` in dB, ``loss`` = bpp + λ 255² MSE."""
+def measure(module: CodecModule, images: Sequence[Tensor]) -> dict[str, float]:
+    """Means over images (1, 3, H, W): estimated ``bpp``, ``psnr`` in dB, ``loss`` = bpp + λ 255² MSE."""
     module.eval()
     device = next(module.parameters()).device
-    rows = [measure_image(module.model, x.to(device), module.loss)[0] for x in pictures]
+    rows = [measure_image(module.model, x.to(device), module.loss)[0] for x in images]
     return {name: fmean(float(row[name]) for row in rows) for name in ("bpp", "psnr", "loss")}
 
 
 class Results:
-    """Every run that is done.
+    """The finished runs of the study.
 
-    Beside its settings a record has ``parameters``, ``seconds`` of training, and ``sets``: by name the
-    figures of :func:`measure`.
+    A record has ``settings``, ``parameters``, ``seconds`` of training, and ``sets``: the metrics of
+    :func:`measure` by test set.
 
     Args:
-        folder: of the records, made if it is not there.
-        side: of the crops that are measured, in pixels.
+        folder: of the records, created if it does not exist.
+        side: of the measured crops, in pixels.
     """
 
     def __init__(self, folder: Path, side: int) -> None:
@@ -121,18 +119,18 @@ class Results:
         """
         return self.records.read(run.name, self._settings(run))
 
-    def complete(self, run: Run, training: TrainingPictures, sets: Mapping[str, Sequence[Tensor]]) -> Record:
+    def complete(self, run: Run, training: TrainingImages, sets: TestImages) -> Record:
         """Train the run and measure it."""
         start = time.process_time()
         module = train(run, training)
         seconds = time.process_time() - start
         with torch.no_grad():
-            figures = {name: measure(module, pictures) for name, pictures in sets.items()}
+            metrics = {name: measure(module, images) for name, images in sets.items()}
         record = {
             "settings": self._settings(run),
             "parameters": sum(p.numel() for p in module.model.parameters()),
             "seconds": seconds,
-            "sets": figures,
+            "sets": metrics,
         }
         self.records.write(run.name, record)
         return record

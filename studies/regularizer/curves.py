@@ -9,12 +9,16 @@ from typing import Any, NamedTuple
 from glic_pyg.evaluation.bd_rate import Method, bd_rate
 from glic_pyg.evaluation.curves import Curve, CurveError
 from glic_pyg.plotting import encode_figure, styled_figure
+from studies.records import Spread
 from studies.regularizer.measuring import Finished
 from studies.regularizer.plan import Kind, Study
 
-__all__ = ["COMPARISONS", "Curves", "Point", "Spread", "bd_percent", "study_figure"]
+__all__ = ["COMPARISONS", "Curves", "Point", "bd_percent", "study_figure"]
 
 
+COLOURS = ("#56B4E9", "#E69F00", "#D55E00", "#CC79A7", "#009E73")
+PLAIN = "#444444"
+KINDS: tuple[tuple[Kind, str], ...] = (("regularized", "o"), ("control", "x"))
 COMPARISONS: tuple[tuple[Kind, Kind], ...] = (
     ("regularized", "plain"),
     ("control", "plain"),
@@ -23,23 +27,10 @@ COMPARISONS: tuple[tuple[Kind, Kind], ...] = (
 
 
 class Point(NamedTuple):
-    """Mean rate and PSNR of a run on a set, in bits a pixel and dB."""
+    """Mean rate and PSNR of a run on a set, in bits per pixel and dB."""
 
     bpp: float
     psnr: float
-
-
-class Spread(NamedTuple):
-    """One value a seed."""
-
-    values: tuple[float, ...]
-
-    def __str__(self) -> str:
-        if not self.values:
-            return "n/a"
-        if len(self.values) == 1:
-            return f"{self.values[0]:+.2f}"
-        return f"{fmean(self.values):+.2f} ({min(self.values):+.2f} … {max(self.values):+.2f})"
 
 
 def bd_percent(anchor: Sequence[Point], test: Sequence[Point], fit: Method = "akima") -> float | None:
@@ -50,7 +41,7 @@ def bd_percent(anchor: Sequence[Point], test: Sequence[Point], fit: Method = "ak
         fit: see :func:`glic_pyg.evaluation.bd_rate.bd_rate`.
 
     Returns:
-        ``None`` if a curve does not rise or the two share no PSNR.
+        ``None`` if a curve is not increasing or the two do not overlap.
     """
     try:
         return bd_rate(_curve("anchor", anchor), _curve("test", test), method=fit).value
@@ -64,11 +55,11 @@ def _curve(name: str, points: Sequence[Point]) -> Curve:
 
 
 class Curves:
-    """All points of a study.
+    """The rate-distortion curves of a study.
 
     Args:
         finished: its runs; incomplete curves are left out.
-        lmbdas: that a complete curve of each codec has.
+        lmbdas: of a complete curve, by codec.
 
     Attributes:
         codecs: those with runs at every λ.
@@ -85,17 +76,17 @@ class Curves:
         self.seeds = sorted({key[3] for key in self.runs})
 
     def curve(self, codec: str, kind: Kind, alpha: float, seed: int, name: str) -> list[Point] | None:
-        """A complete curve on the set of this name."""
+        """A complete curve on the set ``name``, or ``None``."""
         records = [self.runs.get((codec, kind, alpha, seed, lmbda)) for lmbda in self.lmbdas[codec]]
         if not all(record and name in record["sets"] for record in records):
             return None
         sets = [record["sets"][name] for record in records if record]
-        return [Point(figures["bpp"], figures["psnr"]) for figures in sets]
+        return [Point(metrics["bpp"], metrics["psnr"]) for metrics in sets]
 
     def bd(
         self, codec: str, alpha: float, name: str, kind: Kind, anchor: Kind = "plain", fit: Method = "akima"
     ) -> Spread:
-        """BD-rates of the runs of a kind against those of another, each seed against itself."""
+        """BD-rates of the runs of a kind against those of ``anchor``, each seed against itself."""
         values = []
         for seed in self.seeds:
             reference = self.curve(codec, anchor, 0.0 if anchor == "plain" else alpha, seed, name)
@@ -105,9 +96,9 @@ class Curves:
         return Spread(tuple(values))
 
     def shift(self, codec: str, alpha: float, name: str, kind: Kind) -> tuple[Spread, Spread]:
-        """What the runs of a kind change at equal λ against plain ones: rate in percent, PSNR in dB.
+        """Changes of the runs of a kind against plain ones at equal λ: rate in percent, PSNR in dB.
 
-        Means over the λ, one value a seed.
+        Means over the λ, one value per seed.
         """
         rates, qualities = [], []
         for seed in self.seeds:
@@ -123,17 +114,12 @@ class Curves:
         """Means over the seeds of a part of the records: ``"training"`` or the name of a set."""
         found = [self.runs.get((codec, kind, alpha, seed, lmbda)) for seed in self.seeds]
         parts = [r["training"] if part == "training" else r["sets"].get(part) for r in found if r]
-        parts = [figures for figures in parts if figures]
+        parts = [metrics for metrics in parts if metrics]
         return {name: fmean(p[name] for p in parts) for name in parts[0]} if parts else {}
 
 
-COLOURS = ("#56B4E9", "#E69F00", "#D55E00", "#CC79A7", "#009E73")
-PLAIN = "#444444"
-KINDS: tuple[tuple[Kind, str], ...] = (("regularized", "o"), ("control", "x"))
-
-
 def study_figure(study: Study, curves: Curves, names: Sequence[str]) -> bytes:
-    """A row a codec: curves on the first set, then BD-rates against plain training on all.
+    """A row per codec: curves on the first set, then BD-rates against plain training on all.
 
     Args:
         study: the settings.

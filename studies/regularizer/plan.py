@@ -25,9 +25,9 @@ class Study:
         seeds: of weights, crops and noise.
         alphas: above 0.
         batch_size, crop: of all runs.
-        pictures: how many of the training pictures are used.
-        side: of the centre crops that are measured, pixels.
-        limit: most test pictures of a set.
+        images: how many training images are used.
+        side: of the measured centre crops, in pixels.
+        limit: most test images of a set.
         codecs: settings by name: ``model``, ``source``, ``lmbdas``, ``lr``,
             ``source_lr``, ``steps`` and ``start``.
     """
@@ -36,7 +36,7 @@ class Study:
     alphas: Sequence[float]
     batch_size: int
     crop: int
-    pictures: int
+    images: int
     side: int
     limit: int
     codecs: Mapping[str, Mapping[str, Any]]
@@ -49,10 +49,10 @@ class Run:
     Attributes:
         codec: name in :attr:`Study.codecs`.
         seed: see :attr:`Study.seeds`.
-        lmbda: the point of the curve that it belongs to; see :attr:`trained_lmbda`.
-        kind: ``"base"`` runs are what the others start from and count for nothing themselves.
-        alpha: of the regularized run, and of the control the alpha whose effect it imitates.
-        parent: name of the run whose weights this one starts from; ``None`` starts from scratch.
+        lmbda: of its point of the curve; see :attr:`trained_lmbda`.
+        kind: the others start from ``"base"`` runs, which are not compared themselves.
+        alpha: of the regularized run; of the control, the alpha that it imitates.
+        parent: name of the run whose weights this one starts from; ``None``: from scratch.
         steps: length.
     """
 
@@ -66,7 +66,7 @@ class Run:
 
     @property
     def name(self) -> str:
-        """Unique, and fit for a file."""
+        """Unique name, also of the files."""
         alpha = f"-a{self.alpha:g}" if self.alpha else ""
         return f"{self.codec}-s{self.seed}-l{self.lmbda:g}-{self.kind}{alpha}"
 
@@ -77,7 +77,7 @@ class Run:
 
     @property
     def draws(self) -> int:
-        """Seed of crops and noise: the same for all branches, another one than their bases had."""
+        """Seed of crops and noise: the same for all branches, another one for their base."""
         return 2 * self.seed + (self.kind != "base")
 
 
@@ -86,7 +86,7 @@ def read_study(path: Path, steps: int | None = None) -> Study:
 
     Args:
         path: see ``study.yaml``.
-        steps: of every run, instead of the file's.
+        steps: of every run, overriding those of the file.
     """
     settings: Any = OmegaConf.to_container(OmegaConf.load(path))
     if steps is not None:

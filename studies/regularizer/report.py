@@ -20,20 +20,20 @@ class Scale:
     """What was measured on what.
 
     Attributes:
-        planned: runs of the grid, the bases left out.
-        pictures: number of pictures of each set.
+        planned: runs of the grid, without the bases.
+        images: number of images of each set.
         side: of their centre crops.
-        bits: of some pictures, ``{"estimated", "file"}``.
+        bits: of some images, ``{"estimated", "file"}``.
     """
 
     planned: int
-    pictures: Mapping[str, int]
+    images: Mapping[str, int]
     side: int
     bits: Sequence[Mapping[str, float]]
 
 
 def section(study: Study, curves: Curves, scale: Scale, figure: str, how: Provenance) -> str:
-    """Markdown from the heading on.
+    """The section in Markdown.
 
     Args:
         study: the settings.
@@ -42,7 +42,7 @@ def section(study: Study, curves: Curves, scale: Scale, figure: str, how: Proven
         figure: name of the figure's file in ``images/``.
         how: command, machine, date.
     """
-    names = list(scale.pictures)
+    names = list(scale.images)
     parts = [
         "## The regularizer, at small scale",
         _introduction(study, curves, scale),
@@ -81,13 +81,13 @@ def _scale(study: Study, curves: Curves, scale: Scale) -> str:
         f"then {s['steps']['branch']} of every branch"
         for name, s in study.codecs.items()
     )
-    sets = ", ".join(f"{name} {count}" for name, count in scale.pictures.items())
+    sets = ", ".join(f"{name} {count}" for name, count in scale.images.items())
     return (
         "Scale: far below the paper's. Codecs of a few hundred thousand parameters "
         f"(studies/regularizer/study.yaml), batches of {study.batch_size} crops of "
-        f"{study.crop}×{study.crop} of {study.pictures} pictures, seeds {', '.join(map(str, study.seeds))}. "
+        f"{study.crop}×{study.crop} of {study.images} images, seeds {', '.join(map(str, study.seeds))}. "
         f"Steps: {steps}. {len(curves.runs)} of {scale.planned} runs are done. Measured on the "
-        f"centres ({scale.side}×{scale.side}) of pictures ({sets}); bpp is estimated from the likelihoods."
+        f"centres ({scale.side}×{scale.side}) of images ({sets}); bpp is estimated from the likelihoods."
         f"{_honesty(scale)}"
     )
 
@@ -99,7 +99,7 @@ def _honesty(scale: Scale) -> str:
     excess = [bits["file"] - bits["estimated"] for bits in scale.bits]
     share = [100 * e / bits["estimated"] for e, bits in zip(excess, scale.bits, strict=True)]
     return (
-        f" Real `.glic` files, a picture a run, are {min(excess) / 8:+.0f} to {max(excess) / 8:+.0f} bytes "
+        f" Real `.glic` files, one image per run, are {min(excess) / 8:+.0f} to {max(excess) / 8:+.0f} bytes "
         f"from it, header included ({min(share):+.1f} to {max(share):+.1f} %)."
     )
 
@@ -154,7 +154,7 @@ def _strength(curves: Curves, codec: str, alpha: float, lmbda: float, name: str)
 
 
 def findings(study: Study, curves: Curves, names: Sequence[str]) -> Iterator[str]:
-    """One sentence a codec, then how far q_θ and the fit can be trusted."""
+    """One sentence per codec, then how far q_θ and the fit can be trusted."""
     for codec in study.codecs:
         gains = {
             (alpha, name): curves.bd(codec, alpha, name, "regularized", "control").values
@@ -204,8 +204,8 @@ def _trained_sources(curves: Curves, name: str) -> str:
     """Whether the source models are better than one Gaussian of constant variance."""
     records = [record for record in curves.runs.values() if "H_theta" in record["training"]]
     training = sum(r["training"]["H_theta"] < bound_at(r["training"]["psnr"]) for r in records)
-    measured = [figures for r in records if "H_theta" in (figures := r["sets"].get(name, {}))]
-    test = sum(figures["H_theta"] < figures["H_bound"] for figures in measured)
+    measured = [metrics for r in records if "H_theta" in (metrics := r["sets"].get(name, {}))]
+    test = sum(metrics["H_theta"] < metrics["H_bound"] for metrics in measured)
     return (
         f"Ĥ_θ is below its bound in {training} of {len(records)} runs on the training crops, and in {test} "
         f"of {len(measured)} on {name}."

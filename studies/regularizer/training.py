@@ -24,26 +24,26 @@ from glic_pyg.training.losses import RateDistortionLoss
 from glic_pyg.training.module import CodecModule
 from glic_pyg.training.quantiles import solve_quantiles
 from glic_pyg.training.schedules import WarmupHoldDecay
+from studies.images import TrainingImages
 from studies.regularizer.plan import Run, Study
-from studies.short_runs import TrainingPictures
 
 __all__ = ["build_module", "linear_start", "load_weights", "save_weights", "train"]
 
 
 START_BATCHES = 16
-FIGURES = ("bpp", "psnr", "H_theta", "r", "cosine")
+METRICS = ("bpp", "psnr", "H_theta", "r", "cosine")
 
 
 class LastHalf(lightning.Callback):
-    """Means of what the module logs, over the second half of the run, where α is at its value."""
+    """Averages what the module logs over the second half of the run, after the ramp of α."""
 
     def __init__(self) -> None:
         self.values: dict[str, list[float]] = defaultdict(list)
 
     def on_train_batch_end(self, trainer: lightning.Trainer, *_: Any) -> None:
-        """Take down this step's figures."""
+        """Collect the metrics of this step."""
         if 2 * trainer.global_step > trainer.max_steps:
-            for name in FIGURES:
+            for name in METRICS:
                 if f"train/{name}" in trainer.callback_metrics:
                     self.values[name].append(float(trainer.callback_metrics[f"train/{name}"]))
 
@@ -53,11 +53,11 @@ class LastHalf(lightning.Callback):
 
 
 def build_module(run: Run, study: Study) -> CodecModule:
-    """Codec, source model and how they learn, before the first step.
+    """The LightningModule of a run before the first step.
 
-    A base learns at a constant rate, a branch goes on and lets the rate fall. q_θ learns in the bases already
-    (α = 0 leaves the codec's training as it is, to the last bit), so no branch meets an untrained one; the
-    controls need none. The ramp is the recommended one, 5 % of the run.
+    Bases train at a constant learning rate; branches let it decay. q_θ is trained in the bases already (α = 0
+    leaves the training of the codec unchanged, bit for bit), so every branch starts with a trained one;
+    controls have none. The ramp is the recommended one, 5 % of the run.
     """
     codec = study.codecs[run.codec]
     torch.manual_seed(run.seed)
@@ -82,40 +82,40 @@ def build_module(run: Run, study: Study) -> CodecModule:
 
 
 def train(
-    run: Run, study: Study, pictures: TrainingPictures, parent: Path | None
+    run: Run, study: Study, images: TrainingImages, parent: Path | None
 ) -> tuple[CodecModule, dict[str, float]]:
     """Train a run from its parent's weights, or from scratch.
 
     Args:
         run: what to train.
         study: the settings.
-        pictures: to train on.
+        images: to train on.
         parent: weights of the run's parent, see :func:`save_weights`.
 
     Returns:
         The trained module, its quantiles solved, and what it logged (:class:`LastHalf`).
     """
     module = build_module(run, study)
-    crops = pictures.crops(run.draws, run.steps)
+    crops = images.crops(run.draws, run.steps)
     if parent is not None:
         load_weights(module, parent)
     else:
         x = torch.cat([crops[step].x for step in range(START_BATCHES)])
         instantiate(study.codecs[run.codec]["start"])(module.model, x, lmbda=run.trained_lmbda)
-    figures = LastHalf()
-    silent_fit(module, crops, run.steps, callbacks=[figures])
+    last_half = LastHalf()
+    silent_fit(module, crops, run.steps, callbacks=[last_half])
     solve_quantiles(module.model)
-    return module, figures.means()
+    return module, last_half.means()
 
 
 def save_weights(module: CodecModule, path: Path) -> None:
-    """Keep codec and q_θ; the file is complete or not there."""
+    """Save codec and q_θ; a crash leaves no incomplete file."""
     with atomic_write(path) as place:
         torch.save({name: part.state_dict() for name, part in _parts(module).items()}, place)
 
 
 def load_weights(module: CodecModule, path: Path) -> None:
-    """The opposite; a q_θ in the file that the module has no use for is left there."""
+    """Load what :func:`save_weights` saved; q_θ is ignored if the module has none."""
     states = torch.load(path, weights_only=True)
     for name, part in _parts(module).items():
         part.load_state_dict(states[name])
@@ -127,27 +127,28 @@ def _parts(module: CodecModule) -> dict[str, nn.Module]:
 
 
 CURVATURE = 0.01
-"""Gamma of every GDN and inverse GDN: almost the identity, but not stuck there."""
+"""Gamma of every GDN and inverse GDN: almost the identity, yet trainable."""
 NOISE = 0.03
-"""Share of the random first weights that is kept, so that channels which are not needed yet can learn."""
+"""Share of the random initial weights that is kept, so that unused channels can learn."""
 LEAST_SCALE = 0.11
 
 
 @torch.no_grad()
 def linear_start(model: Hyperprior, x: Tensor, lmbda: float) -> None:
-    r"""The counterpart of :func:`glic_pyg.models.init.klt_init` for CompressAI's transforms.
+    r"""Initialise a convolutional hyperprior as a linear transform codec, so that few steps suffice.
 
-    Each strided convolution takes the principal axes of its 2x2 blocks (the Karhunen-Loève transform), each
-    transposed one their inverse. The last convolution's gain makes the unit quantiser one of the step
+    The counterpart of :func:`glic_pyg.models.init.klt_init` for the transforms of CompressAI. Each strided
+    convolution becomes the Karhunen-Loève transform of its 2x2 blocks, each transposed one the inverse. The
+    gain of the last convolution makes the unit quantizer one of step
 
     .. math:: \Delta^2 = 18 / (\ln 2 \cdot \lambda \cdot 255^2),
 
-    the best of a uniform quantiser at high rate.
+    the optimum of a uniform quantizer at high rate.
 
     Args:
-        model: not trained yet.
+        model: untrained.
         x: ``(B, 3, H, W)`` in [0, 1], H and W multiples of 16.
-        lmbda: that training will use.
+        lmbda: of the training to come.
     """
     gain = math.sqrt(math.log(2) * lmbda * 255**2 / 18)
     analysis, synthesis = cast(nn.Sequential, model.g_a), cast(nn.Sequential, model.g_s)
@@ -169,9 +170,9 @@ def linear_start(model: Hyperprior, x: Tensor, lmbda: float) -> None:
 
 
 def _set_axes(down: nn.Conv2d, up: nn.ConvTranspose2d, x: Tensor) -> Tensor:
-    """Point a pair of 5x5 kernels along the principal axes of the 2x2 blocks of x; returns the next map.
+    """Set a pair of 5x5 kernels to the principal axes of the 2x2 blocks of x; returns the next map.
 
-    With padding 2 and stride 2 the taps 2 and 3 of a kernel are the two pixels of a block.
+    With padding 2 and stride 2, taps 2 and 3 of a kernel cover the two pixels of a block.
     """
     blocks = F.pixel_unshuffle(x, 2).movedim(1, -1).flatten(0, 2)
     axes = torch.linalg.eigh((blocks.T @ blocks / len(blocks)).double()).eigenvectors.flip(1).T.to(x)

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
 
 import torch
 
@@ -29,19 +28,21 @@ from glic_pyg.evaluation.summary import BDSummary, as_csv, as_json, bd_summaries
 from glic_pyg.evaluation.tables import sweep_page
 from glic_pyg.files import write_file
 from glic_pyg.models.weights import weights_hash
-from studies.records import replace_section
-from studies.results.figures import crop_sheet, gain_bars, median_picture, worst_picture
-from studies.results.measuring import MeasuredSets, find_sets, measured_sets
+from studies.images import find_test_sets
+from studies.page import DOCS, make_command, write_image, write_section
+from studies.results.figures import crop_sheet, gain_bars, median_image, worst_image
+from studies.results.measuring import MeasuredSets, TestSet, measure_sets
 from studies.results.page import Context, kodak_section, ood_section
 
-__all__ = ["Places", "main", "write_kodak", "write_ood"]
+__all__ = ["main", "write_kodak", "write_ood"]
 
-
-DOCS = Path(__file__).parent.parent.parent / "docs"
 ON_KODAK = "jpeg,jpeg2000,webp,avif,jpegxl,hevc,vvc,vtm"
 OUT_OF_DOMAIN, OOD_QUALITIES = "jpeg,webp,avif", (0.0, 25.0, 50.0, 75.0, 100.0)
-_UNSAID = ("kodak", "ood", "kept", "output_dir", "docs", "threads")
-"""Arguments that are left out of the command as it is written down: paths, and what the machine tells."""
+_UNRECORDED = ("kodak", "ood", "kept", "output_dir", "docs", "threads")
+"""Arguments that are left out of the recorded command: paths, and what the machine tells."""
+BESIDE = ("VTM-9.1", "BPG 4:4:4", "bmshj2018-hyperprior", "GLIC")
+"""Published curves that the figures show beside measured ones."""
+RIGHT = 1.4
 
 
 def _numbers(text: str) -> tuple[float, ...]:
@@ -69,7 +70,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run it; 0, or 1 with a sentence."""
+    """Run the study; 0, or 1 with a sentence."""
     parser = _parser()
     args = parser.parse_args(argv)
     torch.set_num_threads(args.threads)
@@ -82,68 +83,45 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(args: argparse.Namespace, command: Sequence[str]) -> None:
-    kodak, ood = find_sets(args.kodak, args.ood, args.ood_side or None)
+    folders, _ = find_test_sets(args.kodak, args.ood)
+    sides = {name: None if name == "kodak" else args.ood_side or None for name in folders}
+    sets = [TestSet.of(name, folder, sides[name]) for name, folder in folders.items()]
+    kodak, ood = sets[: "kodak" in folders], sets["kodak" in folders :]
     device = choose_device(args.device)
     learned = [] if args.classical_only else _learned(args, device)
-    on_kodak: MeasuredSets | None = None
-    if kodak:
-        on_kodak = measured_sets([kodak], learned, args.qualities, args.codecs, args.kept)
-    elsewhere: MeasuredSets | None = None
-    if ood:
-        elsewhere = measured_sets(ood, learned, args.ood_qualities, OUT_OF_DOMAIN, args.kept)
+    on_kodak = measure_sets(kodak, learned, args.qualities, args.codecs, args.kept) if kodak else None
+    on_ood = measure_sets(ood, learned, args.ood_qualities, OUT_OF_DOMAIN, args.kept) if ood else None
     if not learned:
         return
     how = provenance(command, device, {codec.name: weights_hash(codec.model) for codec in learned})
-    places = Places(args.output_dir, args.docs)
+    for measured in filter(None, (on_kodak, on_ood)):
+        _write_numbers(args.output_dir, measured, how)
     if on_kodak:
-        write_kodak(on_kodak, learned[0], how, places)
-    if elsewhere:
-        write_ood(elsewhere, on_kodak, learned[0], how, places)
+        write_kodak(args.docs, on_kodak, learned[0], how)
+    if on_ood:
+        write_ood(args.docs, on_ood, on_kodak, learned[0], how)
 
 
 def _learned(args: argparse.Namespace, device: str) -> list[ImageCodec]:
-    """A codec for each of the weights that were named, else the default ones."""
+    """A codec for each of the named weights, or for the default ones."""
     named = [(name, None) for name in args.model] + [(None, path) for path in args.weights]
     return [codec_for_encoding(name, path, device=device) for name, path in named or [(None, None)]]
 
 
 def _command(parser: argparse.ArgumentParser, args: argparse.Namespace) -> list[str]:
-    """The command without paths, which differ from machine to machine: data/kodak and data/ood are meant."""
+    """The command without paths, which differ between machines; data/kodak and data/ood are meant."""
     words = []
     for name, value in vars(args).items():
-        if name in _UNSAID or value == parser.get_default(name):
+        if name in _UNRECORDED or value == parser.get_default(name):
             continue
         for one in value if isinstance(value, list) else [value]:
             words.append(f"--{name.replace('_', '-')}")
             words.append(",".join(f"{number:g}" for number in one) if isinstance(one, tuple) else str(one))
-    return ["make", "results", *([f"ARGS={' '.join(words)}"] if words else [])]
+    return make_command("results", words)
 
 
-BESIDE = ("VTM-9.1", "BPG 4:4:4", "bmshj2018-hyperprior", "GLIC")
-"""Published curves that the figures show beside measured ones."""
-RIGHT = 1.4
-
-
-class Places(NamedTuple):
-    """Folders: of all numbers, and of the pages."""
-
-    numbers: Path
-    docs: Path
-
-    def image(self, name: str, data: bytes) -> None:
-        """Write ``docs/images/results-NAME``."""
-        (self.docs / "images").mkdir(parents=True, exist_ok=True)
-        write_file(self.docs / "images" / f"results-{name}", data)
-
-    def section(self, name: str, text: str) -> None:
-        """Put a section into ``docs/results.md``."""
-        page = self.docs / "results.md"
-        before = page.read_text(encoding="utf-8") if page.is_file() else "# Results\n"
-        write_file(page, replace_section(before, f"results: {name}", text))
-
-
-def write_kodak(measured: MeasuredSets, codec: ImageCodec, how: Provenance, places: Places) -> None:
-    """Section, curves by both metrics, crops, numbers."""
+def write_kodak(docs: Path, measured: MeasuredSets, codec: ImageCodec, how: Provenance) -> None:
+    """Write the section, the curves by both metrics, and the crops."""
     [[name, comparisons]] = measured.comparisons.items()
     published = dict(published_curves(name)) if len(comparisons) == SET_SIZES[name] else {}
     curves = mean_curves(comparisons)
@@ -154,22 +132,18 @@ def write_kodak(measured: MeasuredSets, codec: ImageCodec, how: Provenance, plac
     for metric in (metric for metric in METRICS if with_metric(curves, metric)):
         for kind in ("png", "svg"):
             figure = curves_figure(curves, metric, title, beside=beside, right=RIGHT, kind=kind)
-            places.image(f"kodak-{metric}.{kind}", figure)
-    places.image("kodak.html", curves_page([*curves, *beside], title).encode())
-    shown = median_picture(_over_webp(comparisons))
-    places.image("kodak-crops.png", _crops(measured, name, shown, codec))
-    _write_numbers(measured.comparisons, how, places)
-    places.section("kodak", kodak_section(comparisons, published, shown, _context(measured, how)))
+            write_image(docs, f"results-kodak-{metric}.{kind}", figure)
+    write_image(docs, "results-kodak.html", curves_page([*curves, *beside], title).encode())
+    shown = median_image(_over_webp(comparisons))
+    write_image(docs, "results-kodak-crops.png", _crops(measured, name, shown, codec))
+    section = kodak_section(comparisons, published, shown, _context(measured, how))
+    write_section(docs / "results.md", "results: kodak", section)
 
 
 def write_ood(
-    measured: MeasuredSets, kodak: MeasuredSets | None, codec: ImageCodec, how: Provenance, places: Places
+    docs: Path, measured: MeasuredSets, kodak: MeasuredSets | None, codec: ImageCodec, how: Provenance
 ) -> None:
-    """Section, bars, crops, numbers.
-
-    Args:
-        kodak: the photographs, for the bars.
-    """
+    """Write the section, the bars with those of Kodak beside them, and the crops."""
     found = {name: bd_summaries(comparisons) for name, comparisons in measured.comparisons.items()}
     others = {summary.other for summary in next(iter(found.values()))}
     photographs = {
@@ -178,48 +152,48 @@ def write_ood(
     }
     context = _context(measured, how)
     for kind in ("png", "svg"):
-        places.image(f"ood-bars.{kind}", gain_bars({**photographs, **found}, context.ours, kind))
-    number, shown = worst_picture([_over_webp(comparisons) for comparisons in measured.comparisons.values()])
+        write_image(docs, f"results-ood-bars.{kind}", gain_bars({**photographs, **found}, context.ours, kind))
+    number, shown = worst_image([_over_webp(comparisons) for comparisons in measured.comparisons.values()])
     name = list(measured.comparisons)[number]
-    places.image("ood-crops.png", _crops(measured, name, shown, codec))
-    _write_numbers(measured.comparisons, how, places)
+    write_image(docs, "results-ood-crops.png", _crops(measured, name, shown, codec))
     side = measured.sets[0].side
-    places.section("ood", ood_section(measured.comparisons, f"{name}/{shown}", side, context))
+    section = ood_section(measured.comparisons, f"{name}/{shown}", side, context)
+    write_section(docs / "results.md", "results: ood", section)
 
 
 def _over_webp(comparisons: Sequence[Comparison]) -> BDSummary:
-    """Against WebP, or the last codec there is."""
+    """Our codec against WebP, or against the last codec."""
     found = bd_summaries(comparisons)
     return next((summary for summary in found if summary.other == "WebP"), found[-1])
 
 
 def _crops(measured: MeasuredSets, name: str, image: str, codec: ImageCodec) -> bytes:
-    """The crop sheet of one picture, at our middle step."""
-    pictures = next(pictures for pictures in measured.sets if pictures.name == name)
-    file = next(file for file in pictures.files if file.stem == image)
+    """The crop sheet of one image, at our middle operating point."""
+    images = next(images for images in measured.sets if images.name == name)
+    file = next(file for file in images.files if file.stem == image)
     setting = _middle(measured)[1]
     target = RateTarget("quality", float(setting.split()[-1])) if codec.variable_rate else None
-    quick = [rival for rival in measured.classical if isinstance(rival, PillowCodec)]
-    return crop_sheet(pictures.pixels(file), codec, target, quick)
+    fast = [baseline for baseline in measured.baselines if isinstance(baseline, PillowCodec)]
+    return crop_sheet(images.pixels(file), codec, target, fast)
 
 
 def _middle(measured: MeasuredSets) -> tuple[int, str]:
-    """Number and name of our step in the middle."""
+    """Number and setting of our middle operating point."""
     first = next(iter(measured.comparisons.values()))[0]
-    return measured.steps // 2, first.codecs[measured.steps // 2].setting
+    return measured.points // 2, first.codecs[measured.points // 2].setting
 
 
 def _context(measured: MeasuredSets, how: Provenance) -> Context:
     first = next(iter(measured.comparisons.values()))[0]
-    middle, step = _middle(measured)
-    versions = {codec.title: codec.version() for codec in measured.classical}
-    return Context(first.codecs[0].codec, step, middle, versions, measured.missing, how, measured.origins)
+    middle, setting = _middle(measured)
+    versions = {codec.title: codec.version() for codec in measured.baselines}
+    return Context(first.ours.codec, setting, middle, versions, measured.missing, how, measured.origins)
 
 
-def _write_numbers(sets: Mapping[str, Sequence[Comparison]], how: Provenance, places: Places) -> None:
-    """Every file of every codec: JSON, CSV and Markdown."""
-    for name, comparisons in sets.items():
-        folder = places.numbers / name
+def _write_numbers(output: Path, measured: MeasuredSets, how: Provenance) -> None:
+    """Write all measurements as JSON, CSV and Markdown, in a folder for each set."""
+    for name, comparisons in measured.comparisons.items():
+        folder = output / name
         folder.mkdir(parents=True, exist_ok=True)
         write_file(folder / "results.json", as_json(comparisons, how))
         write_file(folder / "results.csv", as_csv(comparisons))

@@ -1,4 +1,4 @@
-"""Figures of rate and distortion that no command draws: bars for every set, and crops at equal bytes."""
+"""Figures of the study: gains at equal rate as bars, and crops at matched rate."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from glic_pyg.evaluation.rate_matching import nearest
 from glic_pyg.evaluation.summary import BDSummary
 from glic_pyg.inspection.figures import crop_figure, detailed_corner
 from glic_pyg.plotting import encode_figure, styled_figure
-from studies.results.measuring import Pixels
+from glic_pyg.types import Pixels
 
-__all__ = ["crop_sheet", "gain_bars", "median_picture", "worst_picture"]
+__all__ = ["crop_sheet", "gain_bars", "median_image", "worst_image"]
 
 
 COLOURS = {"JPEG": "#888888", "WebP": "#0072B2", "AVIF": "#CC79A7"}
@@ -23,10 +23,10 @@ CROP, ROW, COLUMNS = 160, 5, 4  # up to five stand in one row, more in rows of f
 
 
 def gain_bars(found: Mapping[str, Sequence[BDSummary]], ours: str, kind: str) -> bytes:
-    """What ours gains at equal bytes: a group of bars a set, a bar a codec, a dot a picture.
+    """Gains of our codec at equal rate: a group of bars per set, a bar per codec, a dot per image.
 
     Args:
-        found: summaries by the name of the set; the same codecs everywhere.
+        found: summaries by the name of the set, all of the same codecs.
         ours: name of our codec.
         kind: ``"png"`` or ``"svg"``.
     """
@@ -56,21 +56,21 @@ def gain_bars(found: Mapping[str, Sequence[BDSummary]], ours: str, kind: str) ->
 
 
 def crop_sheet(
-    original: Pixels, codec: ImageCodec, target: RateTarget | None, rivals: Sequence[Baseline]
+    original: Pixels, codec: ImageCodec, target: RateTarget | None, baselines: Sequence[Baseline]
 ) -> bytes:
-    """A detail of one picture: original, ours, and every other codec at the bytes nearest to ours.
+    """A detail of one image: original, ours, and every baseline at the bytes nearest to ours.
 
     Args:
         original: uint8 (H, W, 3) or (H, W).
         codec: ours.
-        target: what our file is asked for.
-        rivals: quick codecs, since the setting is searched for.
+        target: requested of our file.
+        baselines: fast ones, since their setting is searched.
     """
     ours = codec.encode(original, target=target).data
     coded = {codec.name: (len(ours), codec.decode(ours).array)}
-    for rival in rivals:
-        data = nearest(rival, original, len(ours)).data
-        coded[rival.title] = (len(data), rival.decode(data, original.shape))
+    for baseline in baselines:
+        data = nearest(baseline, original, len(ours)).data
+        coded[baseline.title] = (len(data), baseline.decode(data, original.shape))
     panels = {"Original": (original, f"{original.nbytes:,} bytes")}
     for title, (size, decoded) in coded.items():
         panels[title] = (decoded, f"{size:,} bytes · {quality_of(decoded, original).psnr:.2f} dB")
@@ -78,15 +78,15 @@ def crop_sheet(
     return crop_figure(panels, detailed_corner(original, CROP), CROP, columns=columns)
 
 
-def median_picture(summary: BDSummary) -> str:
-    """The picture whose gain is the median one: a rule that favours nobody."""
+def median_image(summary: BDSummary) -> str:
+    """The image of median gain: a choice that favours no codec."""
     known = {image: gain for image, gain in summary.gain_by_image.items() if gain is not None}
     middle = median_low(known.values()) if known else None
     return next(image for image, gain in summary.gain_by_image.items() if gain == middle)
 
 
-def worst_picture(found: Sequence[BDSummary]) -> tuple[int, str]:
-    """Number of the set and the picture in it where ours loses most; the first one if nothing is known."""
+def worst_image(found: Sequence[BDSummary]) -> tuple[int, str]:
+    """Number of the set, and the image in it, where ours loses most; the first image if no gain is known."""
     known = [
         (gain, number, image)
         for number, summary in enumerate(found)

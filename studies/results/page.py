@@ -25,8 +25,8 @@ __all__ = ["ANCHOR", "Context", "anchor_table", "kodak_section", "ood_section"]
 
 _READING = """\
 BD-rate is what ours spends beyond the other codec at equal PSNR, so below 0 is better. Overlap: the part
-of the decibels covered by either curve that both cover; a delta speaks for that part only. "By picture":
-gain at equal bytes, mean (least … most). "Better on" counts the pictures with more PSNR in our file at
+of the decibels covered by either curve that both cover; a delta speaks for that part only. "By image":
+gain at equal bytes, mean (least … most). "Better on" counts the images with more PSNR in our file at
 equal bytes."""
 
 _KODAK = """\
@@ -36,30 +36,30 @@ number from a file that was written, read and decoded. How each codec is run:
 at: [results-kodak.html](images/results-kodak.html)."""
 
 _OOD = """\
-What `{ours}` does on pictures unlike those it was trained on.{used} Where it loses, `glic encode --check`
-says so for the very picture."""
+What `{ours}` does on images unlike those it was trained on.{used} Where it loses, `glic encode --check`
+says so for the very image."""
 
 _STEPS = """\
-Our steps, means over the pictures. On the right: what ours gains at the same rate over each other codec,
-in dB, where that codec's ladder reaches."""
+Our operating points, means over the images. On the right: what ours gains at the same rate over each other
+codec, in dB, where its rate sweep reaches."""
 
 
 @dataclass(frozen=True)
 class Context:
-    """What every section says of itself.
+    """What every section states about its measurements.
 
     Attributes:
         ours: name of our codec.
-        step: name of our step that stands for the others, such as ``"quality 45"``.
+        setting: of our middle operating point, such as ``"quality 45"``.
         middle: its number.
-        versions: what the classical codecs are, by title.
-        missing: sentences about what was left out.
+        versions: of the baselines, by title.
+        missing: sentences about baselines that were left out.
         how: command, machine, date.
         origins: where and when the measurements were made.
     """
 
     ours: str
-    step: str
+    setting: str
     middle: int
     versions: Mapping[str, str]
     missing: Sequence[str]
@@ -67,7 +67,7 @@ class Context:
     origins: Sequence[Origin]
 
     def footer(self) -> str:
-        """How it was measured: what did not change is taken from earlier runs."""
+        """How it was measured; what did not change is taken from earlier runs."""
         origins = "".join(f"\nmeasured: {origin.date} on {origin.machine}" for origin in self.origins)
         return f"```\n{self.how}{origins}\n```"
 
@@ -75,12 +75,12 @@ class Context:
 def kodak_section(
     comparisons: Sequence[Comparison], published: Mapping[str, Curve], crops: str, context: Context
 ) -> str:
-    """Markdown from the heading on.
+    """The section in Markdown.
 
     Args:
-        comparisons: one a picture.
-        published: curves of others on them; none if these are not all 24, as means are not alike then.
-        crops: name of the picture in the crop sheet.
+        comparisons: one per image.
+        published: curves by others; empty unless these are all 24 images, as means must be over the same.
+        crops: name of the image in the crop sheet.
         context: see :class:`Context`.
     """
     introduction = _KODAK.format(count=len(comparisons), ours=context.ours)
@@ -99,9 +99,9 @@ def kodak_section(
         _READING,
         _STEPS,
         sweep_table(comparisons),
-        _every_picture(context),
+        _every_image(context),
         image_table({"kodak": comparisons}, context.middle),
-        f"A detail of {crops}, the picture of median gain over WebP, at equal bytes:",
+        f"A detail of {crops}, the image of median gain over WebP, at equal bytes:",
         "![Details at equal bytes](images/results-kodak-crops.png)",
         context.footer(),
     ]
@@ -111,31 +111,31 @@ def kodak_section(
 def ood_section(
     sets: Mapping[str, Sequence[Comparison]], worst: str, side: int | None, context: Context
 ) -> str:
-    """Markdown from the heading on.
+    """The section in Markdown.
 
     Args:
         sets: comparisons by the name of the set.
-        worst: name of the picture in the crop sheet.
-        side: at most so many pixels square was used of a picture; ``None`` for all.
+        worst: name of the image in the crop sheet.
+        side: of the centre that was used of larger images, in pixels; ``None`` if they were used whole.
         context: see :class:`Context`.
     """
-    used = f" Of larger pictures the centre of {side}×{side} pixels is used, by every codec." if side else ""
+    used = f" Of larger images the centre of {side}×{side} pixels is used, by every codec." if side else ""
     parts = [
         "## Out of domain",
         " ".join([_OOD.format(ours=context.ours, used=used), *context.missing]),
         "![Gains at equal bytes](images/results-ood-bars.png)",
-        f"Bars are means over the pictures of a set, dots are pictures. {_READING}",
+        f"Bars are means over the images of a set, dots are images. {_READING}",
     ]
     everything = [comparison for comparisons in sets.values() for comparison in comparisons]
     for name, comparisons in {**sets, "overall": everything}.items():
         parts += [
-            f"### {name.capitalize()}: {len(comparisons)} pictures",
+            f"### {name.capitalize()}: {len(comparisons)} images",
             bd_table(bd_summaries(comparisons), {}),
             sweep_table(comparisons),
         ]
     parts += [
-        "### Picture by picture",
-        _every_picture(context),
+        "### Image by image",
+        _every_image(context),
         image_table(sets, context.middle),
         f"A detail of {worst}, where ours loses most against WebP, at equal bytes:",
         "![Details at equal bytes](images/results-ood-crops.png)",
@@ -144,18 +144,18 @@ def ood_section(
     return "\n\n".join(parts)
 
 
-def _every_picture(context: Context) -> str:
-    return f"Every picture: our file at {context.step}, and our BD-rate against each codec, in %."
+def _every_image(context: Context) -> str:
+    return f"Every image: our file at {context.setting}, and our BD-rate against each codec, in %."
 
 
 ANCHOR = "VTM-9.1"
 
 
 def anchor_table(measured: Sequence[Curve], published: Mapping[str, Curve]) -> str:
-    """Every curve against VTM-9.1's published points, the best first; measured ones in bold.
+    """Every curve against the published points of VTM-9.1, the best first; measured ones in bold.
 
     Args:
-        measured: curves of means over the same pictures as the published ones.
+        measured: curves of means over the same images as the published ones.
         published: by name.
     """
     curves = [(f"**{curve.name}**", "measured here", curve) for curve in measured]

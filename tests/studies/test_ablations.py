@@ -117,7 +117,7 @@ def test_the_whole_command(
     monkeypatch.setattr("studies.ablations.command.ROWS", [BY_NAME[BASELINE], BY_NAME["learned"]])
     docs = tmp_path / "docs"
     arguments = [f"--data={tmp_path}", f"--val={tmp_path}", f"--folder={tmp_path / 'runs'}", f"--docs={docs}"]
-    arguments += ["--steps=2", "--seeds=1", "--pictures=2"]
+    arguments += ["--steps=2", "--seeds=1", "--images=2"]
     assert main(arguments) == 0
     assert "2 of 2 runs are done" in (docs / "ablations.md").read_text()
     assert (docs / "images" / "ablations.png").read_bytes().startswith(b"\x89PNG")

@@ -16,8 +16,8 @@ from glic_pyg.errors import GlicError
 from glic_pyg.models.compressai import Hyperprior
 from glic_pyg.training.quantiles import solve_quantiles
 from studies.regularizer import measuring
-from studies.regularizer.command import HERE, main
-from studies.regularizer.measuring import Results, find_sets
+from studies.regularizer.command import SETTINGS, main
+from studies.regularizer.measuring import Results
 from studies.regularizer.plan import Study, plan, read_study
 from studies.regularizer.training import build_module, linear_start, load_weights, save_weights
 
@@ -26,7 +26,7 @@ TINY: dict[str, Any] = {
     "alphas": [0.1],
     "batch_size": 1,
     "crop": 64,
-    "pictures": 2,
+    "images": 2,
     "side": 64,
     "limit": 1,
     "codecs": {
@@ -61,8 +61,8 @@ def study() -> Study:
 
 
 @pytest.fixture
-def pictures(tmp_path: Path) -> Path:
-    folder = tmp_path / "pictures"
+def images(tmp_path: Path) -> Path:
+    folder = tmp_path / "images"
     folder.mkdir()
     rng = np.random.default_rng(0)
     for number in range(2):
@@ -72,7 +72,7 @@ def pictures(tmp_path: Path) -> Path:
 
 
 def test_the_committed_grid() -> None:
-    study = read_study(HERE / "study.yaml")
+    study = read_study(SETTINGS)
     runs = plan(study)
     assert len(study.seeds) >= 2 and len(study.alphas) >= 3 and min(study.alphas) > 0
     assert len({run.name for run in runs}) == len(runs)
@@ -120,12 +120,6 @@ def test_the_linear_start_reconstructs_at_once() -> None:
     assert errors[0.05] < errors[0.0035] < 0.3 * x.var().item()
 
 
-def test_missing_sets_are_found_out(tmp_path: Path) -> None:
-    (tmp_path / "ood" / "screen").mkdir(parents=True)
-    found, missing = find_sets(tmp_path / "kodak", tmp_path / "ood")
-    assert found == {"screen": tmp_path / "ood" / "screen"} and missing == [tmp_path / "kodak"]
-
-
 def test_records_of_other_settings_are_refused(study: Study, tmp_path: Path) -> None:
     run = plan(study)[0]
     (tmp_path / f"{run.name}.json").write_text(json.dumps({"settings": {"crop": 256}}))
@@ -135,13 +129,13 @@ def test_records_of_other_settings_are_refused(study: Study, tmp_path: Path) -> 
 
 @pytest.mark.slow
 def test_the_whole_command(
-    tmp_path: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, images: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "study.yaml").write_text(yaml.safe_dump(TINY))
     docs = tmp_path / "docs"
     docs.mkdir()
     (docs / "results.md").write_text("# Results\n\nmine\n")
-    arguments = [f"--data={pictures}", f"--kodak={pictures}", f"--ood={tmp_path / 'none'}"]
+    arguments = [f"--data={images}", f"--kodak={images}", f"--ood={tmp_path / 'none'}"]
     arguments += [f"--study={tmp_path / 'study.yaml'}", f"--folder={tmp_path / 'runs'}", f"--docs={docs}"]
     assert main(arguments) == 0
     page = (docs / "results.md").read_text()

@@ -1,4 +1,4 @@
-"""``make results`` with a tiny model on tiny pictures."""
+"""``make results`` with a tiny model on tiny images."""
 
 import json
 from collections.abc import Iterator
@@ -78,7 +78,7 @@ def test_page_figures_and_numbers(tiny: str, capsys: Capture) -> None:
     assert page.startswith(
         "# Results\n\nSomething else.\n\n<!-- results: kodak: begin; written by make results"
     )
-    for heading in ("## Rate and distortion on Kodak", "### Screen: 2 pictures", "### Overall: 3 pictures"):
+    for heading in ("## Rate and distortion on Kodak", "### Screen: 2 images", "### Overall: 3 images"):
         assert heading in page
     for row in (
         "**JPEG** | measured here",
@@ -146,9 +146,9 @@ def test_with_other_code_ours_is_measured_anew(monkeypatch: pytest.MonkeyPatch, 
 
 
 def test_code_is_told_apart(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for room in ("codec", "cli"):
-        (tmp_path / room).mkdir()
-        (tmp_path / room / "a.py").write_text("1")
+    for folder in ("codec", "cli"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "a.py").write_text("1")
     monkeypatch.setattr("glic_pyg.__file__", str(tmp_path / "__init__.py"))
     first = code_fingerprint()
     (tmp_path / "cli" / "a.py").write_text("2")
@@ -158,7 +158,7 @@ def test_code_is_told_apart(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
 
 
 @pytest.mark.usefixtures("no_figures")
-def test_larger_pictures_are_cut(tiny: str) -> None:
+def test_larger_images_are_cut(tiny: str) -> None:
     assert main([*ARGUMENTS, "--ood-side", "64", "--kodak", "nowhere"]) == 0
     page = PAGE.read_text()
     assert "the centre of 64×64 pixels" in page and "| document/page | 64×64 |" in page
@@ -169,7 +169,7 @@ def test_what_is_wrong_is_one_sentence(tiny: str, capsys: Capture) -> None:
     assert main(["--codecs", "jpg"]) == 1
     assert capsys.readouterr().err.startswith("results: There is no codec jpg; there are jpeg,")
     assert main(["--kodak", "nowhere", "--ood", "nothing"]) == 1
-    assert "neither nowhere nor folders in nothing exist" in capsys.readouterr().err
+    assert "neither nowhere nor nothing exists" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("no_figures")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from glic_pyg.evaluation.bd_rate import Method
-from studies.regularizer.curves import Curves, Point, Spread, bd_percent
+from studies.regularizer.curves import Curves, Point, bd_percent
 from studies.regularizer.measuring import Finished
 from studies.regularizer.plan import Run
 
@@ -62,8 +62,3 @@ def test_each_seed_is_held_against_itself() -> None:
     assert curves.bd("c", 0.1, "science", "regularized").values == ()
     rate, quality = curves.shift("c", 0.1, "kodak", "regularized")
     assert rate.values == pytest.approx((-10, -5)) and quality.values == pytest.approx((0, 0))
-
-
-def test_mean_and_spread_are_written() -> None:
-    assert str(Spread((-1.0, 0.5))) == "-0.25 (-1.00 … +0.50)"
-    assert str(Spread(())) == "n/a"

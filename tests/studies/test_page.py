@@ -1,4 +1,4 @@
-from studies.records import replace_section
+from studies.page import replace_section
 
 BEGIN = "<!-- results: kodak: begin; written by make results -->"
 END = "<!-- results: kodak: end -->"

@@ -1,4 +1,4 @@
-"""Records of runs, kept between calls."""
+"""Records of runs, kept between calls, and values over seeds."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from glic_pyg.errors import GlicError
-from studies.records import RunRecords
+from studies.records import RunRecords, Spread
 
 SETTINGS = {"steps": 7, "widths": (8, 16)}
 
@@ -35,3 +35,8 @@ def test_a_write_that_fails_leaves_the_older_record(records: RunRecords) -> None
         records.write("a", {"settings": object()})
     assert records.read("a", SETTINGS) is not None
     assert [path.name for path in records.folder.iterdir()] == ["a.json"]
+
+
+def test_mean_and_spread_are_written() -> None:
+    assert str(Spread((-1.0, 0.5))) == "-0.25 (-1.00 … +0.50)"
+    assert str(Spread(())) == "n/a"

@@ -1,0 +1,48 @@
+"""What a study writes into docs/: a section between two comments of a page, and its figures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from glic_pyg.files import write_file
+
+__all__ = ["DOCS", "make_command", "replace_section", "write_image", "write_section"]
+
+DOCS = Path(__file__).parent.parent / "docs"
+
+
+def make_command(target: str, arguments: Sequence[str]) -> list[str]:
+    """The words of ``make TARGET`` with arguments for its command."""
+    return ["make", target, *([f"ARGS={' '.join(arguments)}"] if arguments else [])]
+
+
+def write_image(docs: Path, name: str, data: bytes) -> None:
+    """Write ``images/NAME`` of the docs."""
+    (docs / "images").mkdir(parents=True, exist_ok=True)
+    write_file(docs / "images" / name, data)
+
+
+def write_section(page: Path, name: str, text: str) -> None:
+    """Replace a section of a page, see :func:`replace_section`; without a page, begin one."""
+    page.parent.mkdir(parents=True, exist_ok=True)
+    before = page.read_text(encoding="utf-8") if page.is_file() else f"# {page.stem.capitalize()}\n"
+    write_file(page, replace_section(before, name, text))
+
+
+def replace_section(page: str, name: str, text: str) -> str:
+    """The page with one section replaced, or appended if it has none of that name.
+
+    Args:
+        page: Markdown; everything outside the comments stays as it is.
+        name: of the section, beginning with the make target that writes it, as in ``"results: kodak"``.
+        text: the section.
+    """
+    begin = f"<!-- {name}: begin; written by make {name.partition(':')[0]} -->"
+    end = f"<!-- {name}: end -->"
+    whole = f"{begin}\n{text}\n{end}"
+    head, found, rest = page.partition(begin)
+    _, closed, tail = rest.partition(end)
+    if found and closed:
+        return head + whole + tail
+    return f"{page.rstrip()}\n\n{whole}\n"
