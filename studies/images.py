@@ -7,14 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from glic_pyg.training.batch import Batch
-from glic_pyg.training.crop_plan import CropPlanner
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from glic_pyg.data.index import build_catalogue
 from glic_pyg.errors import GlicError
-from glic_pyg.training.crops import CropBatches
+from glic_pyg.training.crops import Batch, CropPlanner
+from glic_pyg.training.data import CropBatches
 from glic_pyg.training.image_store import MemoryStore
 from glic_pyg.types import Pixels
 
