@@ -22,7 +22,7 @@ def saved(image: Image.Image, kind: str, **options: object) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def photo(pixels: np.ndarray) -> Image.Image:
+def pil_image(pixels: np.ndarray) -> Image.Image:
     return Image.fromarray(pixels)
 
 
@@ -34,13 +34,13 @@ def photo(pixels: np.ndarray) -> Image.Image:
         ("CMYK", False, False), ("YCbCr", False, False), ("HSV", False, False), ("LAB", False, False),
     ],
 )  # fmt: skip
-def test_modes(photo: Image.Image, mode: str, grey: bool, alpha: bool) -> None:
+def test_modes(pil_image: Image.Image, mode: str, grey: bool, alpha: bool) -> None:
     source = (
-        photo.convert("RGBA").convert(mode)
+        pil_image.convert("RGBA").convert(mode)
         if mode in ("PA", "RGBa")
-        else photo.convert(mode)
+        else pil_image.convert(mode)
         if mode != "LAB"
-        else Image.new("LAB", photo.size)
+        else Image.new("LAB", pil_image.size)
     )
     image = image_from_pillow(source)
     assert image.grey is grey
@@ -50,17 +50,17 @@ def test_modes(photo: Image.Image, mode: str, grey: bool, alpha: bool) -> None:
     assert any("converted" in note for note in image.notes) is lossy
 
 
-def test_pixels_are_the_sources(photo: Image.Image, pixels: np.ndarray) -> None:
-    assert (image_from_pillow(photo).colour == pixels).all()
-    grey = photo.convert("L")
+def test_pixels_are_the_sources(pil_image: Image.Image, pixels: np.ndarray) -> None:
+    assert (image_from_pillow(pil_image).colour == pixels).all()
+    grey = pil_image.convert("L")
     assert (image_from_pillow(grey).colour == np.asarray(grey)).all()
     ramp = np.linspace(0, 255, pixels[..., 0].size).astype(np.uint8).reshape(pixels.shape[:2])
     image = image_from_pillow(Image.fromarray(np.dstack([pixels, ramp])))
     assert (image.colour == pixels).all() and image.alpha is not None and (image.alpha == ramp).all()
 
 
-def test_palette_with_transparency(photo: Image.Image) -> None:
-    palette = photo.quantize(16)
+def test_palette_with_transparency(pil_image: Image.Image) -> None:
+    palette = pil_image.quantize(16)
     image = read_image(saved(palette, "PNG", transparency=3))
     assert image.alpha is not None
     assert (image.alpha == np.where(np.asarray(palette) == 3, 0, 255)).all()
@@ -68,8 +68,8 @@ def test_palette_with_transparency(photo: Image.Image) -> None:
 
 
 @pytest.mark.parametrize(("mode", "key"), [("L", 40), ("RGB", (200, 40, 90))])
-def test_png_colour_key_becomes_alpha(photo: Image.Image, mode: str, key: object) -> None:
-    source = photo.convert(mode)
+def test_png_colour_key_becomes_alpha(pil_image: Image.Image, mode: str, key: object) -> None:
+    source = pil_image.convert(mode)
     image = read_image(saved(source, "PNG", transparency=key))
     clear = np.asarray(source) == np.array(key)
     clear = clear if mode == "L" else clear.all(axis=-1)
@@ -129,8 +129,8 @@ def test_floats_and_odd_arrays_are_refused() -> None:
             image_from_array(np.zeros(shape, np.uint8))
 
 
-def test_animations_are_refused_unless_asked(photo: Image.Image) -> None:
-    frames = [photo.quantize(8), photo.rotate(90).resize(photo.size).quantize(8)]
+def test_animations_are_refused_unless_asked(pil_image: Image.Image) -> None:
+    frames = [pil_image.quantize(8), pil_image.rotate(90).resize(pil_image.size).quantize(8)]
     data = saved(frames[0], "GIF", save_all=True, append_images=frames[1:])
     with pytest.raises(UnsupportedImage, match="2 frames"):
         read_image(data)
@@ -139,42 +139,42 @@ def test_animations_are_refused_unless_asked(photo: Image.Image) -> None:
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_orientation_is_baked_in(photo: Image.Image, orientation: int) -> None:
+def test_orientation_is_baked_in(pil_image: Image.Image, orientation: int) -> None:
     from PIL import ImageOps
 
-    data = saved(photo, "PNG", exif=b"Exif\0\0" + exif_block(orientation))
+    data = saved(pil_image, "PNG", exif=b"Exif\0\0" + exif_block(orientation))
     image = read_image(data)
     expected = ImageOps.exif_transpose(Image.open(io.BytesIO(data)))
     assert (image.colour == np.asarray(expected)).all()
     assert image.metadata.exif == exif_block(1)
 
 
-def test_orientation_in_xmp_alone(photo: Image.Image) -> None:
-    image = read_image(saved(photo, "WEBP", lossless=True, xmp=b'<x tiff:Orientation="6"/>'))
-    assert image.size == (photo.height, photo.width)
+def test_orientation_in_xmp_alone(pil_image: Image.Image) -> None:
+    image = read_image(saved(pil_image, "WEBP", lossless=True, xmp=b'<x tiff:Orientation="6"/>'))
+    assert image.size == (pil_image.height, pil_image.width)
     assert image.metadata.xmp == b'<x tiff:Orientation="1"/>'
 
 
 @pytest.mark.parametrize("kind", sorted(INTEGER_TYPES))
 @pytest.mark.parametrize("endian", "<>")
-def test_orientation_of_any_type_of_integer(photo: Image.Image, kind: int, endian: str) -> None:
+def test_orientation_of_any_type_of_integer(pil_image: Image.Image, kind: int, endian: str) -> None:
     """Some programs write it as LONG; Pillow and viewers do not mind."""
     block = short_exif(kind, 6, endian)
-    image = read_image(saved(photo, "JPEG", quality=95, exif=b"Exif\0\0" + block))
-    assert image.size == (photo.height, photo.width)
+    image = read_image(saved(pil_image, "JPEG", quality=95, exif=b"Exif\0\0" + block))
+    assert image.size == (pil_image.height, pil_image.width)
     assert image.metadata.exif == short_exif(kind, 1, endian)
 
 
-def test_an_upright_exif_overrules_xmp(photo: Image.Image) -> None:
+def test_an_upright_exif_overrules_xmp(pil_image: Image.Image) -> None:
     """As everywhere else: XMP counts only where EXIF says nothing."""
     xmp = b"<x tiff:Orientation = '8'/>"
-    both = read_image(saved(photo, "WEBP", exif=b"Exif\0\0" + exif_block(1), xmp=xmp))
-    assert both.size == photo.size and both.metadata.xmp == b"<x tiff:Orientation = '1'/>"
-    assert read_image(saved(photo, "WEBP", xmp=xmp)).size == photo.size[::-1]
+    both = read_image(saved(pil_image, "WEBP", exif=b"Exif\0\0" + exif_block(1), xmp=xmp))
+    assert both.size == pil_image.size and both.metadata.xmp == b"<x tiff:Orientation = '1'/>"
+    assert read_image(saved(pil_image, "WEBP", xmp=xmp)).size == pil_image.size[::-1]
 
 
-def test_orientation_of_a_tiff(photo: Image.Image, pixels: np.ndarray) -> None:
-    image = read_image(saved(photo, "TIFF", tiffinfo={274: 6, 270: "a view", 315: "me"}))
+def test_orientation_of_a_tiff(pil_image: Image.Image, pixels: np.ndarray) -> None:
+    image = read_image(saved(pil_image, "TIFF", tiffinfo={274: 6, 270: "a view", 315: "me"}))
     assert (image.colour == np.rot90(pixels, -1)).all()
     exif = Image.Exif()
     exif.load(b"Exif\0\0" + (image.metadata.exif or b""))
@@ -182,10 +182,10 @@ def test_orientation_of_a_tiff(photo: Image.Image, pixels: np.ndarray) -> None:
     assert exif.get(274, 1) == 1 and 273 not in exif
 
 
-def test_profiles_are_kept_but_not_an_ink_profile(photo: Image.Image) -> None:
+def test_profiles_are_kept_but_not_an_ink_profile(pil_image: Image.Image) -> None:
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    assert read_image(saved(photo, "JPEG", icc_profile=profile)).metadata.icc == profile
-    inks = read_image(saved(photo.convert("CMYK"), "JPEG", icc_profile=profile))
+    assert read_image(saved(pil_image, "JPEG", icc_profile=profile)).metadata.icc == profile
+    inks = read_image(saved(pil_image.convert("CMYK"), "JPEG", icc_profile=profile))
     assert inks.metadata.icc is None
     assert any("unusable" in note for note in inks.notes)  # an sRGB profile does not describe inks
 
@@ -200,10 +200,10 @@ def test_profiles_are_kept_but_not_an_ink_profile(photo: Image.Image) -> None:
     ],
 )  # fmt: skip
 def test_a_profile_of_other_colours_does_not_stay(
-    photo: Image.Image, mode: str, space: str, kept: bool
+    pil_image: Image.Image, mode: str, space: str, kept: bool
 ) -> None:
-    source = Image.new("LAB", photo.size) if mode == "LAB" else photo.convert("L").convert(mode)
-    source = photo.quantize(8) if mode == "P" else source
+    source = Image.new("LAB", pil_image.size) if mode == "LAB" else pil_image.convert("L").convert(mode)
+    source = pil_image.quantize(8) if mode == "P" else source
     source.info["icc_profile"] = profile_for(space)
     image = image_from_pillow(source, reduce_16bit=True)
     assert image.metadata.icc == (profile_for(space) if kept else None)
@@ -230,48 +230,48 @@ def profile_for(space: str) -> bytes:
     ],
 )
 def test_metadata_that_cannot_be_read_are_left_out(
-    photo: Image.Image, pixels: np.ndarray, key: str, value: object, name: str
+    pil_image: Image.Image, pixels: np.ndarray, key: str, value: object, name: str
 ) -> None:
-    source = photo.copy()
+    source = pil_image.copy()
     source.info[key] = value
     image = image_from_pillow(source)
     assert (image.colour == pixels).all() and image.metadata == Metadata()
     assert image.notes == (f"The {name} cannot be read and is left out.",)
 
 
-def test_metadata_that_are_too_large_are_left_out(photo: Image.Image) -> None:
-    source = photo.copy()
+def test_metadata_that_are_too_large_are_left_out(pil_image: Image.Image) -> None:
+    source = pil_image.copy()
     source.info.update(exif=b"II*\0" + bytes(MAX_METADATA_BYTES), xmp=b"<small/>")
     image = image_from_pillow(source)
     assert image.metadata == Metadata(xmp=b"<small/>")
     assert "The EXIF has 16777220 bytes, more than a file can hold, and is left out." in image.notes
 
 
-def test_a_doubled_exif_prefix(photo: Image.Image) -> None:
-    source = photo.copy()
+def test_a_doubled_exif_prefix(pil_image: Image.Image) -> None:
+    source = pil_image.copy()
     source.info["exif"] = b"Exif\0\0Exif\0\0" + exif_block(8)
     image = image_from_pillow(source)
-    assert image.size == photo.size[::-1] and image.metadata.exif == exif_block(1)
+    assert image.size == pil_image.size[::-1] and image.metadata.exif == exif_block(1)
 
 
-def test_a_text_bomb_is_refused_in_a_sentence(photo: Image.Image) -> None:
+def test_a_text_bomb_is_refused_in_a_sentence(pil_image: Image.Image) -> None:
     chunks = PngImagePlugin.PngInfo()
     chunks.add_text("bomb", "x" * (3 << 20), zip=True)
     with pytest.raises(UnsupportedImage, match=r"PNG file that is damaged.*MAX_TEXT_CHUNK\)\.$"):
-        read_image(saved(photo, "PNG", pnginfo=chunks))
+        read_image(saved(pil_image, "PNG", pnginfo=chunks))
 
 
-def test_what_is_not_kept_is_said(photo: Image.Image) -> None:
-    image = read_image(saved(photo, "JPEG", comment=b"by the lake", dpi=(300, 300)))
+def test_what_is_not_kept_is_said(pil_image: Image.Image) -> None:
+    image = read_image(saved(pil_image, "JPEG", comment=b"by the lake", dpi=(300, 300)))
     assert image.notes == ("Not kept: comment, dpi.",)
 
 
-def test_damaged_and_foreign_files(photo: Image.Image) -> None:
-    for data in (b"", b"hello", saved(photo, "PNG")[:2000], saved(photo, "JPEG")[:1500]):
+def test_damaged_and_foreign_files(pil_image: Image.Image) -> None:
+    for data in (b"", b"hello", saved(pil_image, "PNG")[:2000], saved(pil_image, "JPEG")[:1500]):
         with pytest.raises(UnsupportedImage, match="read"):
             read_image(data)
 
 
-def test_too_many_pixels_are_refused_before_they_are_decoded(photo: Image.Image) -> None:
+def test_too_many_pixels_are_refused_before_they_are_decoded(pil_image: Image.Image) -> None:
     with pytest.raises(ImageTooLarge, match="130x90"):
-        read_image(saved(photo, "PNG")[:100], max_pixels=1000)
+        read_image(saved(pil_image, "PNG")[:100], max_pixels=1000)

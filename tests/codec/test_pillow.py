@@ -16,7 +16,7 @@ from glic_pyg.codec.pillow import bits_per_sample, collect_warnings, open_image,
 from glic_pyg.errors import ImageTooLarge, UnsupportedImage
 from tests.codec.test_image import saved
 
-PHOTO = Image.radial_gradient("L").resize((60, 50)).convert("RGB")
+IMAGE = Image.radial_gradient("L").resize((60, 50)).convert("RGB")
 
 
 def cut_exif() -> bytes:
@@ -29,7 +29,7 @@ def test_the_limit_is_the_calls(monkeypatch: pytest.MonkeyPatch) -> None:
     collect_warnings()
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 2000)
     for kind in ("PNG", "JPEG", "WEBP", "TIFF", "GIF", "BMP"):
-        data = saved(PHOTO, kind)
+        data = saved(IMAGE, kind)
         assert read_image(data).size == read_size(io.BytesIO(data)) == (60, 50)
         for read in (read_image, read_size):
             with pytest.raises(ImageTooLarge, match="60x50 = 3000 pixels and the limit is 2999"):
@@ -40,26 +40,26 @@ def test_the_limit_is_the_calls(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_more_than_pillow_itself_allows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
     for kind in ("PNG", "JPEG", "GIF", "BMP"):
-        assert read_image(saved(PHOTO, kind)).size == (60, 50)
+        assert read_image(saved(IMAGE, kind)).size == (60, 50)
     for kind in ("WEBP", "TIFF"):
         with pytest.raises(ImageTooLarge, match="more than 200 pixels, which Pillow refuses"):
-            read_image(saved(PHOTO, kind))
+            read_image(saved(IMAGE, kind))
 
 
 def test_commands_make_notes_of_what_pillow_warns_of() -> None:
     """Also where warnings are errors, as in this suite."""
     collect_warnings()
     for kind in ("JPEG", "TIFF"):
-        data = saved(PHOTO, kind, exif=b"Exif\0\0" + cut_exif()) if kind == "JPEG" else cut_tiff()
+        data = saved(IMAGE, kind, exif=b"Exif\0\0" + cut_exif()) if kind == "JPEG" else cut_tiff()
         image = read_image(data)
         assert [note for note in image.notes if note.startswith("Pillow says: ")] != []
         assert len(image.notes) == len(set(image.notes))
-        assert np.array_equal(image.colour, np.asarray(Image.open(io.BytesIO(saved(PHOTO, kind)))))
+        assert np.array_equal(image.colour, np.asarray(Image.open(io.BytesIO(saved(IMAGE, kind)))))
 
 
 def cut_tiff() -> bytes:
     """A good TIFF with one more tag, whose value is behind the end of the file."""
-    data = bytearray(saved(PHOTO, "TIFF", tiffinfo={270: "x" * 40}))
+    data = bytearray(saved(IMAGE, "TIFF", tiffinfo={270: "x" * 40}))
     at = data.index(struct.pack("<HHI", 270, 2, 41))
     data[at + 4 : at + 8] = struct.pack("<I", 1 << 20)
     return bytes(data)
@@ -99,11 +99,11 @@ def test_warnings_of_other_threads_stay_theirs() -> None:
 def test_a_program_of_others_gets_pillows_warnings() -> None:
     """As from any library; what shows them and which are shown is left to it."""
     with pytest.warns(UserWarning, match="larger than file"):
-        assert read_image(saved(PHOTO, "JPEG", exif=b"Exif\0\0" + cut_exif())).notes == ()
+        assert read_image(saved(IMAGE, "JPEG", exif=b"Exif\0\0" + cut_exif())).notes == ()
 
 
 def test_many_threads_leave_everything_as_it_was() -> None:
-    data = saved(PHOTO, "JPEG", exif=b"Exif\0\0" + cut_exif())
+    data = saved(IMAGE, "JPEG", exif=b"Exif\0\0" + cut_exif())
     collect_warnings()
     before = (list(warnings.filters), warnings.showwarning, Image.MAX_IMAGE_PIXELS)
     counts: list[int] = []
@@ -124,12 +124,12 @@ def test_many_threads_leave_everything_as_it_was() -> None:
 
 
 def test_what_is_damaged_is_named_by_its_kind() -> None:
-    webp = saved(PHOTO, "WEBP")
+    webp = saved(IMAGE, "WEBP")
     for data, sentence in {
         b"": "it is empty",
         b"some text": r"not an image that Pillow can read\.$",
         webp[: len(webp) // 2]: "looks like a WEBP file that is damaged, cut short",
-        saved(PHOTO, "PNG")[:20]: "looks like a PNG file that is damaged, cut short",
+        saved(IMAGE, "PNG")[:20]: "looks like a PNG file that is damaged, cut short",
         b"P6\n-3 4\n255\n" + bytes(40): "looks like a PPM file",
         float_tiff(): "looks like a TIFF file .* no such samples, for example floats",
     }.items():
@@ -191,7 +191,7 @@ def test_more_than_8_bits_are_found_in_rare_files(make: object) -> None:
 def test_8_bits_stay_8_bits(kind: str) -> None:
     if kind not in Image.SAVE and not Image.init() and kind not in Image.SAVE:
         pytest.skip(f"this Pillow cannot write {kind}")
-    assert read_image(saved(PHOTO, kind)).source_mode.startswith("RGB")
+    assert read_image(saved(IMAGE, kind)).source_mode.startswith("RGB")
 
 
 def test_an_error_of_any_type_is_one_sentence() -> None:

@@ -1,4 +1,4 @@
-"""What shipped weights of variable rate promise, held on the sample photographs; minutes, so on demand."""
+"""What shipped weights of variable rate promise, held on the sample images; minutes, so on demand."""
 
 from __future__ import annotations
 
@@ -29,26 +29,26 @@ def codec(request: pytest.FixtureRequest) -> ImageCodec:
 
 
 @pytest.fixture(params=["city", "dog"])
-def photo(request: pytest.FixtureRequest) -> np.ndarray:
+def image(request: pytest.FixtureRequest) -> np.ndarray:
     return np.array(Image.open(SAMPLES / f"{request.param}.png").convert("RGB"))
 
 
-def test_bytes_and_psnr_rise_with_quality(codec: ImageCodec, photo: np.ndarray) -> None:
-    prepared = codec.prepare(photo)
+def test_bytes_and_psnr_rise_with_quality(codec: ImageCodec, image: np.ndarray) -> None:
+    prepared = codec.prepare(image)
     files = [prepared.at(quality).data for quality in LADDER]
-    psnrs = [pixel_psnr(codec.decode(data).array, photo) for data in files]
+    psnrs = [pixel_psnr(codec.decode(data).array, image) for data in files]
     assert all(len(a) < len(b) for a, b in pairwise(files))
     assert all(a < b for a, b in pairwise(psnrs))
     assert len(files[-1]) > 6 * len(files[0]), "the range of rates"
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
-def test_targets_are_met(codec: ImageCodec, photo: np.ndarray, share: float) -> None:
-    prepared = codec.prepare(photo)
+def test_targets_are_met(codec: ImageCodec, image: np.ndarray, share: float) -> None:
+    prepared = codec.prepare(image)
     low, high = (prepared.at(quality) for quality in (0, 100))
     size = low.bpp * (high.bpp / low.bpp) ** share
     assert 0.98 * size <= prepared.reach(RateTarget("bpp", size)).bpp <= size
-    ends = [pixel_psnr(codec.decode(end.data).array, photo) for end in (low, high)]
+    ends = [pixel_psnr(codec.decode(end.data).array, image) for end in (low, high)]
     psnr = ends[0] + share * (ends[1] - ends[0])
     met = codec.decode(prepared.reach(RateTarget("psnr", psnr)).data).array
-    assert psnr <= pixel_psnr(met, photo) <= psnr + 0.05
+    assert psnr <= pixel_psnr(met, image) <= psnr + 0.05
