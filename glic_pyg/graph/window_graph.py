@@ -86,11 +86,8 @@ class WindowGraph:
         """Raise a ValueError unless ``rows`` are those of this graph's real nodes, ``(B, N, C)``."""
         batch, cells = self.batch_size, self.cells
         if rows.dim() != 3 or rows.shape[:2] != (batch, cells.num_real):
-            hint = (
-                ", without the padding nodes: x[~data.padding]"
-                if len(rows) == batch * cells.num_nodes
-                else ""
-            )
+            padded = len(rows) == batch * cells.num_nodes
+            hint = ", without the padding nodes: x[~data.padding]" if padded else ""
             raise ValueError(
                 f"x of shape {tuple(rows.shape)} does not fit a graph over {batch} maps of {cells.height}x"
                 f"{cells.width}: give ({batch}, {cells.num_real}, C) or ({batch * cells.num_real}, C){hint}"
