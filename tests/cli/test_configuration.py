@@ -36,8 +36,6 @@ PACKAGES = {
     "hydra/launcher=ray_cluster": "hydra_plugins.hydra_ray_launcher",
 }
 SETTINGS = {
-    "mse": "0.0017 0.0035 0.0067 0.013 0.025 0.05",
-    "ms_ssim": "2.4 4.58 8.73 16.64 31.73 60.5",
     "ablation": "uniform entropy_rms residual_rms residual_mean sobel_mean sobel_rms local mesh union radius "
     "image_budget exact degree_16 degree_32 degree_128 degree_256 encoder decoder learned context",
     "regularized": "hyperprior autoregressive attention elic mlicpp glic",
@@ -101,6 +99,22 @@ def test_everything_can_be_made(option: str, composed: Any) -> None:
 def test_there_are_all_published_settings() -> None:
     published = {f"experiment={group}/{name}" for group, names in SETTINGS.items() for name in names.split()}
     assert published <= set(options())
+
+
+@pytest.mark.parametrize(
+    ("sweep", "loss", "rates"),
+    [
+        ("lambdas", "rate_distortion", "0.0017 0.0035 0.0067 0.013 0.025 0.05"),
+        ("lambdas_ms_ssim", "ms_ssim", "2.4 4.58 8.73 16.64 31.73 60.5"),
+    ],
+)
+def test_the_published_recipe_takes_each_rate(sweep: str, loss: str, rates: str, composed: Any) -> None:
+    swept = str(composed(f"sweep={sweep}").hydra.sweeper.params["loss.lmbda"])
+    assert swept.split(",") == rates.split()
+    for rate in rates.split():
+        cfg = composed("experiment=published", f"loss={loss}", f"loss.lmbda={rate}")
+        assert cfg.loss.lmbda == float(rate) and cfg.steps > 1_000_000
+        assert ("structural_dissimilarity" in cfg.loss.distortion.path) == (loss == "ms_ssim")
 
 
 @pytest.mark.parametrize("row", SETTINGS["ablation"].split())
