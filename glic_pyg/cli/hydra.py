@@ -16,6 +16,7 @@ from typing import Any
 import hydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import QuotedString, Sweep
+from hydra.core.utils import setup_globals
 from hydra.errors import (
     ConfigCompositionException,
     HydraException,
@@ -83,6 +84,7 @@ def run_hydra_app(command: str, task: Task, argv: Sequence[str]) -> int:
         SystemExit: every failure; for a wrong argument with one sentence.
     """
     arguments = [quote_paths(argument) for argument in arguments_of_this_process(argv)]
+    setup_globals()  # resolvers, which a rerun would miss
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # else Hydra prints exceptions and exits by itself
     started: list[bool] = []
     with _command_line([f"glic {command}", *arguments]) as real_argv:
@@ -142,6 +144,8 @@ def explain(error: Exception, command: str) -> str:
 def _wrong_usage(error: Exception, arguments: Sequence[str]) -> str:
     """What is wrong with Hydra's own options, in one sentence."""
     for flag, path in itertools.pairwise(arguments):
+        if flag == "--experimental-rerun" and not Path(path).is_file():
+            return f"There is no file {path} to rerun."
         if flag == "--experimental-rerun":
             return f"{path} is no configuration to rerun: Hydra's PickleJobInfoCallback writes config.pickle."
     return f"{_one_line(error)}." if isinstance(error, ValueError) else sentence_of(error)

@@ -238,4 +238,23 @@ def test_nothing_to_rerun(
         run_hydra_app("train", no_job, ["--experimental-rerun", "config.pickle"])
     assert end.value.code == 2
     said = capsys.readouterr().err
-    assert said.startswith("glic train: config.pickle is no configuration to rerun") and said.count("\n") == 1
+    what = (
+        "config.pickle is no configuration to rerun"
+        if content is not None
+        else "There is no file config.pickle"
+    )
+    assert said.startswith(f"glic train: {what}") and said.count("\n") == 1
+
+
+@pytest.mark.filterwarnings("ignore:.*[Ee]xperimental rerun")
+def test_what_a_callback_has_kept_can_be_rerun(tmp_path: Path) -> None:
+    keep = "+hydra.callbacks.keep._target_=hydra.experimental.callbacks.PickleJobInfoCallback"
+    seen = []
+    arguments = [f"paths.runs={tmp_path}", "name=a", "hydra.output_subdir=.hydra", keep]
+    run_hydra_app("train", lambda cfg: seen.append(cfg.paths.output), arguments)
+    run_hydra_app(
+        "train",
+        lambda cfg: seen.append(cfg.paths.output),
+        ["--experimental-rerun", f"{tmp_path}/a/.hydra/config.pickle"],
+    )
+    assert seen == [str(tmp_path / "a")] * 2
