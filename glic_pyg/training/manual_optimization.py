@@ -272,8 +272,8 @@ class NonFiniteGuard:
         if self.skipped_in_a_row >= self.max_skipped:
             raise FloatingPointError(
                 f"{source} was not finite in step {step} ({batch}), the last of {self.skipped_in_a_row} bad "
-                "steps in a row; the checkpoint of before is intact: lower the learning rate or train in "
-                "float32."
+                "steps in a row; the checkpoint of before is intact: go on from it in float32, or begin "
+                "a new run with its weights (start_from=...) and a lower learning rate."
             )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import logging
 import os
@@ -96,8 +97,9 @@ def keep_previous(path: Path) -> None:
     try:
         os.link(path.resolve(), link)
         link.replace(previous)
-    except OSError:  # a file system without hard links
-        path.replace(previous)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):  # a file system without hard links
+            path.replace(previous)
     finally:
         link.unlink(missing_ok=True)
 

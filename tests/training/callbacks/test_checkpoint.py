@@ -176,6 +176,17 @@ def test_the_one_before_is_kept_and_named(checkpoint: Path) -> None:
         verify_checkpoint(checkpoint)
 
 
+def test_a_full_disk_takes_no_checkpoint_away(checkpoint: Path, monkeypatch) -> None:
+    """Where there is no room for a second name the first one stays."""
+
+    def refuse(*args: object, **options: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "link", refuse)
+    keep_previous(checkpoint)
+    assert read_checkpoint(checkpoint)["global_step"] == 0 and not previous_of(checkpoint).exists()
+
+
 def test_the_one_before_is_kept_without_hard_links(checkpoint: Path, monkeypatch) -> None:
     def refuse(*args: object, **options: object) -> None:
         raise OSError(errno.EPERM, "Operation not permitted")
