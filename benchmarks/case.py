@@ -200,6 +200,10 @@ class _TimedCoder:
         with self._watch.part("coder"):
             return self._coder.gaussian(means, scales, values)
 
+    def lattice(self, values: Tensor) -> Tensor:
+        with self._watch.part("coder"):
+            return self._coder.lattice(values)
+
 
 def _image(width: int, height: int) -> Pixels:
     """A photograph of that size, (height, width, 3) uint8."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
+from typing import Any
 from unittest import mock
 
 import torch
@@ -45,12 +46,12 @@ def two_threads() -> contextlib.AbstractContextManager[None]:
 @contextlib.contextmanager
 def without_onednn() -> Iterator[None]:
     """PyTorch's own kernels instead of oneDNN's."""
-    before = torch.backends.mkldnn.enabled
-    torch.backends.mkldnn.enabled = False
+    onednn: Any = torch.backends.mkldnn
+    before, onednn.enabled = onednn.enabled, False
     try:
         yield
     finally:
-        torch.backends.mkldnn.enabled = before
+        onednn.enabled = before
 
 
 @contextlib.contextmanager

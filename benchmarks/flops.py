@@ -35,8 +35,8 @@ class Flops:
     Attributes:
         analysis, synthesis: g_a and g_s.
         encode_networks, decode_networks: the entropy model while encoding (with h_a) and while decoding.
-        learning_degrees: what a step of training adds where complexity is learned: graphs and attention at
-            two more budgets, forward alone.
+        learning_degrees: added by a training step if complexity is learned: graphs and attention at two more
+            budgets, forward only.
     """
 
     analysis: int
@@ -47,7 +47,7 @@ class Flops:
 
 
 def glic_flops(config: Mapping[str, Any], height: int, width: int) -> Flops:
-    """Count for one padded image.
+    """Operations of a GLIC for one padded image.
 
     Args:
         config: keyword arguments of :class:`~glic_pyg.models.glic.GLIC`, all of them.
@@ -76,12 +76,12 @@ def glic_flops(config: Mapping[str, Any], height: int, width: int) -> Flops:
 
 
 def conv(in_channels: int, out_channels: int, side: int) -> int:
-    """An output pixel of a convolution."""
+    """Operations of a convolution per output pixel."""
     return 2 * in_channels * out_channels * side**2
 
 
 def _stage_blocks(config: Mapping[str, Any], stage: int, side: str) -> int:
-    """A pixel of what stands between two changes of resolution in ``"encoder"`` or ``"decoder"``."""
+    """Operations per pixel of the blocks of a stage of the ``"encoder"`` or the ``"decoder"``."""
     if stage == 3:
         return 0
     width = config["widths"][stage]
@@ -100,7 +100,7 @@ def _stage_blocks(config: Mapping[str, Any], stage: int, side: str) -> int:
 
 
 def _gfa_layer(width: int, expansion: float, attended: float = CANDIDATES) -> int:
-    """A node of one round of message passing."""
+    """Operations of one round of message passing per node."""
     hidden = int(width * expansion)
     projections = 4 * conv(width, width, 1)
     attention = int(2 * 2 * attended * width)
@@ -109,7 +109,7 @@ def _gfa_layer(width: int, expansion: float, attended: float = CANDIDATES) -> in
 
 
 def _similarities(graph: Mapping[str, Any]) -> int:
-    """Nodes that one is compared with while the graphs of a map are built."""
+    """Number of nodes that each node is compared with while the graphs are built."""
     kinds = list(graph.get("kinds", ("local", "mesh")))
     if kinds == ["radius"]:
         return int((8 + 2 * math.floor(graph["radius"])) ** 2)
@@ -117,7 +117,7 @@ def _similarities(graph: Mapping[str, Any]) -> int:
 
 
 def _attended(graph: Mapping[str, Any]) -> float:
-    """Products of a node's attention: dense in windows, an edge each (all different) in a list of edges."""
+    """Products of attention per node: dense in windows, one per edge in a list of edges."""
     kinds, mean_degree = list(graph.get("kinds", ())), graph.get("mean_degree", 64)
     return {"union": 2 * mean_degree, "radius": mean_degree}.get(kinds[0] if kinds else "", CANDIDATES)
 
@@ -127,7 +127,7 @@ def _learned(config: Mapping[str, Any]) -> bool:
 
 
 def _learning_degrees(config: Mapping[str, Any], pixels: int) -> int:
-    """Graphs and attention at a larger and a smaller budget, in all GFA blocks."""
+    """Operations of graphs and attention at a larger and a smaller budget, in all GFA blocks."""
     if not _learned(config):
         return 0
     transforms = 2 if config.get("gfa_in", "both") == "both" else 1
@@ -170,7 +170,7 @@ def _hyper_synthesis(config: Mapping[str, Any], latents: int) -> int:
 
 
 def _context(config: Mapping[str, Any]) -> int:
-    """A latent of the channel and spatial contexts and the entropy parameters, all groups."""
+    """Operations of the channel and spatial contexts and the entropy parameters, all groups, per latent."""
     expansion, side = config["context_expansion"], 2 * config["hyper_channels"]
     total = 0
     for size, before in zip(config["groups"], accumulate(config["groups"], initial=0), strict=False):
@@ -186,6 +186,6 @@ def _context(config: Mapping[str, Any]) -> int:
 
 
 def _ramp(i: int, o: int, least: int) -> Sequence[tuple[int, int]]:
-    """Widths of a context network's three layers, as pairs of input and output."""
+    """Input and output widths of the three layers of a context network."""
     inner = [max(least, int(i + (o - i) / RAMP_LAYERS * k)) for k in range(1, RAMP_LAYERS)]
     return list(zip((i, *inner), (*inner, o), strict=True))

@@ -17,7 +17,7 @@ from glic_pyg.training.data import CropBatches
 from glic_pyg.training.image_store import MemoryStore
 from glic_pyg.types import Pixels
 
-__all__ = ["TestImages", "TrainingImages", "centre_crop", "find_test_sets", "load_test_images"]
+__all__ = ["Crops", "TestImages", "TrainingImages", "centre_crop", "find_test_sets", "load_test_images"]
 
 TestImages = Mapping[str, Sequence[Tensor]]
 """Test sets by name; each image (1, 3, H, W) in [0, 1]."""
@@ -42,13 +42,15 @@ class TrainingImages:
         self.batch_size, self.crop = batch_size, crop
         self.store = MemoryStore(self.catalogue)
 
-    def crops(self, seed: int, steps: int) -> Dataset[Batch]:
+    def crops(self, seed: int, steps: int) -> Crops:
         """The batches of a run by step, (B, 3, crop, crop) in [0, 1]: a function of the seed alone."""
         planner = CropPlanner(self.catalogue, self.batch_size, self.crop, None, seed)
-        return _Crops(CropBatches(self.store, planner), steps)
+        return Crops(CropBatches(self.store, planner), steps)
 
 
-class _Crops(Dataset[Batch]):
+class Crops(Dataset[Batch]):
+    """Batches by step, see :meth:`TrainingImages.crops`."""
+
     def __init__(self, batches: CropBatches, steps: int) -> None:
         self.batches, self.steps = batches, steps
 

@@ -1,1 +1,1 @@
-"""What a codec is worth: MS-SSIM and bpp, measured from real files, and classical codecs beside it."""
+"""Rate and distortion measured from real files, beside classical codecs and published results."""

@@ -139,8 +139,8 @@ def baseline_curve(images: Sequence[Pixels], codec: Baseline, settings: Sequence
             pixel_psnr(codec.decode(f, image.shape), image) for f, image in zip(files, images, strict=True)
         )
         points.append((fmean(rates), math.inf if psnr is None else psnr))
-    rates, qualities = zip(*sorted(points), strict=True)
-    return Curve(codec.title, rates, qualities, None, "measured here")
+    sizes, qualities = zip(*sorted(points), strict=True)
+    return Curve(codec.title, sizes, qualities, None, "measured here")
 
 
 def draw_rate_point(axes: Axes, curves: Sequence[Curve], rate: float, psnr: float) -> None:

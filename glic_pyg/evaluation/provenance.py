@@ -1,4 +1,4 @@
-"""How and where a number was measured: without that, a time means nothing."""
+"""How and where a number was measured: command, machine, versions, weights and date."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ __all__ = ["Machine", "Provenance", "provenance", "this_machine"]
 _PACKAGES = (
     "glic-pyg", "torch-geometric", "compressai", "numpy", "pillow", "pillow-jxl-plugin", "imageio-ffmpeg",
 )  # fmt: skip
-"""What can change a number, beside torch and Python, which are the machine's."""
+"""Packages that can change a number, beside torch and Python, which are stated with the machine."""
 
 
 @dataclass(frozen=True)
 class Machine:
-    """A machine and what of it was used.
+    """A machine and the part of it that was used.
 
     Attributes:
         cpu: name of the processor.
-        cores: processors this process may run on.
+        cores: processors that this process may run on.
         threads: CPU threads of torch.
-        capability: vector instructions torch uses.
+        capability: vector instructions that torch uses.
         torch, python: versions.
         device: the accelerator's name if the work ran on one, else ``"cpu"``.
     """
@@ -52,7 +52,7 @@ class Machine:
 
 @dataclass(frozen=True)
 class Provenance:
-    """What to write beside a table.
+    """The statement beside a table of results.
 
     Attributes:
         command: as typed in a shell.
@@ -105,7 +105,7 @@ def this_machine(device: str = "cpu") -> Machine:
 
 
 def _cpu_name() -> str:
-    """The processor's marketing name where Linux tells it, else what Python knows."""
+    """The model name of the processor on Linux, else what Python knows."""
     table = Path("/proc/cpuinfo")
     if table.is_file():
         for line in table.read_text(encoding="utf-8", errors="replace").splitlines():

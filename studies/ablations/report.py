@@ -164,7 +164,8 @@ def full_compute(row: str) -> Compute:
     stages = zip(cfg.schedule.batches, cfg.schedule.crops, strict=True)
     pixels = {round(batch * b) * round(side * c) ** 2 for b, c in stages}
     assert pixels == {batch * side**2}, "stages of unequal size need an operation count each"
-    flops = glic_flops(OmegaConf.to_container(cfg.model, resolve=True) | model.config, side, side)
+    settings: Any = OmegaConf.to_container(cfg.model, resolve=True)
+    flops = glic_flops({**settings, **model.config}, side, side)
     forward = flops.analysis + flops.synthesis + flops.encode_networks
     step = batch * ((1 + BACKWARD) * forward + flops.learning_degrees)
     return Compute(cfg.steps, step, cfg.steps * step, sum(p.numel() for p in model.parameters()))

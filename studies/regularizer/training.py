@@ -122,7 +122,7 @@ def load_weights(module: CodecModule, path: Path) -> None:
 
 
 def _parts(module: CodecModule) -> dict[str, nn.Module]:
-    parts = {"codec": module.model}
+    parts: dict[str, nn.Module] = {"codec": module.model}
     return parts if module.regularizer is None else {**parts, "source": module.regularizer.model}
 
 

@@ -28,7 +28,7 @@ __all__ = ["main"]
 
 OPTIMIZER_STEPS = 20
 LEGEND = (
-    "Cost is the objective on the validation pictures, its mean over the validated qualities with the "
+    "Cost is the objective on the validation images, its mean over the validated qualities with the "
     "weights of the loss; bpp is estimated."
 )
 LEGEND_OF_TIMES = (

@@ -51,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("name", help="what files made with these weights will call them")
     parser.add_argument("--numbers", type=Path, required=True, help="JSON of glic compare with these weights")
     parser.add_argument("--recipe", required=True, help="one sentence: what the settings do not tell")
-    parser.add_argument("--data", required=True, help="one sentence: the training pictures and their licence")
+    parser.add_argument("--data", required=True, help="one sentence: the training images and their licence")
     parser.add_argument("--highest", type=float, metavar="LMBDA", help="extend the best quality to it")
     args = parser.parse_args(argv)
     model = load_weights(args.run)
@@ -84,10 +84,10 @@ def card_page(card: Mapping[str, Any]) -> str:
     rows = [[_cell(mean, key) for key in _COLUMNS] for mean in measured["means"]]
     parts = [
         f"# {card['name']}",
-        f"Training pictures: {card['data']}",
+        f"Training images: {card['data']}",
         f"Recipe: {card['recipe']}",
         markdown_table(("fact", "value"), facts, left=2),
-        f"Measured by `{measured['how']}`, means over its pictures:",
+        f"Measured by `{measured['how']}`, means over its images:",
         markdown_table(header, rows, left=2),
     ]
     return "\n\n".join(parts) + "\n"

@@ -47,46 +47,46 @@ class JpegInDisguise:
         return Decoded(JPEG.decode(data, SHAPE))
 
 
-def test_ours_is_measured_from_the_file(picture: Pixels, tmp_path: Path) -> None:
-    got = compare_image(JpegInDisguise(), "soft", picture, tmp_path)
+def test_ours_is_measured_from_the_file(pixels: Pixels, tmp_path: Path) -> None:
+    got = compare_image(JpegInDisguise(), "soft", pixels, tmp_path)
     data = (tmp_path / "soft.glic").read_bytes()
     decoded = JPEG.decode(data, SHAPE)
     assert (got.image, got.width, got.height) == ("soft", 64, 48)
     assert (got.ours.codec, got.ours.setting, got.ours.size) == ("glic", "disguise", len(data))
     assert got.ours.bpp == pytest.approx(8 * len(data) / (64 * 48))
-    assert got.ours.quality.psnr == pixel_psnr(decoded, picture)
+    assert got.ours.quality.psnr == pixel_psnr(decoded, pixels)
     assert got.estimated_bits == 8 * len(data)
 
 
-def test_what_is_asked_of_our_file_is_passed_on(picture: Pixels, tmp_path: Path) -> None:
-    compare_image(JpegInDisguise(), "soft", picture, tmp_path, RateTarget("quality", 77))
-    assert (tmp_path / "soft.glic").read_bytes() == JPEG.encode(picture, 77)
+def test_what_is_asked_of_our_file_is_passed_on(pixels: Pixels, tmp_path: Path) -> None:
+    compare_image(JpegInDisguise(), "soft", pixels, tmp_path, RateTarget("quality", 77))
+    assert (tmp_path / "soft.glic").read_bytes() == JPEG.encode(pixels, 77)
 
 
-def test_the_others_spend_the_same(picture: Pixels, tmp_path: Path) -> None:
-    got = compare_image(JpegInDisguise(), "soft", picture, tmp_path)
+def test_the_others_spend_the_same(pixels: Pixels, tmp_path: Path) -> None:
+    got = compare_image(JpegInDisguise(), "soft", pixels, tmp_path)
     ours, jpeg_file, webp_file = got.codecs
-    data, quality = at_least(JPEG, picture, ours.size)
+    data, quality = at_least(JPEG, pixels, ours.size)
     assert (tmp_path / "soft.jpg").read_bytes() == data
     assert (jpeg_file.setting, jpeg_file.size) == (f"quality {quality}", len(data))
-    assert jpeg_file.quality == quality_of(JPEG.decode(data, SHAPE), picture)
+    assert jpeg_file.quality == quality_of(JPEG.decode(data, SHAPE), pixels)
     assert webp_file.size == (tmp_path / "soft.webp").stat().st_size
     assert abs(webp_file.size - ours.size) < 0.1 * ours.size
     assert all(m.encode_seconds > 0 and m.decode_seconds > 0 for m in got.codecs)
 
 
 def test_what_lies_in_the_file_is_decoded(
-    picture: Pixels, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    pixels: Pixels, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A codec that remembered what it encoded would not notice that the file changed."""
-    other = JPEG.encode(255 - picture, 40)
+    other = JPEG.encode(255 - pixels, 40)
     monkeypatch.setattr(Path, "read_bytes", lambda self: other)
-    assert compare_image(JpegInDisguise(), "soft", picture, tmp_path).ours.quality.psnr < 15
+    assert compare_image(JpegInDisguise(), "soft", pixels, tmp_path).ours.quality.psnr < 15
 
 
-def test_a_sweep_has_a_file_for_every_point(picture: Pixels, tmp_path: Path) -> None:
+def test_a_sweep_has_a_file_for_every_point(pixels: Pixels, tmp_path: Path) -> None:
     points = [learned_point(JpegInDisguise()), *(baseline_point(WEBP, quality) for quality in (5, 80))]
-    got = measure_sweep(points, "soft", picture, tmp_path)
+    got = measure_sweep(points, "soft", pixels, tmp_path)
     assert [(m.codec, m.setting) for m in got.codecs] == [
         ("glic", "disguise"), ("webp", "quality 5"), ("webp", "quality 80"),
     ]  # fmt: skip
@@ -94,7 +94,7 @@ def test_a_sweep_has_a_file_for_every_point(picture: Pixels, tmp_path: Path) -> 
     assert sorted(p.name for p in tmp_path.iterdir()) == ["soft.00.glic", "soft.01.webp", "soft.02.webp"]
     assert got.codecs[1].size < got.codecs[2].size
     assert got.codecs[1].quality.psnr < got.codecs[2].quality.psnr
-    assert got.codecs[2].quality == quality_of(WEBP.decode(WEBP.encode(picture, 80), SHAPE), picture)
+    assert got.codecs[2].quality == quality_of(WEBP.decode(WEBP.encode(pixels, 80), SHAPE), pixels)
 
 
 class Asked:
@@ -110,25 +110,25 @@ class Asked:
         raise AssertionError("nothing is decoded here")
 
 
-def test_variable_rate_is_a_curve_of_its_own(picture: Pixels) -> None:
+def test_variable_rate_is_a_curve_of_its_own(pixels: Pixels) -> None:
     points = learned_sweeps([Asked("glic_xs", True), Asked("glic_s", True)], [0, 37.5])
     assert [(point.codec, point.setting) for point in points] == [
         ("glic_xs", "quality 0"), ("glic_xs", "quality 37.5"),
         ("glic_s", "quality 0"), ("glic_s", "quality 37.5"),
     ]  # fmt: skip
-    assert points[3].encode(picture) == f"glic_s {RateTarget('quality', 37.5)}".encode()
+    assert points[3].encode(pixels) == f"glic_s {RateTarget('quality', 37.5)}".encode()
     assert {point.identity for point in points} == {None}
     assert len(learned_sweeps([Asked("glic_xs", True)])) == len(QUALITIES)
 
 
-def test_fixed_rates_of_one_model_make_one_curve(picture: Pixels) -> None:
+def test_fixed_rates_of_one_model_make_one_curve(pixels: Pixels) -> None:
     names = ["glic-0.0035", "glic-1e-4", "glic_s-0.05", "mine", "glic_xs-variable"]
     points = learned_sweeps([Asked(name, False) for name in names], identities=list("abcde"))
     assert [(point.codec, point.setting) for point in points] == [
         ("glic-λ", "λ 0.0035"), ("glic-λ", "λ 1e-4"), ("glic_s-λ", "λ 0.05"),
         ("mine", "its one rate"), ("glic_xs-variable", "its one rate"),
     ]  # fmt: skip
-    assert points[0].encode(picture) == b"glic-0.0035 None"
+    assert points[0].encode(pixels) == b"glic-0.0035 None"
     assert [point.identity for point in points] == list("abcde")
 
 

@@ -56,14 +56,14 @@ def test_the_page_holds_every_point_and_loads_nothing() -> None:
 
 
 @pytest.mark.parametrize("codec", [JPEG, WEBP])
-def test_a_curve_rises(picture: Pixels, codec: PillowCodec) -> None:
-    curve = baseline_curve([picture], codec, (5, 40, 90))
+def test_a_curve_rises(pixels: Pixels, codec: PillowCodec) -> None:
+    curve = baseline_curve([pixels], codec, (5, 40, 90))
     assert all(a < b for values in (curve.bpp, curve.psnr) for a, b in pairwise(values))
 
 
-def test_a_curve_is_the_mean_over_images(picture: Pixels) -> None:
-    singles = [baseline_curve([p], JPEG, (30,)) for p in (picture, picture[:24])]
-    both = baseline_curve([picture, picture[:24]], JPEG, (30,))
+def test_a_curve_is_the_mean_over_images(pixels: Pixels) -> None:
+    singles = [baseline_curve([p], JPEG, (30,)) for p in (pixels, pixels[:24])]
+    both = baseline_curve([pixels, pixels[:24]], JPEG, (30,))
     assert both.bpp[0] == pytest.approx(sum(p.bpp[0] for p in singles) / 2)
     assert both.psnr[0] == pytest.approx(sum(p.psnr[0] for p in singles) / 2)
 

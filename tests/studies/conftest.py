@@ -1,5 +1,5 @@
 """Small images to measure with."""
 
-from tests.evaluation.conftest import picture
+from tests.evaluation.conftest import pixels
 
-__all__ = ["picture"]
+__all__ = ["pixels"]

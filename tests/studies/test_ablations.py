@@ -23,8 +23,8 @@ BY_NAME = {row.name: row for row in ROWS}
 
 def record(bpp: float, loss: float) -> Record:
     settings = {"steps": 1, "batch_size": 2, "crop": 128, "side": 256, "loss": {"lmbda": 0.01}}
-    figures = {"bpp": bpp, "psnr": 30.0, "loss": loss}
-    return {"settings": settings, "parameters": 1_000_000, "seconds": 3.0, "sets": {"val": figures}}
+    metrics = {"bpp": bpp, "psnr": 30.0, "loss": loss}
+    return {"settings": settings, "parameters": 1_000_000, "seconds": 3.0, "sets": {"val": metrics}}
 
 
 @pytest.fixture

@@ -46,5 +46,5 @@ def test_crops_are_a_function_of_the_seed(folder: Path) -> None:
     images = TrainingImages(str(folder), count=2, batch_size=2, crop=16)
     assert len(images.catalogue) == 2
     one, other = (images.crops(seed, steps=3) for seed in (1, 1))
-    assert len(one) == 3 and all(one[step].x.equal(other[step].x) for step in range(3))  # type: ignore[arg-type]
+    assert len(one) == 3 and all(one[step].x.equal(other[step].x) for step in range(3))
     assert one[0].x.shape == (2, 3, 16, 16) and one[0].x.max() <= 1

@@ -15,7 +15,7 @@ from glic_pyg.models.weights import weights_hash
 from studies.results import command
 from studies.results.command import main
 from studies.results.measuring import code_fingerprint
-from tests.evaluation.conftest import soft_picture
+from tests.evaluation.conftest import soft_image
 from tests.tiny_backbone import TinyBackbone
 
 Capture = pytest.CaptureFixture[str]
@@ -55,10 +55,10 @@ def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The working folder, with test pictures where a checkout has them."""
+    """The working folder, with test images where a checkout has them."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(command, "SET_SIZES", {"kodak": 2})  # so that published points stand beside them
-    large, small = soft_picture(170, 180), soft_picture(70, 100)
+    large, small = soft_image(170, 180), soft_image(70, 100)
     for name, pixels in {
         "kodak/kodim01": large, "kodak/kodim02": 255 - large,
         "ood/document/page": small, "ood/screen/desk": 255 - small, "ood/screen/flat": small // 8,
@@ -123,13 +123,13 @@ def test_only_what_changed_is_measured_again(
     )
     assert main(ARGUMENTS) == 0
     assert encoded == []
-    Image.fromarray(soft_picture(70, 100) // 2).save("data/ood/document/page.png")
+    Image.fromarray(soft_image(70, 100) // 2).save("data/ood/document/page.png")
     assert main(ARGUMENTS) == 0
     assert set(encoded) == {"jpeg", "webp", "avif"} and len(encoded) == 28
 
 
 @pytest.mark.usefixtures("no_figures")
-def test_with_other_code_ours_is_measured_anew(monkeypatch: pytest.MonkeyPatch, tiny: str) -> None:
+def test_with_other_code_ours_is_measured_again(monkeypatch: pytest.MonkeyPatch, tiny: str) -> None:
     kept, fingerprint = (
         Path("runs/results/measurements.jsonl"),
         "studies.results.measuring.code_fingerprint",
@@ -142,7 +142,7 @@ def test_with_other_code_ours_is_measured_anew(monkeypatch: pytest.MonkeyPatch, 
 
     first = measurements("code")
     assert measurements("code") == first
-    assert measurements("other code") == first + 9  # three pictures at three qualities
+    assert measurements("other code") == first + 9  # three images at three qualities
 
 
 def test_code_is_told_apart(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ def test_numbers_are_readable_and_have_units() -> None:
 
 def test_sentences_are_no_facts() -> None:
     page = card_page(CARD)
-    assert page.startswith("# tiny\n\nTraining pictures: photographs\n\nRecipe: a night\n\n")
+    assert page.startswith("# tiny\n\nTraining images: photographs\n\nRecipe: a night\n\n")
     assert "| recipe |" not in page and "Measured by `make results`" in page
 
 

@@ -63,9 +63,9 @@ class PillowCodec:
         """Save as this format.
 
         Raises:
-            GlicError: the format cannot hold a picture of this size.
+            GlicError: the format cannot hold an image of this size.
         """
-        with pillow_errors([], f"{self.title} cannot hold the picture"):
+        with pillow_errors([], f"{self.title} cannot hold the image"):
             self._register()
             return encode_image(Image.fromarray(pixels), self.kind, **self.options(setting))
 

@@ -36,6 +36,6 @@ def operator(schema: str, fake: Callable[..., Any]) -> Callable[[Function], Func
         _LIBRARY.impl(name, function, "CPU")
         torch.library.register_fake(f"glic_pyg::{name}", fake, lib=_LIBRARY)
         overload: Any = getattr(torch.ops.glic_pyg, name).default
-        return overload  # type: ignore[no-any-return]
+        return overload
 
     return register

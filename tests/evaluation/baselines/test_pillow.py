@@ -18,31 +18,31 @@ def here(codec: PillowCodec) -> PillowCodec:
     return codec
 
 
-def test_jpeg_keeps_all_colour_samples(picture: Pixels) -> None:
-    image = Image.open(io.BytesIO(JPEG.encode(picture, 50)))
+def test_jpeg_keeps_all_colour_samples(pixels: Pixels) -> None:
+    image = Image.open(io.BytesIO(JPEG.encode(pixels, 50)))
     assert image.format == "JPEG" and JpegImagePlugin.get_sampling(image) == 0  # 0 is 4:4:4
 
 
 @pytest.mark.parametrize("codec", CODECS, ids=lambda codec: codec.name)
-def test_there_and_back(codec: PillowCodec, picture: Pixels) -> None:
+def test_there_and_back(codec: PillowCodec, pixels: Pixels) -> None:
     setting = here(codec).sweep[-1]
-    for original in (picture, picture[:, :, 1]):
+    for original in (pixels, pixels[:, :, 1]):
         back = codec.decode(codec.encode(original, setting), original.shape)
         assert back.shape == original.shape and back.dtype == np.uint8
         assert np.abs(back.astype(int) - original.astype(int)).mean() < 8
 
 
 @pytest.mark.parametrize("codec", CODECS, ids=lambda codec: codec.name)
-def test_settings_and_ladder_ascend_in_rate(codec: PillowCodec, large_picture: Pixels) -> None:
+def test_settings_and_sweep_ascend_in_rate(codec: PillowCodec, large_pixels: Pixels) -> None:
     places = [list(here(codec).settings).index(setting) for setting in codec.sweep]
     assert places == sorted(places)
-    sizes = [len(codec.encode(large_picture, setting)) for setting in codec.sweep[::4]]
+    sizes = [len(codec.encode(large_pixels, setting)) for setting in codec.sweep[::4]]
     assert sizes == sorted(sizes) and sizes[0] < sizes[-1]
 
 
-def test_jpeg_2000_decorrelates_colours(large_picture: Pixels) -> None:
-    """Pillow's default codes each colour by itself: a grey picture in RGB would cost three times as much."""
-    grey = np.dstack([large_picture[:, :, 0]] * 3)
+def test_jpeg_2000_decorrelates_colours(large_pixels: Pixels) -> None:
+    """Pillow's default codes each colour by itself: a grey image in RGB would cost three times as much."""
+    grey = np.dstack([large_pixels[:, :, 0]] * 3)
     back = JPEG_2000.decode(JPEG_2000.encode(grey, 20), grey.shape)
     alone = JPEG_2000.decode(JPEG_2000.encode(grey[:, :, 0], 20), grey.shape[:2])
     assert np.square(back - 1.0 * grey).mean() < 0.5 * np.square(alone - 1.0 * grey[:, :, 0]).mean()
@@ -57,7 +57,7 @@ def test_noise_is_coded_at_every_quality() -> None:
 
 def test_a_size_that_a_format_cannot_hold_is_one_sentence() -> None:
     for codec, shape in ((WEBP, (1, 17_000, 3)), (JPEG, (66_000, 1))):
-        with pytest.raises(GlicError, match=f"^{codec.title} cannot hold the picture: .*\\.$"):
+        with pytest.raises(GlicError, match=f"^{codec.title} cannot hold the image: .*\\.$"):
             codec.encode(np.zeros(shape, np.uint8), codec.sweep[0])
 
 

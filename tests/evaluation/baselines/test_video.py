@@ -28,9 +28,9 @@ def here(codec: FfmpegCodec) -> FfmpegCodec:
 
 
 @pytest.mark.parametrize(("codec", "error"), [(HEVC, 1.0), (VVC, 6.0)], ids=["hevc", "vvc"])
-def test_ffmpeg_there_and_back(codec: FfmpegCodec, error: float, picture: Pixels) -> None:
+def test_ffmpeg_there_and_back(codec: FfmpegCodec, error: float, pixels: Pixels) -> None:
     """A wrong range of samples or a wrong matrix would be off by far more."""
-    odd = picture[:47, :63]
+    odd = pixels[:47, :63]
     sizes = []
     for qp in (40, 4):
         with PeakMemory() as memory:
@@ -77,11 +77,11 @@ def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("stand_in")
-def test_vtm_there_and_back(picture: NDArray[np.uint8]) -> None:
+def test_vtm_there_and_back(pixels: NDArray[np.uint8]) -> None:
     assert VTM.missing() is None
-    data = VTM.encode(picture, 32)
+    data = VTM.encode(pixels, 32)
     assert len(data) == 3 * 48 * 64
-    assert np.abs(VTM.decode(data, picture.shape).astype(int) - picture).max() <= 2
+    assert np.abs(VTM.decode(data, pixels.shape).astype(int) - pixels).max() <= 2
 
 
 def test_vtm_is_missing_until_the_user_names_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -92,21 +92,21 @@ def test_vtm_is_missing_until_the_user_names_it(monkeypatch: pytest.MonkeyPatch,
 
 
 @pytest.mark.parametrize("grey", [False, True])
-def test_ten_bits_and_all_chroma_lose_nothing(picture: Pixels, grey: bool) -> None:
-    original = picture[:, :, 0] if grey else picture
+def test_ten_bits_and_all_chroma_lose_nothing(pixels: Pixels, grey: bool) -> None:
+    original = pixels[:, :, 0] if grey else pixels
     frame = ycbcr_frame(original, bits=10, subsampled=False)
     assert len(frame) == 3 * 2 * 48 * 64
     assert np.array_equal(rgb_from_frame(frame, original.shape, bits=10, subsampled=False), original)
 
 
-def test_eight_bits_lose_a_rounding(picture: Pixels) -> None:
-    frame = ycbcr_frame(picture, bits=8, subsampled=False)
-    back = rgb_from_frame(frame, picture.shape, bits=8, subsampled=False)
-    assert 0 < np.abs(back.astype(int) - picture).max() <= 2
+def test_eight_bits_lose_a_rounding(pixels: Pixels) -> None:
+    frame = ycbcr_frame(pixels, bits=8, subsampled=False)
+    back = rgb_from_frame(frame, pixels.shape, bits=8, subsampled=False)
+    assert 0 < np.abs(back.astype(int) - pixels).max() <= 2
 
 
-def test_subsampled_chroma_of_odd_sides(picture: Pixels) -> None:
-    odd = picture[:47, :63]
+def test_subsampled_chroma_of_odd_sides(pixels: Pixels) -> None:
+    odd = pixels[:47, :63]
     frame = ycbcr_frame(odd, bits=10, subsampled=True)
     assert frame_size(odd.shape, subsampled=True) == (64, 48) and len(frame) == 2 * 48 * 64 * 3 // 2
     back = rgb_from_frame(frame, odd.shape, bits=10, subsampled=True)
