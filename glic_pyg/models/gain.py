@@ -55,7 +55,7 @@ class Gain(nn.Module):
 
         Args:
             y: (B, M, h, w), any float dtype.
-            quality: 0 to 100, a number for all pictures or one for each, (B,).
+            quality: 0 to 100, a number for all images or one for each, (B,).
 
         Returns:
             The shape and dtype of y.

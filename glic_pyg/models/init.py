@@ -146,18 +146,18 @@ def set_scales(model: GLIC, latents: Tensor, first_group: int = 0) -> None:
 
 
 @torch.no_grad()
-def grow(model: GLIC, small: nn.Module, pictures: Callable[[], Tensor]) -> None:
+def grow(model: GLIC, small: nn.Module, images: Callable[[], Tensor]) -> None:
     """Let ``model`` begin as ``small``, a trained model with fewer GFA layers or fewer latent channels.
 
     Added GFA layers have output projections of zero and pass on what they are given. Added latent channels
     are the principal axes of what the trained ones leave of the last stage's Haar bands; g_s reads them
-    through its side branch, fitted to what ``small`` gets wrong in pictures, and through nothing else. The
+    through its side branch, fitted to what ``small`` gets wrong in images, and through nothing else. The
     entropy networks of added groups are untrained, with priors as wide as their channels.
 
     Args:
         model: an untrained model; changed in place.
         small: the trained one.
-        pictures: called only where channels are added; ``(B, 3, H, W)`` images in [0, 1], H and W multiples
+        images: called only where channels are added; ``(B, 3, H, W)`` images in [0, 1], H and W multiples
             of 128; thousands of 16x16 blocks.
 
     Raises:
@@ -176,7 +176,7 @@ def grow(model: GLIC, small: nn.Module, pictures: Callable[[], Tensor]) -> None:
             zero_init_(layer.conv.out)
             zero_init_(layer.project_out)
     if model.latent_channels > small.latent_channels:
-        _add_channels(model, small, pictures())
+        _add_channels(model, small, images())
 
 
 def _check(small: dict[str, Any], large: dict[str, Any]) -> None:

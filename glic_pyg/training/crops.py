@@ -18,15 +18,15 @@ from glic_pyg.training.schedules import Stage, Stages
 
 
 class Batch(NamedTuple):
-    """Pictures or crops of them, with the names that error messages need.
+    """Images or crops of them, with the names that error messages need.
 
     A named tuple of a tensor and of strings, which survives collation, pinning and Lightning's transfer to
     the device (they may turn the inner tuples into lists).
 
     Attributes:
         x: (B, 3, H, W); uint8 from the loader, float32 in [0, 1] once it is on the device.
-        names: of the B pictures, e.g. ``photos/cat.png`` or ``train-000.tar!cat.jpg``.
-        unreadable: one line for each picture that could not be decoded, and was replaced by another,
+        names: of the B images, e.g. ``photos/cat.png`` or ``train-000.tar!cat.jpg``.
+        unreadable: one line for each image that could not be decoded, and was replaced by another,
             while this batch was made.
     """
 
@@ -37,16 +37,16 @@ class Batch(NamedTuple):
 
 _CROPS, _ORDER = 1, 2  # keep the draws of different things apart
 _NOTHING_FITS = (
-    "None of the {count} pictures is {side} pixels high and wide; use smaller crops or small=mirror."
+    "None of the {count} images is {side} pixels high and wide; use smaller crops or small=mirror."
 )
 
 
 class CropPlan(NamedTuple):
-    """The crops of one batch, before any picture is looked at.
+    """The crops of one batch, before any image is looked at.
 
     Attributes:
-        usable: numbers of the pictures that are large enough, (M,).
-        places: of the B pictures in `usable`, (B,).
+        usable: numbers of the images that are large enough, (M,).
+        places: of the B images in `usable`, (B,).
         corners: vertical and horizontal position as shares of what there is to choose from, (B, 2) in [0, 1).
         flips: whether to mirror rows, columns and diagonal, (B, 3) bool.
         side: of the crops, pixels.
@@ -58,26 +58,26 @@ class CropPlan(NamedTuple):
     flips: NDArray[np.bool_]
     side: int
 
-    def pictures(self, broken: NDArray[np.bool_]) -> NDArray[np.int64]:
-        """Numbers of the B pictures; for one that is broken the next usable one in order stands in.
+    def images(self, broken: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """Numbers of the B images; for one that is broken the next usable one in order stands in.
 
-        So it does not matter when and by whom a broken picture is found out.
+        So it does not matter when and by whom a broken image is found out.
 
         Args:
-            broken: for each picture of the data set whether it is known to be unreadable.
+            broken: for each image of the data set whether it is known to be unreadable.
         """
         whole = np.flatnonzero(~broken[self.usable])
         if not len(whole):
-            raise DataError(f"None of {len(self.usable)} pictures can be decoded; see glic data check.")
+            raise DataError(f"None of {len(self.usable)} images can be decoded; see glic data check.")
         return self.usable[whole[np.searchsorted(whole, self.places) % len(whole)]]
 
     def coordinates(self, sizes: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Rows and columns of the crops in their pictures, each (B, side), before the diagonal flip.
+        """Rows and columns of the crops in their images, each (B, side), before the diagonal flip.
 
-        A picture smaller than the crop goes on as its mirror image.
+        An image smaller than the crop goes on as its mirror image.
 
         Args:
-            sizes: heights and widths of the B pictures, (B, 2).
+            sizes: heights and widths of the B images, (B, 2).
         """
         first = np.floor(self.corners * np.maximum(1, sizes - self.side + 1)).astype(np.int64)
         forth = np.arange(self.side)
@@ -95,21 +95,21 @@ class CropPlan(NamedTuple):
 class CropPlanner:
     """Plans the batch of any step of the run.
 
-    Within a stage, sample number n takes its picture from pass n // M through all M pictures that are large
+    Within a stage, sample number n takes its image from pass n // M through all M images that are large
     enough, each pass in an order of its own. Everything hangs on the seed and the step alone: not on
     processes, workers, storage, or where a run was stopped and resumed.
 
     Args:
-        catalogue: the pictures.
+        catalogue: the images.
         batch_size: crops in a batch, over all processes together.
         crop: side of the square crops, pixels.
         stages: factors on both; ``None`` for a run without stages.
         seed: the run's seed.
         flips: also mirror crops, in all eight ways. MLIC++ does not; the other papers do not say.
-        mirror_small: use pictures smaller than the crop too, continued as their mirror image.
+        mirror_small: use images smaller than the crop too, continued as their mirror image.
 
     Raises:
-        DataError: in some stage no picture is large enough, or a crop or batch is no whole number.
+        DataError: in some stage no image is large enough, or a crop or batch is no whole number.
     """
 
     def __init__(
@@ -127,7 +127,7 @@ class CropPlanner:
         self.stages = stages or Stages(1)
         self.seed = seed
         self.flips = flips
-        self.pictures = len(catalogue)
+        self.images = len(catalogue)
         self.usable = []
         for stage in self.stages.stages:
             side = self.crop_and_batch(stage)[0]
@@ -155,13 +155,13 @@ class CropPlanner:
         return _times("crop", self.crop, stage.crop), _times("batch_size", self.batch_size, stage.batch)
 
     def wanted(self) -> NDArray[np.bool_]:
-        """For each picture whether any stage uses it."""
-        return np.isin(np.arange(self.pictures), np.concatenate(self.usable))
+        """For each image whether any stage uses it."""
+        return np.isin(np.arange(self.images), np.concatenate(self.usable))
 
     def left_out(self) -> list[str]:
-        """A few words for each size of crop that some of the pictures are too small for."""
+        """A few words for each size of crop that some of the images are too small for."""
         counts = {
-            self.crop_and_batch(stage)[0]: self.pictures - len(usable)
+            self.crop_and_batch(stage)[0]: self.images - len(usable)
             for stage, usable in zip(self.stages.stages, self.usable, strict=True)
         }
         return [
@@ -187,9 +187,9 @@ def cut(pixels: Tensor, offsets: NDArray[np.int64], sizes: NDArray[np.int64], pl
     """Gather the pixels of B planned crops; there is no loop over them, on the CPU or on a GPU.
 
     Args:
-        pixels: of all pictures, row after row and picture after picture, (P, 3) uint8.
-        offsets: number of the first pixel of each crop's picture, (B,).
-        sizes: heights and widths of the crops' pictures, (B, 2).
+        pixels: of all images, row after row and image after image, (P, 3) uint8.
+        offsets: number of the first pixel of each crop's image, (B,).
+        sizes: heights and widths of the crops' images, (B, 2).
         plan: of the B crops.
 
     Returns:

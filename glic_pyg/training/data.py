@@ -1,4 +1,4 @@
-"""The LightningDataModule: crops of pictures to train on, whole pictures to validate with."""
+"""The LightningDataModule: crops of images to train on, whole images to validate with."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 
 class WholeImages(Dataset[Batch]):
-    """Pictures as they are, one a batch, ``x`` (1, 3, H, W) uint8."""
+    """Images as they are, one a batch, ``x`` (1, 3, H, W) uint8."""
 
     def __init__(self, store: MemoryStore) -> None:
         self.store = store
@@ -34,21 +34,21 @@ class WholeImages(Dataset[Batch]):
 
     def __getitem__(self, index: int) -> Batch:
         number = self.numbers[index]
-        return Batch(self.store.picture(number)[None], (self.store.catalogue.files[number].name,))
+        return Batch(self.store.image(number)[None], (self.store.catalogue.files[number].name,))
 
 
 class ImageDataModule(lightning.LightningDataModule):
-    """Pictures from folders, tar shards or lists of files, as batches that are functions of the step.
+    """Images from folders, tar shards or lists of files, as batches that are functions of the step.
 
     One epoch is the whole run, so progress bars show the time left of the run. The batch of a step is the
-    same with any number of loader workers, wherever the pictures are kept, after a resume in the middle of
+    same with any number of loader workers, wherever the images are kept, after a resume in the middle of
     the run, and, put together from all of them, with any number of processes.
 
-    Pictures that cannot be read are named in the log, counted and left out.
+    Images that cannot be read are named in the log, counted and left out.
 
     Args:
-        root: training pictures; a :data:`glic_pyg.data.sources.Source`.
-        val_root: validation pictures, the same; ``None`` trains without validation. They are kept in
+        root: training images; a :data:`glic_pyg.data.sources.Source`.
+        val_root: validation images, the same; ``None`` trains without validation. They are kept in
             memory, and every process goes through all of them: the figure is then the same everywhere and no
             process waits for another.
         steps: length of the run.
@@ -56,15 +56,15 @@ class ImageDataModule(lightning.LightningDataModule):
         crop: side of the crops, pixels.
         stages: factors on crop and batch size by step; ``None`` for a run without stages.
         seed: the run's seed.
-        keep: ``"disk"`` decodes a picture whenever a crop of it is wanted; ``"memory"`` decodes all of them
+        keep: ``"disk"`` decodes an image whenever a crop of it is wanted; ``"memory"`` decodes all of them
             once and keeps them, 3 bytes a pixel; ``"device"`` keeps them, and cuts crops, on the training
             device.
-        small: what happens to pictures smaller than the crop. ``"skip"`` leaves them out (of those
+        small: what happens to images smaller than the crop. ``"skip"`` leaves them out (of those
             stages whose crops are larger), so that every crop shows real pixels only; ``"mirror"`` continues
             them as their mirror image.
         flips: also mirror crops, in all eight ways.
-        num_workers: loader processes; with pictures in memory a batch costs so little that 0 is best.
-        val_limit: use only the first so many validation pictures.
+        num_workers: loader processes; with images in memory a batch costs so little that 0 is best.
+        val_limit: use only the first so many validation images.
         cache: folder for the indices of large data sets; ``None`` for the user's cache folder.
 
     Raises:
@@ -101,7 +101,7 @@ class ImageDataModule(lightning.LightningDataModule):
         if keep not in ("disk", "memory", "device") or small not in ("skip", "mirror"):
             raise DataError(f"keep={keep} must be disk, memory or device, and small={small} skip or mirror.")
         if keep == "device" and num_workers:
-            raise DataError("Pictures kept on the device are cropped there: set num_workers=0.")
+            raise DataError("Images kept on the device are cropped there: set num_workers=0.")
         self.root = root
         self.val_root = val_root
         self.steps = steps
@@ -122,13 +122,13 @@ class ImageDataModule(lightning.LightningDataModule):
         self._learned_from: dict[str, Any] = {}
 
     def prepare_data(self) -> None:
-        """Measure the pictures in one process a machine; the others find the indices of large sets."""
+        """Measure the images in one process a machine; the others find the indices of large sets."""
         for root in (self.root, self.val_root):
             if root is not None:
                 self._catalogue(root)
 
     def setup(self, stage: str) -> None:
-        """Find the pictures, and decode them if they are to stay in memory.
+        """Find the images, and decode them if they are to stay in memory.
 
         Raises:
             DataError: a folder is missing or holds nothing that can be used, or memory does not suffice.
@@ -203,15 +203,15 @@ class ImageDataModule(lightning.LightningDataModule):
         )
 
     def val_dataloader(self) -> DataLoader[Batch] | list[Any]:
-        """Whole pictures, one at a time, ``x`` (1, 3, H, W) uint8."""
+        """Whole images, one at a time, ``x`` (1, 3, H, W) uint8."""
         return [] if self.val_store is None else DataLoader(WholeImages(self.val_store), batch_size=None)
 
     def on_before_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
-        """Name pictures that turned out to be unreadable, each once; loader processes cannot log."""
+        """Name images that turned out to be unreadable, each once; loader processes cannot log."""
         for line in batch.unreadable:
             if line not in self.unreadable:
                 self.unreadable.add(line)
-                log.warning("picture skipped (%d so far): %s", len(self.unreadable), line)
+                log.warning("image skipped (%d so far): %s", len(self.unreadable), line)
         return batch
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
@@ -219,9 +219,9 @@ class ImageDataModule(lightning.LightningDataModule):
         return batch._replace(x=batch.x.float() / 255)
 
     def teardown(self, stage: str) -> None:
-        """One line about the pictures that were skipped on the way."""
+        """One line about the images that were skipped on the way."""
         if stage == "fit" and self.unreadable:
-            log.warning("training: %d pictures could not be decoded and were replaced", len(self.unreadable))
+            log.warning("training: %d images could not be decoded and were replaced", len(self.unreadable))
 
 
 class CropBatches(Dataset[Batch]):

@@ -1,4 +1,4 @@
-"""Where crops are cut from: pictures decoded one at a time, or a decoded set in memory."""
+"""Where crops are cut from: images decoded one at a time, or a decoded set in memory."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ class ImageStore(Protocol):
 
 
 class DiskStore:
-    """Decodes a picture whenever a crop of it is wanted: for data sets larger than memory.
+    """Decodes an image whenever a crop of it is wanted: for data sets larger than memory.
 
     Args:
-        catalogue: the pictures.
+        catalogue: the images.
     """
 
     def __init__(self, catalogue: Catalogue) -> None:
@@ -43,10 +43,10 @@ class DiskStore:
         return Batch(torch.cat(crops), names, tuple(line for lines in unreadable for line in lines))
 
     def _crop(self, plan: CropPlan) -> tuple[Tensor, str, list[str]]:
-        """The one crop of a plan, its picture's name, and a line for each broken picture on the way."""
+        """The one crop of a plan, its image's name, and a line for each broken image on the way."""
         unreadable: list[str] = []
         while True:
-            numbers = plan.pictures(self.broken)
+            numbers = plan.images(self.broken)
             number = int(numbers[0])
             try:
                 pixels = _decode(self.catalogue, number)
@@ -62,16 +62,16 @@ class MemoryStore:
     """Decodes everything once; a crop then costs a few microseconds and 3 bytes a pixel are kept.
 
     Args:
-        catalogue: the pictures.
+        catalogue: the images.
         device: where the pixels are kept and the crops are cut.
-        wanted: for each picture whether it is needed; all are if not given.
+        wanted: for each image whether it is needed; all are if not given.
         threads: decoding threads, all cores by default.
 
     Attributes:
-        unreadable: one line for each picture that could not be decoded, with its name and the reason.
+        unreadable: one line for each image that could not be decoded, with its name and the reason.
 
     Raises:
-        NotEnoughMemory: the pictures are larger than the memory that is free.
+        NotEnoughMemory: the images are larger than the memory that is free.
         DataError: not one can be decoded.
     """
 
@@ -97,23 +97,23 @@ class MemoryStore:
                     self.broken[number] = True
                     self.unreadable.append(fault)
         if self.broken.all():
-            raise DataError(f"No picture can be decoded; the first: {self.unreadable[0]}")
+            raise DataError(f"No image can be decoded; the first: {self.unreadable[0]}")
 
     def crops(self, plan: CropPlan) -> Batch:
         """The planned crops, (B, 3, side, side) uint8 on the store's device."""
-        numbers = plan.pictures(self.broken)
+        numbers = plan.images(self.broken)
         names = tuple(self.catalogue.files[number].name for number in numbers)
         return Batch(cut(self.pixels, self.offsets[numbers], self.catalogue.sizes[numbers], plan), names)
 
-    def picture(self, number: int) -> Tensor:
-        """A whole picture, (3, H, W) uint8 on the store's device."""
+    def image(self, number: int) -> Tensor:
+        """A whole image, (3, H, W) uint8 on the store's device."""
         height, width = self.catalogue.sizes[number].tolist()
         first = int(self.offsets[number])
         pixels = self.pixels[first : first + height * width]
         return pixels.view(height, width, 3).permute(2, 0, 1).contiguous()
 
     def _load(self, number: int) -> str | None:
-        """Decode a picture to its place; returns what is wrong with it."""
+        """Decode an image to its place; returns what is wrong with it."""
         try:
             pixels = _decode(self.catalogue, number)
         except UnreadableImage as error:
@@ -124,7 +124,7 @@ class MemoryStore:
 
 
 def _decode(catalogue: Catalogue, number: int) -> Tensor:
-    """Pixels of a picture, (H·W, 3) uint8."""
+    """Pixels of an image, (H·W, 3) uint8."""
     file = catalogue.files[number]
     pixels = file.decode()
     if pixels.shape[:2] != tuple(catalogue.sizes[number]):

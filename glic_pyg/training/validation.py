@@ -34,7 +34,7 @@ def measure_image(
     regularizer: Regularizer | None = None,
     quality: float | None = None,
 ) -> tuple[dict[str, Tensor], Tensor]:
-    """Rate and quality of a picture of any size.
+    """Rate and quality of an image of any size.
 
     Args:
         model: in eval mode.
@@ -44,7 +44,7 @@ def measure_image(
         quality: at which a variable-rate model codes it, 0 to 100; λ is then that of the quality.
 
     Returns:
-        Means by name (estimated bpp, PSNR in dB, MS-SSIM and the same in dB unless the picture is too small
+        Means by name (estimated bpp, PSNR in dB, MS-SSIM and the same in dB unless the image is too small
         for it, ``H_theta`` in bits per pixel, loss), and x_hat, (B, 3, H, W), clamped to [0, 1].
     """
     height, width = x.shape[-2:]

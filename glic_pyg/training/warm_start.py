@@ -33,7 +33,7 @@ def refuse_several_processes(trainer: lightning.Trainer) -> None:
     """
     if trainer.world_size > 1:
         raise TrainingError(
-            "A start from pictures or from a smaller model is made by one process: take trainer.devices=1 "
+            "A start from images or from a smaller model is made by one process: take trainer.devices=1 "
             "for the first steps, and go on with more processes and ckpt_path=last."
         )
 

@@ -46,7 +46,7 @@ def tiny_options(folder: Path) -> list[str]:
         "trainer.accelerator=cpu",
         "trainer.val_check_interval=2",
         "trainer.log_every_n_steps=1",
-        "callbacks.pictures.maps=null",  # the tiny codec has no latents to look into
+        "callbacks.images.maps=null",  # the tiny codec has no latents to look into
         "callbacks.export.save={_target_:hydra.utils.get_method,path:tests.cli.tiny_run.save_plain}",
     ]
 

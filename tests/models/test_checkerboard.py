@@ -39,7 +39,7 @@ def test_equals_compressai(training: bool, size: tuple[int, int], parity: str) -
 
 
 def test_places_met_first_in_inference_mode_can_be_trained_on() -> None:
-    """As when a process encodes a picture and then trains."""
+    """As when a process encodes an image and then trains."""
     codec = HalvesCheckerboard(
         latent_codec={"y": GaussianConditionalLatentCodec(quantizer="ste")},
         context_prediction=SpatialContext(2, 4, kernel_size=5, padding=2),

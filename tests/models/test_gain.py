@@ -40,7 +40,7 @@ def test_the_inverse_is_learned_apart(gain: Gain) -> None:
     torch.testing.assert_close(unscaled, torch.tensor([0.5, 3.0]))
 
 
-def test_every_picture_its_own_quality(gain: Gain) -> None:
+def test_every_image_its_own_quality(gain: Gain) -> None:
     y = torch.randn(3, 2, 2, 2)
     together = gain.scale(y, torch.tensor([0.0, 60.0, 100.0]))
     alone = [gain.scale(y[i : i + 1], q) for i, q in enumerate([0, 60, 100])]

@@ -16,8 +16,8 @@ ADDED = slice(48, 80)
 
 
 @pytest.fixture
-def pictures() -> Tensor:
-    """Random pictures with more detail than 48 channels hold, (2, 3, 128, 128)."""
+def images() -> Tensor:
+    """Random images with more detail than 48 channels hold, (2, 3, 128, 128)."""
     torch.manual_seed(1)
     return torch.nn.functional.interpolate(torch.rand(2, 3, 40, 40), size=(128, 128), mode="bicubic").clamp(
         0, 1
@@ -25,38 +25,36 @@ def pictures() -> Tensor:
 
 
 @pytest.fixture
-def small(pictures: Tensor) -> GLIC:
+def small(images: Tensor) -> GLIC:
     """A model that has learned something: every parameter is away from its start."""
     torch.manual_seed(0)
     model = GLIC(**SMALL).eval()
-    klt_init(model, pictures, lmbda=0.01)
+    klt_init(model, images, lmbda=0.01)
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(0.003 * torch.randn_like(parameter))
     return model
 
 
-def grown(small: GLIC, pictures: Tensor, **config: Any) -> GLIC:
+def grown(small: GLIC, images: Tensor, **config: Any) -> GLIC:
     """A larger model, grown out of the small one."""
     torch.manual_seed(2)
     model = GLIC(**{**small.config, **config}).eval()
-    grow(model, small, lambda: pictures)
+    grow(model, small, lambda: images)
     return model
 
 
 @torch.no_grad()
-def test_added_layers_are_silent(small: GLIC, pictures: Tensor) -> None:
-    deeper = grown(small, pictures, gfa_depth=3)
-    torch.testing.assert_close(deeper(pictures, 30)["x_hat"], small(pictures, 30)["x_hat"])
-    torch.testing.assert_close(
-        deeper(pictures, 30)["likelihoods"]["y"], small(pictures, 30)["likelihoods"]["y"]
-    )
+def test_added_layers_are_silent(small: GLIC, images: Tensor) -> None:
+    deeper = grown(small, images, gfa_depth=3)
+    torch.testing.assert_close(deeper(images, 30)["x_hat"], small(images, 30)["x_hat"])
+    torch.testing.assert_close(deeper(images, 30)["likelihoods"]["y"], small(images, 30)["likelihoods"]["y"])
 
 
 @torch.no_grad()
-def test_known_channels_are_as_they_were(small: GLIC, pictures: Tensor) -> None:
-    wider = grown(small, pictures, **WIDER)
-    y, y_small = wider.g_a(pictures), small.g_a(pictures)
+def test_known_channels_are_as_they_were(small: GLIC, images: Tensor) -> None:
+    wider = grown(small, images, **WIDER)
+    y, y_small = wider.g_a(images), small.g_a(images)
     torch.testing.assert_close(y[:, : ADDED.start], y_small)
     y[:, ADDED] = 0
     torch.testing.assert_close(wider.g_s(y), small.g_s(y_small))
@@ -66,20 +64,20 @@ def test_known_channels_are_as_they_were(small: GLIC, pictures: Tensor) -> None:
 
 
 @torch.no_grad()
-def test_added_channels_mend_what_the_small_model_gets_wrong(small: GLIC, pictures: Tensor) -> None:
-    wider = grown(small, pictures, **WIDER)
-    y = wider.g_a(pictures)
+def test_added_channels_mend_what_the_small_model_gets_wrong(small: GLIC, images: Tensor) -> None:
+    wider = grown(small, images, **WIDER)
+    y = wider.g_a(images)
     new = y[:, ADDED]
     spread = torch.cov(new.transpose(0, 1).flatten(1))
     torch.testing.assert_close(spread, spread.diag().diag(), rtol=0, atol=1e-4 * float(spread.max()))
     assert (spread.diag().diff() <= 1e-5).all()
-    assert psnr(wider.g_s(y), pictures) > psnr(small.g_s(small.g_a(pictures)), pictures) + 2
+    assert psnr(wider.g_s(y), images) > psnr(small.g_s(small.g_a(images)), images) + 2
 
 
 @torch.no_grad()
-def test_prior_of_added_groups_is_as_wide_as_their_channels(small: GLIC, pictures: Tensor) -> None:
-    wider = grown(small, pictures, **WIDER)
-    spread = wider.rates.scale(wider.g_a(pictures), 50).std((0, 2, 3)).clamp_min(0.11)
+def test_prior_of_added_groups_is_as_wide_as_their_channels(small: GLIC, images: Tensor) -> None:
+    wider = grown(small, images, **WIDER)
+    spread = wider.rates.scale(wider.g_a(images), 50).std((0, 2, 3)).clamp_min(0.11)
     groups = list(wider.latent_codec.y.latent_codec.values())[2:]
     biases = [codec.entropy_parameters[-1].mix.bias for codec in groups]
     torch.testing.assert_close(torch.cat([b[: len(b) // 2] for b in biases]), spread[ADDED])
@@ -94,16 +92,16 @@ def test_prior_of_added_groups_is_as_wide_as_their_channels(small: GLIC, picture
         ({"levels": None}, "levels"),
     ],
 )
-def test_what_cannot_grow_is_named(small: GLIC, pictures: Tensor, config: dict[str, Any], named: str) -> None:
+def test_what_cannot_grow_is_named(small: GLIC, images: Tensor, config: dict[str, Any], named: str) -> None:
     with pytest.raises(ValueError, match=f"differ in {named}"):
-        grown(small, pictures, **config)
+        grown(small, images, **config)
 
 
-def test_no_model_grows_fewer_layers(small: GLIC, pictures: Tensor) -> None:
+def test_no_model_grows_fewer_layers(small: GLIC, images: Tensor) -> None:
     with pytest.raises(ValueError, match="differ in gfa_depth"):
-        grow(GLIC(**SMALL), GLIC(**{**SMALL, "gfa_depth": 2}), lambda: pictures)
+        grow(GLIC(**SMALL), GLIC(**{**SMALL, "gfa_depth": 2}), lambda: images)
 
 
-def test_no_glic_grows_out_of_another_architecture(pictures: Tensor) -> None:
+def test_no_glic_grows_out_of_another_architecture(images: Tensor) -> None:
     with pytest.raises(ValueError, match="not out of a Linear"):
-        grow(GLIC(**SMALL), torch.nn.Linear(1, 1), lambda: pictures)
+        grow(GLIC(**SMALL), torch.nn.Linear(1, 1), lambda: images)

@@ -25,18 +25,18 @@ TINY = {
 
 
 @pytest.fixture
-def pictures() -> torch.Tensor:
-    """Smooth random pictures, (2, 3, 128, 128)."""
+def images() -> torch.Tensor:
+    """Smooth random images, (2, 3, 128, 128)."""
     torch.manual_seed(1)
     small = torch.rand(2, 3, 10, 10)
     return torch.nn.functional.interpolate(small, size=(128, 128), mode="bicubic").clamp(0, 1)
 
 
 @pytest.fixture
-def started(pictures: torch.Tensor) -> GLIC:
+def started(images: torch.Tensor) -> GLIC:
     torch.manual_seed(0)
     model = GLIC(**TINY).eval()
-    klt_init(model, pictures, lmbda=0.0067)
+    klt_init(model, images, lmbda=0.0067)
     return model
 
 
@@ -45,9 +45,9 @@ def psnr(x_hat: torch.Tensor, x: torch.Tensor) -> float:
 
 
 @torch.no_grad()
-def test_reconstructs_without_training(started: GLIC, pictures: torch.Tensor) -> None:
+def test_reconstructs_without_training(started: GLIC, images: torch.Tensor) -> None:
     untrained = GLIC(**TINY).eval()
-    assert psnr(started(pictures)["x_hat"], pictures) > 30 > 20 > psnr(untrained(pictures)["x_hat"], pictures)
+    assert psnr(started(images)["x_hat"], images) > 30 > 20 > psnr(untrained(images)["x_hat"], images)
 
 
 @torch.no_grad()
@@ -58,35 +58,35 @@ def test_maps_are_orthonormal_and_synthesis_is_their_transpose(started: GLIC) ->
 
 
 @torch.no_grad()
-def test_gain_follows_lmbda(started: GLIC, pictures: torch.Tensor) -> None:
-    gain = started.g_a(pictures).std()
-    klt_init(started, pictures, lmbda=4 * 0.0067)
-    torch.testing.assert_close(started.g_a(pictures).std(), 2 * gain)
+def test_gain_follows_lmbda(started: GLIC, images: torch.Tensor) -> None:
+    gain = started.g_a(images).std()
+    klt_init(started, images, lmbda=4 * 0.0067)
+    torch.testing.assert_close(started.g_a(images).std(), 2 * gain)
 
 
 @torch.no_grad()
-def test_prior_starts_with_the_latents_own_spread(started: GLIC, pictures: torch.Tensor) -> None:
-    spread = started.g_a(pictures).std((0, 2, 3)).clamp_min(0.11)
+def test_prior_starts_with_the_latents_own_spread(started: GLIC, images: torch.Tensor) -> None:
+    spread = started.g_a(images).std((0, 2, 3)).clamp_min(0.11)
     biases = [codec.entropy_parameters[-1].mix.bias for codec in started.latent_codec.y.latent_codec.values()]
     torch.testing.assert_close(torch.cat([b[: len(b) // 2] for b in biases]), spread)
 
 
 @pytest.fixture
-def conditioned(pictures: torch.Tensor) -> GLIC:
+def conditioned(images: torch.Tensor) -> GLIC:
     torch.manual_seed(0)
     model = GLIC(**TINY, conditioned=True).eval()
-    klt_init(model, pictures, lmbda=0.0067)
+    klt_init(model, images, lmbda=0.0067)
     return model
 
 
 @torch.no_grad()
 def test_a_conditioned_model_starts_as_the_same_codec(
-    started: GLIC, conditioned: GLIC, pictures: torch.Tensor
+    started: GLIC, conditioned: GLIC, images: torch.Tensor
 ) -> None:
-    y = started.g_a(pictures)
-    torch.testing.assert_close(conditioned.g_a(pictures), y)
+    y = started.g_a(images)
+    torch.testing.assert_close(conditioned.g_a(images), y)
     torch.testing.assert_close(conditioned.g_s(y), started.g_s(y))
-    spread = started.g_a(pictures).std((0, 2, 3)).clamp_min(0.11)
+    spread = started.g_a(images).std((0, 2, 3)).clamp_min(0.11)
     for codec, part in zip(
         conditioned.latent_codec.y.latent_codec.values(), spread.split((16, 32)), strict=True
     ):
@@ -95,10 +95,8 @@ def test_a_conditioned_model_starts_as_the_same_codec(
 
 
 @torch.no_grad()
-def test_conditioned_networks_read_maps_of_about_unit_spread(
-    conditioned: GLIC, pictures: torch.Tensor
-) -> None:
-    y = conditioned.g_a(pictures)
+def test_conditioned_networks_read_maps_of_about_unit_spread(conditioned: GLIC, images: torch.Tensor) -> None:
+    y = conditioned.g_a(images)
     scaled = conditioned.latent_codec.hyper.h_a[0](y).std((0, 2, 3))
     worth_coding = y.std((0, 2, 3)) > 0.3
     assert worth_coding.sum() > 8

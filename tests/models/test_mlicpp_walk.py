@@ -128,12 +128,12 @@ def test_file_there_and_back(model: MLICpp, tmp_path: Path) -> None:
     save_weights(path, model, {})
     again = load_weights(path)
     assert isinstance(again, MLICpp) and again.config == model.config
-    picture = np.asarray(Image.open(Path(__file__).parents[2] / "data/samples/dog.png").convert("RGB"))
-    picture = picture[:70, :100].copy()
-    data = ImageCodec(model, "tiny", weights_hash(model)).encode(picture).data
+    image = np.asarray(Image.open(Path(__file__).parents[2] / "data/samples/dog.png").convert("RGB"))
+    image = image[:70, :100].copy()
+    data = ImageCodec(model, "tiny", weights_hash(model)).encode(image).data
     decoded = ImageCodec(again, "tiny", weights_hash(again)).decode(data).array
     with torch.no_grad():
-        y = model.g_a(tensor_from_colour(picture, model.multiple, torch.device("cpu")))
+        y = model.g_a(tensor_from_colour(image, model.multiple, torch.device("cpu")))
         y_hat = model.code_latents(EntropyEncoder(PriorTables(), estimate=False), y, shape=(8, 8))
         expected = colour_from_tensor(model.g_s(y_hat.float()), 100, 70, grey=False)
     assert np.array_equal(decoded, expected)

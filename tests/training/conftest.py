@@ -1,4 +1,4 @@
-"""A few small pictures and a short way to a training run."""
+"""A few small images and a short way to a training run."""
 
 from collections.abc import Callable
 from functools import partial
@@ -23,9 +23,9 @@ from tests.training.tiny_codec import TinyCodec
 
 
 @pytest.fixture(scope="session")
-def picture_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Five smooth colour pictures of different sizes."""
-    folder = tmp_path_factory.mktemp("pictures")
+def image_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Five smooth colour images of different sizes."""
+    folder = tmp_path_factory.mktemp("images")
     rng = np.random.default_rng(0)
     for number, (width, height) in enumerate([(48, 40), (64, 33), (33, 70), (50, 50), (40, 41)]):
         coarse = Image.fromarray(rng.integers(0, 256, (5, 5, 3), dtype=np.uint8))
@@ -71,12 +71,12 @@ def make_trainer(tmp_path: Path) -> Callable[..., lightning.Trainer]:
 
 
 @pytest.fixture
-def make_data(picture_folder: Path) -> Callable[..., ImageDataModule]:
-    """Builds a data module over the small pictures."""
+def make_data(image_folder: Path) -> Callable[..., ImageDataModule]:
+    """Builds a data module over the small images."""
 
     def make(steps: int, validate: bool = False, **options: Any) -> ImageDataModule:
-        val_root = str(picture_folder) if validate else None
-        defaults = {"root": str(picture_folder), "batch_size": 2, "crop": 32, "seed": 7}
+        val_root = str(image_folder) if validate else None
+        defaults = {"root": str(image_folder), "batch_size": 2, "crop": 32, "seed": 7}
         return ImageDataModule(val_root=val_root, steps=steps, **{**defaults, **options})
 
     return make

@@ -16,7 +16,7 @@ from tests.regularizer.conftest import TINY as SOURCES
 
 
 @pytest.fixture
-def photograph() -> str:
+def image() -> str:
     """A folder with two."""
     return str(Path(__file__).parents[2] / "data" / "samples")
 
@@ -35,10 +35,10 @@ def one_step(make_module, make_trainer, data, name: str, **options: Any) -> tupl
 
 
 @pytest.mark.parametrize("name", BACKBONES)
-def test_a_step_in_float32_and_in_bfloat16(make_module, make_trainer, make_data, photograph, name) -> None:
+def test_a_step_in_float32_and_in_bfloat16(make_module, make_trainer, make_data, image, name) -> None:
     figures = []
     for precision in ("32-true", "bf16-mixed"):
-        data = make_data(1, root=photograph, batch_size=1, crop=untrained(name).multiple)
+        data = make_data(1, root=image, batch_size=1, crop=untrained(name).multiple)
         before = {key: value.clone() for key, value in untrained(name).state_dict().items()}
         module, seen = one_step(make_module, make_trainer, data, name, precision=precision)
         groups = parameter_groups(module.model, module.regularizer.model)
@@ -54,7 +54,7 @@ def test_a_step_in_float32_and_in_bfloat16(make_module, make_trainer, make_data,
 
 @pytest.fixture(scope="module")
 def reconstructed() -> dict[str, tuple[torch.nn.Module, torch.Tensor, torch.Tensor]]:
-    """Every backbone, a picture, and its reconstruction by the backbone, attached to its weights."""
+    """Every backbone, an image, and its reconstruction by the backbone, attached to its weights."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         x = torch.randint(256, (1, 3, 128, 128)) / 255

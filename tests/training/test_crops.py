@@ -1,4 +1,4 @@
-"""Which crops a step sees, before any picture is looked at."""
+"""Which crops a step sees, before any image is looked at."""
 
 import numpy as np
 import pytest
@@ -11,12 +11,12 @@ from glic_pyg.training.schedules import Stages
 
 
 def sized(*sides: int) -> Catalogue:
-    """Square pictures that exist only by their sizes."""
+    """Square images that exist only by their sizes."""
     files = tuple(ImageFile(f"{number}.png") for number in range(len(sides)))  # type: ignore[arg-type]
     return Catalogue(files, np.array([[side, side] for side in sides]))
 
 
-def test_each_pass_shows_every_picture_once() -> None:
+def test_each_pass_shows_every_image_once() -> None:
     planner = CropPlanner(sized(*[8] * 10), batch_size=4, crop=8)
     shown = np.concatenate([planner(step).places for step in range(15)])
     passes = shown.reshape(6, 10)
@@ -66,7 +66,7 @@ def test_flips_turn_the_coordinates_round() -> None:
     assert not CropPlanner(sized(10), 64, 8, flips=False)(0).flips.any()
 
 
-def test_small_pictures_are_left_out_or_mirrored() -> None:
+def test_small_images_are_left_out_or_mirrored() -> None:
     assert CropPlanner(sized(8, 7, 9), 1, 8).usable[0].tolist() == [0, 2]
     assert CropPlanner(sized(8, 7, 9), 1, 8).left_out() == ["1 too small for crops of 8 and left out"]
     planner = CropPlanner(sized(3, 1), 64, 8, flips=False, mirror_small=True)
@@ -76,7 +76,7 @@ def test_small_pictures_are_left_out_or_mirrored() -> None:
     assert not rows.any()
 
 
-def test_stages_change_crop_batch_and_usable_pictures() -> None:
+def test_stages_change_crop_batch_and_usable_images() -> None:
     stages = Stages(10, lengths=[6, 4], crops=[1, 2], batches=[1, 0.25])
     planner = CropPlanner(sized(8, 16, 20), 4, 8, stages)
     before, after = planner(5), planner(6)
@@ -90,7 +90,7 @@ def test_stages_change_crop_batch_and_usable_pictures() -> None:
 @pytest.mark.parametrize(
     ("stages", "sentence"),
     [
-        (Stages(2, lengths=[1, 1], crops=[1, 3]), "None of the 2 pictures is 24 pixels high and wide"),
+        (Stages(2, lengths=[1, 1], crops=[1, 3]), "None of the 2 images is 24 pixels high and wide"),
         (Stages(2, lengths=[1, 1], crops=[1, 0.7]), "0.7 times crop=8"),
         (Stages(2, lengths=[1, 1], batches=[1, 0.3]), "0.3 times batch_size=4"),
     ],
@@ -100,12 +100,12 @@ def test_stages_that_cannot_be(stages: Stages, sentence: str) -> None:
         CropPlanner(sized(8, 16), 4, 8, stages)
 
 
-def test_the_next_usable_picture_stands_in_for_a_broken_one() -> None:
+def test_the_next_usable_image_stands_in_for_a_broken_one() -> None:
     plan = CropPlanner(sized(8, 4, 8, 8), 3, 8)(0)
-    assert sorted(plan.pictures(np.zeros(4, bool)).tolist()) == [0, 2, 3]
+    assert sorted(plan.images(np.zeros(4, bool)).tolist()) == [0, 2, 3]
     in_place = dict(
-        zip(plan.places.tolist(), plan.pictures(np.array([0, 0, 0, 1], bool)).tolist(), strict=True)
+        zip(plan.places.tolist(), plan.images(np.array([0, 0, 0, 1], bool)).tolist(), strict=True)
     )
     assert in_place == {0: 0, 1: 2, 2: 0}
-    with pytest.raises(DataError, match="None of 3 pictures can be decoded"):
-        plan.pictures(np.ones(4, bool))
+    with pytest.raises(DataError, match="None of 3 images can be decoded"):
+        plan.images(np.ones(4, bool))

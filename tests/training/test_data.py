@@ -132,10 +132,10 @@ def test_a_resumed_run_sees_the_rest(
     assert all(map(same, whole.batches, first.batches + rest.batches))
 
 
-def test_unreadable_pictures_are_named_once(
-    make_module, make_trainer, picture_folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+def test_unreadable_images_are_named_once(
+    make_module, make_trainer, image_folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    folder = shutil.copytree(picture_folder, tmp_path / "damaged")
+    folder = shutil.copytree(image_folder, tmp_path / "damaged")
     (folder / "1.png").write_bytes((folder / "1.png").read_bytes()[:-300])
     (folder / "2.png").write_bytes(b"nothing")
     data = ImageDataModule(str(folder), str(folder), 6, 3, 32, keep="disk", num_workers=2)
@@ -144,11 +144,11 @@ def test_unreadable_pictures_are_named_once(
     text = caplog.text
     assert "training: 4 images, 1 unreadable and left out: " in text and "2.png: not an image" in text
     assert "validation: 3 images, 2 unreadable and left out: " in text
-    assert text.count("picture skipped (1 so far)") == 1 and "(2 so far)" not in text
-    assert "training: 1 pictures could not be decoded and were replaced" in text
+    assert text.count("image skipped (1 so far)") == 1 and "(2 so far)" not in text
+    assert "training: 1 images could not be decoded and were replaced" in text
 
 
-def test_validation_shows_each_whole_picture_once(make_data) -> None:
+def test_validation_shows_each_whole_image_once(make_data) -> None:
     data = make_data(1, validate=True, val_limit=3)
     data.setup("validate")
     got = list(data.val_dataloader())
@@ -163,7 +163,7 @@ def test_validation_shows_each_whole_picture_once(make_data) -> None:
         ({"keep": "tape"}, "keep=tape must be disk, memory or device"),
         ({"small": "grow"}, "small=grow"),
         ({"keep": "device", "num_workers": 2}, "set num_workers=0"),
-        ({"crop": 64}, "None of the 5 pictures is 64 pixels"),
+        ({"crop": 64}, "None of the 5 images is 64 pixels"),
         ({"world_size": 3}, "A batch of 2 cannot be divided among 3 processes"),
         ({"stages": Stages(6, [1, 1], batches=[1, 0.5]), "world_size": 2}, "A batch of 1 cannot be divided"),
     ],

@@ -20,14 +20,14 @@ DEVICES = ["cpu", pytest.param("cuda", marks=[pytest.mark.gpu, NO_GPU])]
 
 
 @pytest.fixture
-def catalogue(picture_folder: Path) -> Catalogue:
-    return build_catalogue(picture_folder)
+def catalogue(image_folder: Path) -> Catalogue:
+    return build_catalogue(image_folder)
 
 
 @pytest.fixture
-def damaged(picture_folder: Path, tmp_path: Path) -> Catalogue:
-    """The pictures, two of them cut short, which shows only when they are decoded."""
-    folder = shutil.copytree(picture_folder, tmp_path / "damaged")
+def damaged(image_folder: Path, tmp_path: Path) -> Catalogue:
+    """The images, two of them cut short, which shows only when they are decoded."""
+    folder = shutil.copytree(image_folder, tmp_path / "damaged")
     for name in ("1.png", "2.png"):
         (folder / name).write_bytes((folder / name).read_bytes()[:-300])
     return build_catalogue(folder)
@@ -62,7 +62,7 @@ def test_disk_and_memory_make_the_same_crops(catalogue: Catalogue, device: str) 
             assert one.x.shape == ((6, 3, 40, 40) if step < 3 else (3, 3, 50, 50))
 
 
-def test_broken_pictures_are_replaced_alike(damaged: Catalogue) -> None:
+def test_broken_images_are_replaced_alike(damaged: Catalogue) -> None:
     planner = CropPlanner(damaged, 4, 32)
     memory = MemoryStore(damaged)
     assert ["1.png" in memory.unreadable[0], "2.png" in memory.unreadable[1]] == [True, True]
@@ -76,10 +76,10 @@ def test_broken_pictures_are_replaced_alike(damaged: Catalogue) -> None:
         assert not any(name.endswith(("1.png", "2.png")) for name in batches[0].names)
 
 
-def test_whole_pictures_come_back(catalogue: Catalogue) -> None:
+def test_whole_images_come_back(catalogue: Catalogue) -> None:
     store = MemoryStore(catalogue)
     for number, file in enumerate(catalogue.files):
-        assert np.array_equal(store.picture(number).permute(1, 2, 0), file.decode())
+        assert np.array_equal(store.image(number).permute(1, 2, 0), file.decode())
 
 
 def test_what_is_not_wanted_is_not_decoded(catalogue: Catalogue) -> None:
@@ -89,17 +89,17 @@ def test_what_is_not_wanted_is_not_decoded(catalogue: Catalogue) -> None:
     assert not store.unreadable
 
 
-def test_a_picture_exchanged_on_the_way_is_unreadable(tmp_path: Path) -> None:
+def test_a_image_exchanged_on_the_way_is_unreadable(tmp_path: Path) -> None:
     Image.new("RGB", (20, 20)).save(tmp_path / "a.png")
     catalogue = build_catalogue(tmp_path)
     Image.new("RGB", (30, 20)).save(tmp_path / "a.png")
-    with pytest.raises(DataError, match=r"No picture can be decoded; the first: .*a\.png: changed since"):
+    with pytest.raises(DataError, match=r"No image can be decoded; the first: .*a\.png: changed since"):
         MemoryStore(catalogue)
     with pytest.raises(DataError, match="can be decoded"):
         DiskStore(catalogue).crops(CropPlanner(catalogue, 1, 8)(0))
 
 
-def test_pictures_larger_than_memory_are_refused(
+def test_images_larger_than_memory_are_refused(
     catalogue: Catalogue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "meminfo").write_text("MemTotal: 100 kB\nMemAvailable:      7 kB\n")

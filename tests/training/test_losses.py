@@ -52,7 +52,7 @@ def test_lmbda_must_be_positive() -> None:
         RateDistortionLoss(lmbda=0)
 
 
-def pictures(height: int, width: int) -> tuple[Tensor, Tensor]:
+def images(height: int, width: int) -> tuple[Tensor, Tensor]:
     """Smooth ones, and the same with noise."""
     torch.manual_seed(0)
     x = torch.nn.functional.interpolate(torch.rand(2, 3, 9, 9), (height, width), mode="bicubic").clamp(0, 1)
@@ -67,7 +67,7 @@ def test_squared_error_is_on_the_8_bit_scale() -> None:
 
 @pytest.mark.parametrize(("height", "width"), [(161, 170), (192, 161)])
 def test_ms_ssim_is_that_of_the_package(height: int, width: int) -> None:
-    x_hat, x = pictures(height, width)
+    x_hat, x = images(height, width)
     x_hat.requires_grad_()
     ours, theirs = structural_dissimilarity(x_hat, x), 1 - ms_ssim(x_hat, x, data_range=1.0)
     assert ours.item() == pytest.approx(theirs.item(), abs=1e-6)
@@ -76,7 +76,7 @@ def test_ms_ssim_is_that_of_the_package(height: int, width: int) -> None:
 
 
 def test_a_hopeless_reconstruction_has_a_gradient() -> None:
-    _, x = pictures(176, 176)
+    _, x = images(176, 176)
     gradients = []
     for loss in (structural_dissimilarity, lambda a, b: 1 - ms_ssim(a, b, data_range=1.0)):
         x_hat = (1 - x).requires_grad_()
@@ -89,7 +89,7 @@ def test_a_hopeless_reconstruction_has_a_gradient() -> None:
 
 
 def test_small_crops_are_refused_in_one_sentence() -> None:
-    x_hat, x = pictures(160, 256)
+    x_hat, x = images(160, 256)
     with pytest.raises(
         TrainingError, match=r"at least 161 pixels a side, not 256x160: choose a larger data\.crop"
     ):
@@ -97,7 +97,7 @@ def test_small_crops_are_refused_in_one_sentence() -> None:
 
 
 def test_ms_ssim_in_the_objective() -> None:
-    x_hat, x = pictures(161, 161)
+    x_hat, x = images(161, 161)
     loss = RateDistortionLoss(lmbda=8.0, ortho_weight=0.0, distortion=structural_dissimilarity)
     terms = loss(x, x_hat, {"y": torch.ones(3)}, torch.tensor(0.0))
     assert terms.loss.item() == pytest.approx(8 * (1 - ms_ssim(x_hat, x, data_range=1.0).item()), abs=1e-5)

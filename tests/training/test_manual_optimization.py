@@ -14,7 +14,7 @@ from torch import Tensor
 from glic_pyg.graph.similarity import unit_features
 from glic_pyg.training import validation
 from glic_pyg.training.callbacks.checkpoint import LastCheckpoint
-from glic_pyg.training.callbacks.images import ValidationPictures
+from glic_pyg.training.callbacks.images import ValidationImages
 from glic_pyg.training.losses import RateDistortionLoss
 from tests.training.conftest import states_equal
 from tests.training.tiny_codec import TinyCodec
@@ -102,7 +102,7 @@ def test_a_map_without_a_graph_has_no_figures(
     assert all(float(row["train/loss"]) > 0.1 for number, row in enumerate(rows) if number != bad)
 
 
-def test_a_picture_without_a_graph_is_left_out_of_the_validation(
+def test_a_image_without_a_graph_is_left_out_of_the_validation(
     make_module, make_data, make_trainer, caplog
 ) -> None:
     class Refuses(TinyCodec):
@@ -111,7 +111,7 @@ def test_a_picture_without_a_graph_is_left_out_of_the_validation(
                 unit_features(x.flatten(1) * math.nan)
             return super().forward(x)
 
-    trainer = make_trainer(1, callbacks=[ValidationPictures()])
+    trainer = make_trainer(1, callbacks=[ValidationImages()])
     with caplog.at_level(logging.WARNING):
         trainer.fit(make_module(model=Refuses(), ema_decay=None), make_data(1, validate=True))
     [line] = [r.getMessage() for r in caplog.records if "not validated" in r.getMessage()]

@@ -1,4 +1,4 @@
-"""Speed, memory and pictures among the logs."""
+"""Speed, memory and images among the logs."""
 
 import time
 from pathlib import Path
@@ -11,7 +11,7 @@ import torch
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from glic_pyg.training.callbacks.images import ValidationPictures, log_picture
+from glic_pyg.training.callbacks.images import ValidationImages, log_image
 from glic_pyg.training.callbacks.progress import RunSpeed
 
 
@@ -25,7 +25,7 @@ def grey(model: Any, x: torch.Tensor) -> dict[str, torch.Tensor]:
 def events(make_module, make_data, make_trainer, regularized, tmp_path: Path) -> EventAccumulator:
     """What TensorBoard has of a short run."""
     loggers: list[Logger] = [TensorBoardLogger(tmp_path, "tb"), CSVLogger(tmp_path, "csv")]
-    callbacks = [RunSpeed(), ValidationPictures(count=2, maps=grey)]
+    callbacks = [RunSpeed(), ValidationImages(count=2, maps=grey)]
     trainer = make_trainer(4, val_check_interval=2, logger=loggers, callbacks=callbacks, log_every_n_steps=2)
     trainer.fit(make_module(**regularized(0.01)), make_data(4, validate=True))
     file = next((tmp_path / "tb").rglob("events*"))
@@ -47,7 +47,7 @@ def test_tensorboard_and_csv_have_everything(events: EventAccumulator) -> None:
     assert 0.05 < events.Scalars("memory/peak_gib")[-1].value < 100
 
 
-def test_pictures_are_logged_and_originals_once(events: EventAccumulator) -> None:
+def test_images_are_logged_and_originals_once(events: EventAccumulator) -> None:
     tags = events.Tags()["images"]
     kinds = {"original", "reconstruction", "degrees/0"}
     assert {tag.split("/", 1)[1] for tag in tags} == kinds
@@ -81,26 +81,26 @@ class Recorder:
 
 
 def test_every_kind_of_logger() -> None:
-    picture = torch.rand(3, 5, 7)
+    image = torch.rand(3, 5, 7)
     tensorboard = SimpleNamespace(experiment=Recorder("add_image"))
-    assert log_picture(tensorboard, "a/b", picture, 3)
+    assert log_image(tensorboard, "a/b", image, 3)
     (tag, pixels, step), options = tensorboard.experiment.calls[0]
     assert (tag, step, options) == ("a/b", 3, {"dataformats": "HWC"})
     assert pixels.shape == (5, 7, 3) and pixels.dtype == "uint8"
     wandb = Recorder("log_image")
     wandb.experiment = None
-    assert log_picture(wandb, "a/b", picture, 3)
+    assert log_image(wandb, "a/b", image, 3)
     (tag, [pixels], step), _ = wandb.calls[0]
     assert (tag, step, pixels.shape) == ("a/b", 3, (5, 7, 3))
     mlflow = SimpleNamespace(experiment=Recorder("log_image"), run_id="r")
-    assert log_picture(mlflow, "a/b", picture, 3)
+    assert log_image(mlflow, "a/b", image, 3)
     (run, pixels), options = mlflow.experiment.calls[0]
     assert (run, pixels.shape, options) == ("r", (5, 7, 3), {"key": "a/b", "step": 3})
-    assert not log_picture(SimpleNamespace(experiment=object()), "a/b", picture, 3)
+    assert not log_image(SimpleNamespace(experiment=object()), "a/b", image, 3)
 
 
 def test_a_run_without_loggers_or_names(make_module, make_trainer) -> None:
-    callback = ValidationPictures(count=1)
+    callback = ValidationImages(count=1)
     trainer = SimpleNamespace(is_global_zero=True, sanity_checking=False, loggers=[], global_step=0)
     batch = SimpleNamespace(x=torch.rand(1, 3, 8, 8), names=())
     callback.on_validation_batch_end(trainer, make_module(), {"x_hat": batch.x}, batch, 0)
@@ -116,7 +116,7 @@ def test_maps_wait_for_their_steps(make_module, make_trainer) -> None:
         seen.append(trainer.global_step)
         return {}
 
-    callback = ValidationPictures(count=2, maps=maps, maps_every_n_steps=5)
+    callback = ValidationImages(count=2, maps=maps, maps_every_n_steps=5)
     for trainer.global_step in (2, 4, 7, 11, 12):
         for number in range(3):
             callback.on_validation_batch_end(trainer, module, {"x_hat": batch.x}, batch, number)

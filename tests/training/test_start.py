@@ -1,4 +1,4 @@
-"""A run from scratch is set up from pictures; a resumed one is left alone."""
+"""A run from scratch is set up from images; a resumed one is left alone."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -113,11 +113,11 @@ def test_only_a_new_run_starts_from_a_file(
     assert states_equal(neighbour.state_dict(), resumed.state_dict())
 
 
-def test_a_file_comes_before_pictures(trained, make_module, make_data, make_trainer) -> None:
+def test_a_file_comes_before_images(trained, make_module, make_data, make_trainer) -> None:
     neighbour, path = trained
     module = make_module()
-    pictures = WarmStartFromImages(lambda model, x: nn.init.constant_(model.g_a.weight, 7), batches=1)
-    callbacks = [WarmStartFromFile(str(path)), pictures, StopBeforeTheFirstStep()]
+    images = WarmStartFromImages(lambda model, x: nn.init.constant_(model.g_a.weight, 7), batches=1)
+    callbacks = [WarmStartFromFile(str(path)), images, StopBeforeTheFirstStep()]
     with pytest.raises(Stopped):
         make_trainer(5, callbacks=callbacks).fit(module, make_data(5))
     assert states_equal(neighbour.ema.module.state_dict(), module.model.state_dict())

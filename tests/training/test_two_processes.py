@@ -27,10 +27,10 @@ TOLERANCE = 1e-4
 
 
 @pytest.fixture(scope="module")
-def trained(picture_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def trained(image_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with runs of one process and of two."""
     folder = tmp_path_factory.mktemp("two_processes")
-    shutil.copytree(picture_folder, folder / "pictures")
+    shutil.copytree(image_folder, folder / "images")
     work = (
         "import sys; from glic_pyg import runtime; runtime.prepare(); "
         "from tests.training.two_processes import everything; everything(sys.argv[1])"

@@ -1,4 +1,4 @@
-"""What is measured on whole pictures, of any size."""
+"""What is measured on whole images, of any size."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ def codec() -> TinyCodec:
     return TinyCodec().eval()
 
 
-def picture(height: int, width: int) -> Tensor:
+def image(height: int, width: int) -> Tensor:
     return torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(height))
 
 
-def test_figures_are_those_of_the_whole_picture(codec: TinyCodec) -> None:
-    x = picture(162, 170)
+def test_figures_are_those_of_the_whole_image(codec: TinyCodec) -> None:
+    x = image(162, 170)
     figures, x_hat = measure_image(codec, x, LOSS)
     padded = torch.nn.functional.pad(x, (0, 6, 0, 14), mode="replicate")
     with torch.no_grad():
@@ -46,17 +46,17 @@ def test_figures_are_those_of_the_whole_picture(codec: TinyCodec) -> None:
     assert figures["ms_ssim_db"].item() == pytest.approx(-10 * (1 - figures["ms_ssim"]).log10().item())
 
 
-def test_small_pictures_have_no_ms_ssim(codec: TinyCodec) -> None:
-    figures, _ = measure_image(codec, picture(160, 200), LOSS)
+def test_small_images_have_no_ms_ssim(codec: TinyCodec) -> None:
+    figures, _ = measure_image(codec, image(160, 200), LOSS)
     assert figures.keys() == {"bpp", "psnr", "loss"}
 
 
 def test_padding_adds_nothing_to_the_source_entropy(codec: TinyCodec) -> None:
     regularizer = Regularizer(partial(HyperpriorSource, width=8, patch=4), alpha=0.1)
-    x = picture(30, 33)
+    x = image(30, 33)
     figures, _ = measure_image(codec, x, LOSS, regularizer=regularizer)
     assert 0 < figures["H_theta"] < 3 * 29.9, "at most the floor of the likelihood, in bits per sample"
-    whole = picture(32, 48)
+    whole = image(32, 48)
     figures, _ = measure_image(codec, whole, LOSS, regularizer=regularizer)
     with torch.no_grad():
         bits = regularizer.model(whole, codec(whole)["x_hat"]).sum()

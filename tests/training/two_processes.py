@@ -32,7 +32,7 @@ def train(folder: Path, name: str, steps: int, resume: str = "", start: str = ""
     """A few steps at a high rate, with validation, export and checkpoint; files go to folder/name.
 
     Args:
-        folder: has the pictures.
+        folder: has the images.
         name: of the run, beginning with one of STRATEGIES.
         steps: of the run.
         resume: name of the run to go on from.
@@ -66,8 +66,8 @@ def train(folder: Path, name: str, steps: int, resume: str = "", start: str = ""
             ExportWeights(str(run / "weights.pt"), save),
         ],
     )
-    pictures = str(folder / "pictures")
-    data = ImageDataModule(pictures, pictures, 6, batch_size=4, crop=32, seed=7, cache=str(folder / "cache"))
+    images = str(folder / "images")
+    data = ImageDataModule(images, images, 6, batch_size=4, crop=32, seed=7, cache=str(folder / "cache"))
     trainer.fit(
         module, data, ckpt_path=str(folder / resume / "last.ckpt") if resume else None, weights_only=True
     )

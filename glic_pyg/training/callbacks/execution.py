@@ -75,7 +75,7 @@ class CompileModel(lightning.Callback):
         self.options = {"backend": backend, "mode": mode, "dynamic": dynamic}
 
     def setup(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, stage: str) -> None:
-        """Compile in place. The averaged copy, which sees pictures of all sizes, stays as it is."""
+        """Compile in place. The averaged copy, which sees images of all sizes, stays as it is."""
         model: Any = pl_module.model
         model.compile(**self.options)
 

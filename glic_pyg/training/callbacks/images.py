@@ -15,21 +15,21 @@ from glic_pyg.training.callbacks.interruptions import written_if_possible
 from glic_pyg.training.validation import pad_to_multiple
 
 
-def log_picture(logger: Logger, tag: str, picture: Tensor, step: int) -> bool:
-    """Hand a picture to TensorBoard, Weights & Biases or MLflow.
+def log_image(logger: Logger, tag: str, image: Tensor, step: int) -> bool:
+    """Hand an image to TensorBoard, Weights & Biases or MLflow.
 
     Known by what they can do and not by their classes, so that none of them need be installed.
 
     Args:
         logger: any of Lightning's.
-        tag: e.g. ``pictures/kodim01/reconstruction``.
-        picture: (3, H, W) in [0, 1].
+        tag: e.g. ``images/kodim01/reconstruction``.
+        image: (3, H, W) in [0, 1].
         step: of the run.
 
     Returns:
-        Whether the logger takes pictures; files of figures do not.
+        Whether the logger takes images; files of figures do not.
     """
-    pixels = (picture.detach().clamp(0, 1) * 255).round().byte().permute(1, 2, 0).cpu().numpy()
+    pixels = (image.detach().clamp(0, 1) * 255).round().byte().permute(1, 2, 0).cpu().numpy()
     anything: Any = logger
     experiment = anything.experiment
     if hasattr(experiment, "add_image"):  # TensorBoard
@@ -43,11 +43,11 @@ def log_picture(logger: Logger, tag: str, picture: Tensor, step: int) -> bool:
     return True
 
 
-class ValidationPictures(lightning.Callback):
-    """Logs the first validation pictures, their reconstructions, and maps of what the model sees in them.
+class ValidationImages(lightning.Callback):
+    """Logs the first validation images, their reconstructions, and maps of what the model sees in them.
 
     Args:
-        count: how many pictures.
+        count: how many images.
         maps: (model, x) → maps by name, each (3, h, w) in [0, 1], of x (1, 3, H, W) padded to the model's
             multiple; e.g. the degrees of its graphs. None logs no maps.
         maps_every_n_steps: maps are logged at the first validation at least so many steps after the last.
@@ -74,7 +74,7 @@ class ValidationPictures(lightning.Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """Log what belongs to one picture; the original the first time only."""
+        """Log what belongs to one image; the original the first time only."""
         if (
             outputs is None
             or batch_idx >= self.count
@@ -82,21 +82,21 @@ class ValidationPictures(lightning.Callback):
             or trainer.sanity_checking
         ):
             return
-        pictures = {"reconstruction": outputs["x_hat"][0]}
+        images = {"reconstruction": outputs["x_hat"][0]}
         if batch_idx not in self._shown:
-            pictures["original"] = batch.x[0]
+            images["original"] = batch.x[0]
             self._shown.add(batch_idx)
         if self.maps is not None and self._maps_due(trainer.global_step):
             with pl_module.finished_model() as model, torch.autocast(batch.x.device.type, enabled=False):
-                pictures |= self.maps(model, pad_to_multiple(batch.x[:1], model.multiple))
+                images |= self.maps(model, pad_to_multiple(batch.x[:1], model.multiple))
         name = PurePath(batch.names[0]).stem if batch.names else str(batch_idx)
-        for kind, picture in pictures.items():
+        for kind, image in images.items():
             for logger in trainer.loggers:
                 with written_if_possible(logger):
-                    log_picture(logger, f"{name}/{kind}", picture, trainer.global_step)
+                    log_image(logger, f"{name}/{kind}", image, trainer.global_step)
 
     def _maps_due(self, step: int) -> bool:
-        """Whether the validation at this step logs maps, of all its pictures."""
+        """Whether the validation at this step logs maps, of all its images."""
         if self._maps_at is None or step >= self._maps_at + self.maps_every_n_steps:
             self._maps_at = step
         return step == self._maps_at
