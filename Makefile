@@ -13,7 +13,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv demo test bench results regularizer-study ablations lint clean
+.PHONY: help venv demo test sanitize bench results regularizer-study ablations lint clean
 
 help:  ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 27
@@ -26,6 +26,13 @@ demo: $(VENV)/.ready  ## a photograph to .glic and back, beside JPEG and WebP
 
 test: $(VENV)/.ready  ## the test suite in a process a core, ARGS="-m slow" for the long ones, ARGS="-n 0" in one
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --maxprocesses 8 --dist worksteal $(ARGS)
+
+sanitize: export GLIC_SANITIZED := 1
+sanitize: $(VENV)/.ready  ## the tests of the C kernels with GCC's address and undefined behaviour sanitizers
+	@$(BIN)/python glic_pyg/nn/native/compile.py >/dev/null
+	@OMP_NUM_THREADS=1 ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 \
+	LD_PRELOAD="$(foreach name,asan.so ubsan.so stdc++.so.6,$(shell $(CC) -print-file-name=lib$(name)))" \
+	$(BIN)/python -m pytest -n 0 tests/nn --ignore tests/nn/test_compile.py $(ARGS)
 
 bench: $(VENV)/.ready  ## time and memory of every part
 	@$(BIN)/python -m benchmarks $(ARGS)

@@ -1,8 +1,9 @@
 """Compiles the C sources of this folder, once for each level of vector instructions.
 
 Run by the build hook when the package is installed, or by hand: ``python glic_pyg/nn/native/compile.py``.
-Needs nothing but Python and a C compiler (``CC``, by default ``cc``). With ``--sanitized`` it makes slow
-libraries for ``make sanitize``, which end the process at the first wrong access or undefined operation.
+Needs nothing but Python and a C compiler (``CC``, by default ``cc``). With ``GLIC_SANITIZED=1`` this makes,
+and glic_pyg loads, slow libraries that end the process at the first wrong access to memory or undefined
+operation: ``make sanitize`` tests with them.
 """
 
 from __future__ import annotations
@@ -28,9 +29,13 @@ LEVELS = {
 """Options by the name that torch gives to a CPU's capability."""
 
 
-def library_path(level: str, *, sanitized: bool = False) -> Path:
+def library_path(level: str) -> Path:
     """Where the library for one level lies; made of other sources or options, it has another name."""
-    return FOLDER / f"{'sanitized' if sanitized else 'native'}-{level}-{_digest()}.so"
+    return FOLDER / f"{'sanitized' if _sanitized() else 'native'}-{level}-{_digest()}.so"
+
+
+def _sanitized() -> bool:
+    return os.environ.get("GLIC_SANITIZED") == "1"
 
 
 @lru_cache(maxsize=1)
@@ -40,11 +45,8 @@ def _digest() -> str:
     return hashlib.sha256(b"".join(parts)).hexdigest()[:8]
 
 
-def compile_all(*, sanitized: bool = False) -> list[Path]:
+def compile_all() -> list[Path]:
     """Compile every level that this machine's compiler can; a library is replaced only by a complete one.
-
-    Args:
-        sanitized: with AddressSanitizer and UndefinedBehaviorSanitizer.
 
     Returns:
         the libraries that were made.
@@ -58,9 +60,9 @@ def compile_all(*, sanitized: bool = False) -> list[Path]:
     for level, options in LEVELS.items():
         if options and not on_x86:
             continue
-        target = library_path(level, sanitized=sanitized)
+        target = library_path(level)
         partial = target.with_name(f"{target.name}.{os.getpid()}.part")  # others may compile meanwhile
-        flags = [*OPTIONS, *(SANITIZED if sanitized else []), *options]
+        flags = [*OPTIONS, *(SANITIZED if _sanitized() else []), *options]
         command = [*compiler, *flags, *map(str, SOURCES), "-o", str(partial), "-lm"]
         result = subprocess.run(command, capture_output=True, text=True)
         if result.returncode:
@@ -77,6 +79,6 @@ def compile_all(*, sanitized: bool = False) -> list[Path]:
 
 if __name__ == "__main__":
     try:
-        print(*compile_all(sanitized="--sanitized" in sys.argv[1:]), sep="\n")
+        print(*compile_all(), sep="\n")
     except OSError as error:
         sys.exit(f"{error}; the slower path is used without it")

@@ -208,7 +208,7 @@ def functions() -> dict[str, Any] | None:
     levels = list(LEVELS)
     first = levels.index(capability) if capability in levels else levels.index("DEFAULT")
     for level in levels[first:]:
-        path = library_path(level, sanitized=os.environ.get("GLIC_NATIVE") == "sanitized")
+        path = library_path(level)
         if path.is_file():
             return load(path)
     return None
