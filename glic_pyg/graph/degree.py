@@ -64,11 +64,12 @@ def target_degrees(
     return share_budget(scores, cells, mean_degree=mean_degree, scope=scope)
 
 
-def check_scores(scores: Tensor, height: int, width: int) -> None:
-    """Raise a ValueError unless ``scores`` have the shape ``(B, height, width)``."""
-    if scores.dim() != 3 or scores.shape[1:] != (height, width):
+def check_scores(scores: Tensor, height: int, width: int, batch: int | None = None) -> None:
+    """Raise a ValueError unless ``scores`` have the shape ``(batch, height, width)``, of any batch if None."""
+    if scores.dim() != 3 or scores.shape[1:] != (height, width) or batch not in (None, len(scores)):
         raise ValueError(
-            f"complexity has the shape (B, {height}, {width}) of its map, got {tuple(scores.shape)}"
+            f"complexity has the shape ({batch or 'B'}, {height}, {width}) of its map, "
+            f"got {tuple(scores.shape)}"
         )
 
 

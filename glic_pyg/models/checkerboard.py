@@ -62,7 +62,7 @@ def _order(h: int, w: int, anchor_parity: str, device: torch.device) -> tuple[Te
     """Places of an h x w map, anchors first, and where each place went; ``(h w,)`` int64 both."""
     row, column = torch.arange(h, device="cpu")[:, None], torch.arange(w, device="cpu")
     is_anchor = (row + column) % 2 == (anchor_parity == "odd")
-    order = torch.cat([is_anchor.flatten().nonzero()[:, 0], (~is_anchor).flatten().nonzero()[:, 0]])
+    order = (~is_anchor).flatten().byte().argsort(stable=True)
     return order.to(device), order.argsort().to(device)
 
 

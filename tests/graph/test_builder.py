@@ -128,9 +128,9 @@ def test_scores_that_do_not_add_up_are_refused(feature_map, value: float) -> Non
         GraphBuilder()(x, scores)
 
 
-@pytest.mark.parametrize("shape", [(2, 64), (2, 16, 4), (2, 1, 8, 8)])
+@pytest.mark.parametrize("shape", [(2, 64), (2, 16, 4), (2, 1, 8, 8), (1, 8, 8)])
 def test_scores_of_another_map_are_refused(feature_map, shape: tuple[int, ...]) -> None:
-    with pytest.raises(ValueError, match=r"shape \(B, 8, 8\)"):
+    with pytest.raises(ValueError, match=r"shape \(2, 8, 8\)"):
         GraphBuilder()(feature_map(8, 8), torch.ones(shape))
 
 

@@ -5,6 +5,7 @@ import torch
 
 from glic_pyg.graph import local_cells, mesh_cells, target_degrees, whole_degrees
 from glic_pyg.graph.degree import exact_scores, flatten_towards_mean
+from glic_pyg.graph.similarity import NonFiniteMap
 
 SCOPES = ["cell", "image"]
 
@@ -90,3 +91,11 @@ def test_sums_of_scores_do_not_depend_on_their_order(latents: torch.Tensor) -> N
     scores = exact_scores(latents.abs().sum(1).sqrt())
     backwards = sum(reversed(scores[0].flatten().tolist()))
     assert backwards == sum(scores[0].flatten().tolist()) == scores[0].sum().item()
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf, 3e38])
+def test_scores_that_do_not_add_up_are_refused(value: float) -> None:
+    complexity = torch.ones(1, 8, 8)
+    complexity[0, :2] = value
+    with pytest.raises(NonFiniteMap, match="complexity of the map"):
+        target_degrees(complexity, local_cells(8, 8))

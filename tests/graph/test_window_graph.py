@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 from torch_geometric.data import Batch
-from torch_geometric.utils import sort_edge_index, to_torch_csc_tensor
+from torch_geometric.utils import sort_edge_index
 
 from glic_pyg.graph import WindowGraph, build_graphs
 
@@ -64,11 +64,6 @@ def test_a_conversion_to_csr_moves_no_edge(feature_map, size, kind: str, batch: 
     assert ((target * nodes + source).diff() > 0).all()
     edges, offsets = sort_edge_index(data.edge_index, data.edge_attr, num_nodes=nodes, sort_by_row=False)
     assert torch.equal(edges, data.edge_index) and torch.equal(offsets, data.edge_attr)
-    with torch.sparse.check_sparse_tensor_invariants():
-        places = torch.arange(data.num_edges)
-        by_target = to_torch_csc_tensor(data.edge_index, places, size=(nodes, nodes))
-    assert torch.equal(by_target.row_indices(), source)
-    assert torch.equal(by_target.values(), places)
 
 
 def test_padding_nodes_are_sources_only(feature_map, kind: str) -> None:

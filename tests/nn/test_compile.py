@@ -12,6 +12,7 @@ from torch._dynamo.utils import counters
 from glic_pyg.graph import build_graphs
 from glic_pyg.models.glic import GLIC
 from glic_pyg.nn import GatedBlock, GFABlock, native
+from tests.models.conftest import TINY
 
 pytestmark = [
     pytest.mark.skipif(not native.available(), reason="the C library is not compiled"),
@@ -22,20 +23,7 @@ pytestmark = [
 BACKENDS = ["aot_eager", pytest.param("inductor", marks=pytest.mark.slow)]
 
 # 16 channels are the fewest that all kernels take.
-SMALL = {
-    "widths": (16, 16, 16, 16),
-    "gated_depth": 1,
-    "gated_expansion": 2,
-    "gfa_depth": 1,
-    "gfa_expansions": (2, 2),
-    "heads": 2,
-    "hyper_channels": 4,
-    "hyper_depth": 1,
-    "groups": (4, 12),
-    "context_expansion": 2,
-    "context_width": 4,
-    "parameter_width": 4,
-}
+SMALL = TINY | {"widths": (16, 16, 16, 16), "gfa_depth": 1, "gfa_expansions": (2, 2)}
 
 
 @pytest.fixture(autouse=True)

@@ -1,6 +1,8 @@
 """Checkpointed or compiled, the model learns the same."""
 
 from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import pytest
 import torch
@@ -8,9 +10,11 @@ from torch import nn
 
 from glic_pyg.errors import TrainingError
 from glic_pyg.models.glic import GLIC
+from glic_pyg.nn import GatedBlock
 from glic_pyg.training.callbacks.execution import BLOCKS, CheckpointActivations, CompileModel
 from tests.contracts.backbones import BACKBONES, untrained
 from tests.models.conftest import TINY
+from tests.nn.test_compile import SMALL
 from tests.training.conftest import states_equal
 
 
@@ -93,3 +97,34 @@ def test_compiled_training(make_module: Callable, make_data, make_trainer, regul
     assert plain.state_dict().keys() == compiled.state_dict().keys()
     for name, value in plain.state_dict().items():
         torch.testing.assert_close(compiled.state_dict()[name], value, rtol=1e-3, atol=1e-4)
+
+
+class OneBlock(nn.Module):
+    """The smallest model whose layers are in C."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.widen, self.block = nn.Conv2d(3, 16, 8, stride=8), GatedBlock(16, 16, 2)
+
+    def forward(self, x: torch.Tensor) -> dict[str, Any]:
+        return {"x_hat": self.block(self.widen(x)), "likelihoods": {}}
+
+
+@pytest.mark.filterwarnings(
+    "ignore:The .grad attribute of a Tensor that is not a leaf",  # torch's own, in dynamo
+    "ignore:Dynamo detected a call to a `functools.lru_cache`-wrapped function",  # what it keeps is constant
+    "ignore::DeprecationWarning",
+)
+@pytest.mark.parametrize("make", [OneBlock, pytest.param(partial(GLIC, **SMALL), marks=pytest.mark.slow)])
+def test_compiled_kernels_have_the_same_gradients(make: Callable[[], nn.Module]) -> None:
+    models = []
+    for _ in range(2):
+        torch.manual_seed(1)
+        models.append(make())
+    plain, compiled = models
+    CompileModel("aot_eager").setup(None, Holder(compiled), "fit")
+    x = torch.rand(1, 3, 128, 128)
+    expected, got = gradients(plain, x), gradients(compiled, x)
+    assert len(expected) > 5 and expected.keys() == got.keys()
+    for key, value in expected.items():
+        torch.testing.assert_close(got[key], value, rtol=1e-3, atol=1e-9 + 1e-5 * value.abs().max().item())
