@@ -65,7 +65,7 @@ def target_degrees(
 
 
 def check_scores(scores: Tensor, height: int, width: int, batch: int | None = None) -> None:
-    """Raise a ValueError unless ``scores`` have the shape ``(batch, height, width)``, of any batch if None."""
+    """Raise a ValueError unless ``scores`` have the shape ``(batch, height, width)``; None is any batch."""
     if scores.dim() != 3 or scores.shape[1:] != (height, width) or batch not in (None, len(scores)):
         raise ValueError(
             f"complexity has the shape ({batch or 'B'}, {height}, {width}) of its map, "
