@@ -1,5 +1,6 @@
 """Loaded before every test: the process is prepared as the command line does it."""
 
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,10 @@ from tests.browser import browser, open_page
 __all__ = ["browser", "full_disk", "open_page"]
 
 runtime.prepare()
+
+for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    if signal.getsignal(number) == signal.SIG_IGN:  # as in the background or under nohup: commands inherit it
+        signal.signal(number, handler)
 
 SLOW_LIMIT = 1800  # seconds; only a test that hangs is to fail, not one on a machine that is busy
 

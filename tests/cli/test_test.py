@@ -93,7 +93,7 @@ def test_a_missing_codec_is_named_and_left_out(capsys: Capture, monkeypatch: pyt
         ),
         (["codecs=none"], "fetch it: glic data get kodak -o data/kodak"),
         (["images=a.png", "codecs=none", "weights=runs"], "There are no weights in runs: no run has"),
-        (["wieghts=x"], "glic test: there is no setting wieghts; did you mean weights?"),
+        (["wieghts=x"], "glic test: Could not override 'wieghts'. glic test --cfg job shows what there is."),
         (["a.png"], "glic test: a.png is no setting; one is written key=value."),
     ],
 )
