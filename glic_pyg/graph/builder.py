@@ -100,7 +100,7 @@ class GraphBuilder:
             raise ValueError("a learned complexity is the layer's: give complexity=, or ask GFABlock.graphs")
         if complexity is None:
             complexity = complexity_map(x, self.detector, self.pooling)  # type: ignore[arg-type]
-        check_scores(complexity, *x.shape[2:], len(x))
+        check_scores(complexity, x.shape[2], x.shape[3], len(x))
         return exact_scores(complexity) if self.reproducible else flatten_towards_mean(complexity.to(x.dtype))
 
     def _connect(self, features: list[Tensor], scores: Tensor, cells: Cells) -> WindowGraph:
