@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
+from functools import cache
 
 import compressai.models  # noqa: F401  registers them
 from compressai.registry import MODELS
@@ -23,13 +23,15 @@ def looks_like(names: set[str]) -> list[str]:
     Args:
         names: of parameters, as CompressAI spells them today.
     """
-    scores = {name: len(names & own) / max(1, len(names | own)) for name, own in _models()}
+    scores = {name: len(names & own) / max(1, len(names | own)) for name, own in _models().items()}
     best = max(scores.values())
     return [name for name, score in scores.items() if score == best >= _ALIKE]
 
 
-def _models() -> Iterator[tuple[str, set[str]]]:
+@cache
+def _models() -> dict[str, set[str]]:
     """Every model that CompressAI registers and this machine can build, with the names of its parameters."""
+    found = {}
     for name, kind in MODELS.items():
         sizes = {key: size for key, size in _SIZES.items() if key in inspect.signature(kind).parameters}
         try:
@@ -37,4 +39,5 @@ def _models() -> Iterator[tuple[str, set[str]]]:
                 model: nn.Module = kind(**sizes)
         except Exception:  # one for point clouds wants a GPU, another an option
             continue
-        yield name, {parameter for parameter, _ in model.named_parameters()}
+        found[name] = {parameter for parameter, _ in model.named_parameters()}
+    return found
