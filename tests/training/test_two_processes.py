@@ -49,7 +49,7 @@ def checkpoint(folder: Path, run: str) -> dict[str, Any]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["plain", "half", "resumed", "started"])
+@pytest.mark.parametrize("kind", ["plain", "half", "resumed", "skipped", "started"])
 def test_two_train_what_one_trains(trained: Path, kind: str) -> None:
     one, two = checkpoint(trained, f"alone-{kind}"), checkpoint(trained, f"ddp-{kind}")
     assert one["global_step"] == two["global_step"] == {"resumed": 6, "started": 2}.get(kind, 4)

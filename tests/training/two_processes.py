@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from lightning.pytorch.strategies import DDPStrategy
-from torch import nn
+from torch import Tensor, nn
 
+from glic_pyg.graph.similarity import unit_features
 from glic_pyg.regularizer.families import HyperpriorSource
 from glic_pyg.regularizer.regularizer import Regularizer
 from glic_pyg.training.callbacks.checkpoint import LastCheckpoint
@@ -26,6 +28,22 @@ STRATEGIES = {
     "ddp": lambda: DDPStrategy(find_unused_parameters=True),
     "alone": lambda: "auto",
 }
+
+
+class WithoutAGraph(TinyCodec):
+    """In its second training step the last process, or the only one, comes upon a map that is not finite."""
+
+    def __init__(self) -> None:
+        torch.manual_seed(3)
+        super().__init__()
+        self.calls = 0
+
+    def forward(self, x: Tensor) -> dict[str, Any]:
+        self.calls += self.training
+        last = not torch.distributed.is_initialized() or torch.distributed.get_rank() == 1
+        if self.training and self.calls == 2 and last:
+            unit_features(x.flatten(1) * math.inf)
+        return super().forward(x)
 
 
 def train(folder: Path, name: str, steps: int, resume: str = "", start: str = "", **options: Any) -> None:
@@ -45,14 +63,13 @@ def train(folder: Path, name: str, steps: int, resume: str = "", start: str = ""
         "source_optimizer": partial(torch.optim.Adam, lr=1e-2),
     }
     module = CodecModule(
-        model=TinyCodec(),
         loss=RateDistortionLoss(0.01),
         codec_optimizer=partial(torch.optim.Adam, lr=1e-2),
         quantile_optimizer=partial(torch.optim.Adam, lr=1e-2),
         schedule=StepDrop(steps),
         ema_decay=0.9,
         clip_norm=50.0,
-        **{**source, **options},
+        **{"model": TinyCodec(), **source, **options},
     )
     run, strategy = folder / name, name.partition("-")[0]
     trainer = quiet_trainer(
@@ -86,4 +103,5 @@ def everything(place: str | Path) -> None:
     train(folder, f"{strategy}-plain", 4, regularizer=None, source_optimizer=None)
     train(folder, f"{strategy}-half", 4, micro_batches=2)
     train(folder, f"{strategy}-resumed", 6, resume=f"{strategy}-half", micro_batches=2)
+    train(folder, f"{strategy}-skipped", 4, model=WithoutAGraph())
     train(folder, f"{strategy}-started", 2, start=f"{strategy}-half")
