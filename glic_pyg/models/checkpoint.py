@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
+from torch import Tensor
 
-__all__ = ["checkpoint_kind", "read_checkpoint"]
+__all__ = ["checkpoint_kind", "codec_tensors", "read_checkpoint", "tensors_below"]
 
 _HEAD, _CHUNK = 1024, 2**20
 _LFS = b"version https://git-lfs"
@@ -29,8 +30,26 @@ _BEGINNINGS = {
     b"\x93NUMPY": "a NumPy array",
     b"%PDF": "a PDF document",
 }
+_AVERAGES, _LAST = ("ema.module.", "ema.model."), "model."  # the second in earlier runs
 _ZIP, _PICKLE = b"PK\x03\x04", b"\x80"
 _GLOBAL = re.compile(r"GLOBAL ([\w.]+)")
+
+
+def codec_tensors(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The codec's tensors in the state dict of a run: its averaged weights, or the last ones without any.
+
+    Args:
+        state_dict: of a :class:`~glic_pyg.training.module.CodecModule`, as a checkpoint holds it.
+
+    Returns:
+        Tensors by the names that the model itself gives them; empty if the state dict is of something else.
+    """
+    return next((found for name in (*_AVERAGES, _LAST) if (found := tensors_below(state_dict, name))), {})
+
+
+def tensors_below(state_dict: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The tensors whose names begin with ``prefix``, by the rest of their names."""
+    return {name.removeprefix(prefix): t for name, t in state_dict.items() if name.startswith(prefix)}
 
 
 def checkpoint_kind(path: Path) -> Literal["safetensors", "torch"]:

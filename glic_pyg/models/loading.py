@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 
 from glic_pyg.models.base import Codec
 from glic_pyg.models.building import build_for
-from glic_pyg.models.checkpoint import checkpoint_kind, read_checkpoint
+from glic_pyg.models.checkpoint import checkpoint_kind, codec_tensors, read_checkpoint
 from glic_pyg.models.registry import ARCHITECTURES
 from glic_pyg.models.released import load_released
 from glic_pyg.models.weights import filled, is_ours, load_weights
@@ -19,7 +19,6 @@ __all__ = ["load_model"]
 
 _OF_LIGHTNING = "pytorch-lightning_version"
 _SETTINGS = "hyper_parameters"
-_AVERAGE, _LAST = "ema.model.", "model."
 
 
 def load_model(path: Path) -> Codec:
@@ -61,9 +60,7 @@ def _of_run(checkpoint: Mapping[str, Any]) -> Codec:
     kind = str(settings.get("_target_")).rpartition(".")[2]
     if kind not in kinds:
         raise ValueError(f"is of a {kind}, and files are written by {', '.join(kinds)}")
-    state = checkpoint["state_dict"]
-    prefix = _AVERAGE if any(name.startswith(_AVERAGE) for name in state) else _LAST
-    tensors = {name.removeprefix(prefix): t for name, t in state.items() if name.startswith(prefix)}
+    tensors = codec_tensors(checkpoint["state_dict"])
     config = {key: value for key, value in settings.items() if not key.startswith("_")}
     model = build_for(kinds[kind], config, {name: tuple(tensor.shape) for name, tensor in tensors.items()})
     buffers = {name for name, _ in model.named_buffers()}

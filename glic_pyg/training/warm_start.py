@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from glic_pyg.errors import TrainingError
+from glic_pyg.models.checkpoint import codec_tensors, tensors_below
 from glic_pyg.models.init import grow
 from glic_pyg.models.weights import load_weights
 from glic_pyg.training.callbacks.checkpoint import read_checkpoint
@@ -38,7 +39,7 @@ def refuse_several_processes(trainer: lightning.Trainer) -> None:
         )
 
 
-AVERAGES, MODEL, THETA = ("ema.module.", "ema.model."), "model.", "regularizer.model."
+MODEL, THETA = "model.", "regularizer.model."
 
 
 class WarmStart(lightning.Callback):
@@ -120,12 +121,7 @@ def _read(path: Path) -> dict[str, dict[str, Tensor]]:
             raise TrainingError(f"{path} is damaged, or no weights file: {error}.") from error
     other = "is neither a weights file nor a checkpoint"
     state = read_checkpoint(path, ["state_dict"], other=other)["state_dict"]
-    averaged = next((found for prefix in AVERAGES if (found := _below(state, prefix))), {})
-    return {MODEL: averaged or _below(state, MODEL), THETA: _below(state, THETA)}
-
-
-def _below(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
+    return {MODEL: codec_tensors(state), THETA: tensors_below(state, THETA)}
 
 
 def _difference(found: Mapping[str, Tensor], module: nn.Module) -> str:

@@ -117,11 +117,13 @@ def test_missing_files(tmp_path: Path) -> None:
         load_model(tmp_path / "absent.ckpt")
 
 
-def run_checkpoint(path: Path, last: nn.Module, average: nn.Module | None, **settings: Any) -> None:
+def run_checkpoint(
+    path: Path, last: nn.Module, average: nn.Module | None, *, named: str = "ema.module.", **settings: Any
+) -> None:
     """As a run of ``glic train`` leaves it."""
     state = {f"model.{name}": tensor for name, tensor in last.state_dict().items()}
     if average is not None:
-        state |= {f"ema.model.{name}": tensor for name, tensor in average.state_dict().items()}
+        state |= {f"{named}{name}": tensor for name, tensor in average.state_dict().items()}
     state |= {"regularizer.model.a": torch.zeros(2)}
     torch.save({"state_dict": state, "pytorch-lightning_version": "2.5", "hyper_parameters": settings}, path)
 
@@ -129,11 +131,13 @@ def run_checkpoint(path: Path, last: nn.Module, average: nn.Module | None, **set
 TARGET = {"_target_": "glic_pyg.models.compressai.Hyperprior", "_convert_": "all"}
 
 
-@pytest.mark.parametrize("averaged", [True, False])
-def test_the_checkpoint_of_a_run(tmp_path: Path, averaged: bool) -> None:
+@pytest.mark.parametrize("averaged", ["ema.module.", "ema.model.", None])
+def test_the_checkpoint_of_a_run(tmp_path: Path, averaged: str | None) -> None:
+    """By the names of today and by those of earlier runs."""
     last, average = Hyperprior(8, 12), Hyperprior(8, 12)
     settings = {**TARGET, **last.config}
-    run_checkpoint(tmp_path / "last.ckpt", last, average if averaged else None, model=settings)
+    names = {} if averaged is None else {"named": averaged}
+    run_checkpoint(tmp_path / "last.ckpt", last, average if averaged else None, **names, model=settings)
     got = load_model(tmp_path / "last.ckpt")
     assert not got.training and weights_hash(got) == weights_hash(average if averaged else last)
 

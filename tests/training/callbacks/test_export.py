@@ -10,7 +10,8 @@ import torch
 from glic_pyg.errors import TrainingError
 from glic_pyg.files import write_file
 from glic_pyg.models.compressai import Hyperprior
-from glic_pyg.models.weights import save_weights
+from glic_pyg.models.loading import load_model
+from glic_pyg.models.weights import save_weights, weights_hash
 from glic_pyg.training.callbacks.export import ExportWeights
 from glic_pyg.training.validation import measure_image
 from tests.training.conftest import states_equal
@@ -36,6 +37,22 @@ def test_average_is_exported_with_its_card(make_module, make_data, make_trainer,
     assert states_equal(exported, module.ema.module.state_dict())
     assert not states_equal(exported, module.model.state_dict())
     assert [path.name for path in target.parent.iterdir()] == ["tiny.pt"]
+
+
+def test_a_checkpoint_holds_the_weights_that_are_exported(
+    make_module, make_data, make_trainer, tmp_path: Path
+) -> None:
+    """As weights, a checkpoint is its average, by the names that training writes today."""
+    path = tmp_path / "last.ckpt"
+    module = make_module(model=Hyperprior(8, 12), lr=1e-2, ema_decay=0.9)
+    trainer = make_trainer(3)
+    trainer.fit(module, make_data(3, crop=64, small="mirror"))
+    trainer.save_checkpoint(path)
+    checkpoint = torch.load(path, weights_only=True)
+    settings = {"_target_": "glic_pyg.models.compressai.Hyperprior", **module.model.config}
+    torch.save({**checkpoint, "hyper_parameters": {"model": settings}}, path)
+    assert weights_hash(load_model(path)) == weights_hash(module.ema.module)
+    assert weights_hash(module.ema.module) != weights_hash(module.model)
 
 
 @pytest.fixture
