@@ -29,7 +29,7 @@ test: $(VENV)/.ready  ## the test suite in a process a core, ARGS="-m slow" for 
 
 sanitize: export GLIC_SANITIZED := 1
 sanitize: $(VENV)/.ready  ## the tests of the C kernels with GCC's address and undefined behaviour sanitizers
-	@$(BIN)/python glic_pyg/nn/native/compile.py >/dev/null
+	@$(BIN)/python glic_pyg/nn/kernels/compile.py >/dev/null
 	@OMP_NUM_THREADS=1 ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 \
 	LD_PRELOAD="$(foreach name,asan.so ubsan.so stdc++.so.6,$(shell $(CC) -print-file-name=lib$(name)))" \
 	$(BIN)/python -m pytest -n 0 tests/nn --ignore tests/nn/test_compile.py $(ARGS)
@@ -71,7 +71,7 @@ $(VENV)/.ops: $(VENV)/.torch
 	@.ci/build_ops $(BIN)/python $(VENV)/ops
 	@touch $@
 
-$(VENV)/.ready: $(VENV)/.ops pyproject.toml $(wildcard glic_pyg/nn/native/*.[ch])
+$(VENV)/.ready: $(VENV)/.ops pyproject.toml $(wildcard glic_pyg/nn/kernels/*.[ch])
 	@echo "[3/3] glic-pyg and what else it needs"
 	@$(PIP) "torch==$(TORCH)" "torchvision==$(TORCHVISION)" --editable ".[dev]"
 	@touch $@

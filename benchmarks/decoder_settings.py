@@ -20,7 +20,7 @@ __all__ = [
     "medium_precision",
     "threads",
     "two_threads",
-    "without_native",
+    "without_kernels",
     "without_onednn",
 ]
 
@@ -55,9 +55,9 @@ def without_onednn() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def without_native() -> Iterator[None]:
+def without_kernels() -> Iterator[None]:
     """Attention by torch operators instead of the C library."""
-    with mock.patch.dict("os.environ", GLIC_NATIVE="0"):
+    with mock.patch.dict("os.environ", GLIC_KERNELS="0"):
         yield
 
 
@@ -82,7 +82,7 @@ def inside_autocast() -> Iterator[None]:
 SETTINGS: dict[str, Setting] = {
     "2 threads": two_threads,
     "oneDNN off": without_onednn,
-    "attention without C": without_native,
+    "attention without C": without_kernels,
     "matmul precision medium": medium_precision,
     "inside autocast": inside_autocast,
 }

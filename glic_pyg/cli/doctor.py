@@ -52,13 +52,13 @@ def _arithmetic() -> Iterator[_Line]:
     import torch
 
     from glic_pyg.codec.tables import GAUSSIAN_FINGERPRINT, gaussian_fingerprint
-    from glic_pyg.nn import native
+    from glic_pyg.nn import kernels
 
     yield "CPU threads", str(torch.get_num_threads()), True
     yield "CPU capability", torch.backends.cpu.get_cpu_capability(), True
     yield "bfloat16 in hardware", _bfloat16(), True
     yield "oneDNN", "in use" if torch.backends.mkldnn.is_available() else "not in this torch", True
-    yield "attention", "in C" if native.available() else "by torch operators: slower on CPUs", True
+    yield "attention", "in C" if kernels.available() else "by torch operators: slower on CPUs", True
     yield "CUDA", torch.cuda.get_device_name() if torch.cuda.is_available() else "none", True
     good = gaussian_fingerprint() == GAUSSIAN_FINGERPRINT
     yield "probability tables", "as on every machine" if good else "DIFFER: files from elsewhere fail", good

@@ -8,18 +8,23 @@ from __future__ import annotations
 
 import ctypes
 import fcntl
+import json
 import os
+import platform
 import shutil
 import signal
+import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from importlib.metadata import distributions
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from glic_pyg.errors import GlicError, WeightsNotFound
+from glic_pyg.files import write_file
 
 __all__ = [
     "PARENT",
@@ -32,7 +37,9 @@ __all__ = [
     "keep_settings",
     "removed_if_refused",
     "title_of",
+    "write_run_record",
 ]
+
 
 PARENT = "GLIC_SWEEP_PROCESS"
 """Environment variable: the process of the sweep that started this one, by its number."""
@@ -187,3 +194,27 @@ def title_of(path: Path) -> str:
         return run.name
     lmbda = [f"-{setting.removeprefix(_LMBDA)}" for setting in swept if setting.startswith(_LMBDA)]
     return ",".join([name, *(s for s in swept if not s.startswith(_LMBDA))]) + "".join(lmbda)
+
+
+def write_run_record(path: Path) -> None:
+    """Write as JSON what a run is made with: Python, platform, distributions, the git commit."""
+    record = {
+        "python": sys.version,
+        "platform": platform.platform(),
+        "packages": dict(sorted((d.metadata["Name"], d.version) for d in distributions())),
+        "git": {
+            "commit": _git("rev-parse", "HEAD"),
+            "changed": _git("status", "--short", "--untracked-files=no"),
+        },
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_file(path, json.dumps(record, indent=2) + "\n")
+
+
+def _git(*arguments: str) -> str | None:
+    folder = Path(__file__).parent
+    try:
+        done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return done.stdout.strip()

@@ -24,11 +24,11 @@ from glic_pyg.cli.run_folder import (
     is_first_process,
     keep_settings,
     removed_if_refused,
+    write_run_record,
 )
 from glic_pyg.cli.sweep import NEIGHBOUR, in_sweep, neighbour_weights, run_sweep_job
 from glic_pyg.cli.sweep_table import read_metrics, write_metrics
 from glic_pyg.errors import GlicError
-from glic_pyg.training.run_record import write_run_record
 
 if TYPE_CHECKING:
     import lightning

@@ -21,7 +21,7 @@ def looks_like(names: set[str]) -> list[str]:
     """CompressAI's names of the models whose parameters have these names, or nearly; none, one or several.
 
     Args:
-        names: of parameters, as CompressAI spells them today.
+        names: of parameters, as CompressAI writes them today.
     """
     scores = {name: len(names & own) / max(1, len(names | own)) for name, own in _models().items()}
     best = max(scores.values())

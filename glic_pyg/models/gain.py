@@ -26,7 +26,7 @@ class Gain(nn.Module):
     .. math:: g(q) = g_l^{1 - t} \, g_{l+1}^{t}, \qquad l + t = q (L - 1) / 100
 
     The entropy model sees scaled latents only and does not know of q: what it computes, and with it whether
-    a file decodes, hangs on integers alone.
+    a file decodes, depends on integers alone.
 
     The gains start as the high-rate theory has them, :math:`\sqrt{\lambda_l / \lambda_\mathrm{mid}}`, alike
     for all channels, with the geometric mean of first and last level in the middle.

@@ -15,7 +15,7 @@ from glic_pyg.models.base import Codec
 from glic_pyg.models.building import build_for
 from glic_pyg.models.checkpoint import read_checkpoint
 from glic_pyg.models.foreign import looks_like
-from glic_pyg.models.spelling import current_name, released_name
+from glic_pyg.models.key_mapping import current_name, released_name
 from glic_pyg.models.weights import filled
 
 __all__ = ["RELEASES", "Release", "load_released", "released_name"]
@@ -115,7 +115,7 @@ RELEASES = {
     ),
     "elic2022-official": Release("CompressAI elic2022-official", "elic", _elic),
 }
-"""By the name that :func:`load_released` and :mod:`~glic_pyg.models.spelling` know them by."""
+"""By the name that :func:`load_released` and :mod:`~glic_pyg.models.key_mapping` know them by."""
 
 
 def load_released(checkpoint: str | Path | Mapping[str, Any], model: str | None = None) -> Codec:
@@ -131,7 +131,7 @@ def load_released(checkpoint: str | Path | Mapping[str, Any], model: str | None 
             generations of MLIC++ weights, are told by the shapes.
 
     Returns:
-        One of :data:`~glic_pyg.models.architectures.ARCHITECTURES` with the checkpoint's weights.
+        A model of :mod:`~glic_pyg.models.registry` with the checkpoint's weights.
 
     Raises:
         ValueError: naming the tensors that are missing, extra or of another shape, or what the checkpoint

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from glic_pyg.nn import native
+from glic_pyg.nn import kernels
 from glic_pyg.nn.pointwise import map_of, rows_of
 
 
@@ -37,8 +37,8 @@ def depthwise(rows: Tensor, weight: Tensor, bias: Tensor | None, padding: tuple[
 
 def _convolve(rows: Tensor, weight: Tensor, bias: Tensor | None, padding: tuple[int, int]) -> Tensor:
     """:func:`depthwise` without gradient, except in float64."""
-    if native.can_convolve(rows, weight, bias):
-        return native.depthwise(rows, weight, bias, *padding)
+    if kernels.can_convolve(rows, weight, bias):
+        return kernels.depthwise(rows, weight, bias, *padding)
     above, below = padding
     if above != below:
         rows, above = F.pad(rows, (0, 0, 0, 0, *padding)), 0
@@ -83,8 +83,8 @@ def _weight_gradients(grad: Tensor, rows: Tensor, weight: Tensor, padding: int) 
     """Gradients at the weight and at the bias from the one at the result."""
     dtype = torch.float32 if rows.device.type == "cpu" else rows.dtype
     grad, rows, side = grad.to(dtype), rows.to(dtype), weight.shape[-1]
-    if native.can_convolve(rows, weight.to(dtype)):
-        grad_weight, grad_bias = native.depthwise_backward(rows, grad, side, padding)
+    if kernels.can_convolve(rows, weight.to(dtype)):
+        grad_weight, grad_bias = kernels.depthwise_backward(rows, grad, side, padding)
     else:
         convolution = [1, 1], [padding, side // 2], [1, 1], False, [0, 0], len(weight)
         _, grad_weight, _ = torch.ops.aten.convolution_backward(

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from glic_pyg.nn import native
+from glic_pyg.nn import kernels
 from glic_pyg.nn.depthwise import depthwise
 from glic_pyg.nn.pointwise import Pointwise, add_linear, halves, map_of, rows_of
 from glic_pyg.nn.tiling import run_tiled
@@ -134,15 +134,15 @@ class _GatedLinear(torch.autograd.Function):
 
 def gate(u: Tensor, v: Tensor, out: Tensor | None = None) -> Tensor:
     """Compute ``GELU(u) v``; ``out`` may be v."""
-    if native.can_gate(u, v):
-        return native.gate(u, v, torch.empty_like(u) if out is None else out)
+    if kernels.can_gate(u, v):
+        return kernels.gate(u, v, torch.empty_like(u) if out is None else out)
     return torch.mul(F.gelu(u), v, out=out)
 
 
 def _gate_backward(u: Tensor, v: Tensor, grad: Tensor, grad_u: Tensor, grad_v: Tensor) -> Tensor:
     """Fill ``grad_u`` and ``grad_v``; returns ``GELU(u) v``, perhaps in the place of ``grad``."""
-    if native.can_gate(u, v):
-        return native.gate_backward(u, v, grad, grad_u, grad_v)
+    if kernels.can_gate(u, v):
+        return kernels.gate_backward(u, v, grad, grad_u, grad_v)
     gelu = F.gelu(u)
     torch.mul(gelu, grad, out=grad_v)
     torch.ops.aten.gelu_backward.grad_input(grad.mul_(v), u, grad_input=grad_u)
@@ -152,8 +152,8 @@ def _gate_backward(u: Tensor, v: Tensor, grad: Tensor, grad_u: Tensor, grad_v: T
 def depthwise_gate(u: Tensor, v: Tensor, weight: Tensor, padding: tuple[int, int]) -> Tensor:
     """Compute ``GELU(depthwise(u)) depthwise(v)`` without gradient; the weight's halves are u's and v's."""
     weight_u, weight_v = weight.chunk(2)
-    if native.can_convolve(u, weight_u) and not torch.is_autocast_enabled(u.device.type):
-        return native.depthwise_gate(u, v, weight_u, weight_v, *padding)
+    if kernels.can_convolve(u, weight_u) and not torch.is_autocast_enabled(u.device.type):
+        return kernels.depthwise_gate(u, v, weight_u, weight_v, *padding)
     u, v = depthwise(u, weight_u, None, padding), depthwise(v, weight_v, None, padding)
     return gate(u, v, out=v)
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from glic_pyg.graph import WindowGraph
-from glic_pyg.nn import native
+from glic_pyg.nn import kernels
 
 LOGITS_AT_ONCE = 2**20
 NO_EDGE = -1e30
@@ -77,15 +77,15 @@ class _WindowAttention(torch.autograd.Function):
         mask: Tensor,
     ) -> Tensor:
         ctx.save_for_backward(q, kv, scale, bias, nodes, candidates, mask)
-        attend = native.window_attention if native.can_attend(q, mask) else attend_in_blocks
+        attend = kernels.window_attention if kernels.can_attend(q, mask) else attend_in_blocks
         return attend(q, kv, scale, bias, nodes, candidates, mask)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad_out: Tensor) -> tuple[Tensor | None, ...]:
         q, kv, scale, bias, nodes, candidates, mask = ctx.saved_tensors
-        fast = native.can_attend(q, mask)
-        backward = native.window_attention_backward if fast else attend_backward_in_blocks
+        fast = kernels.can_attend(q, mask)
+        backward = kernels.window_attention_backward if fast else attend_backward_in_blocks
         return *backward(grad_out, q, kv, scale, bias, nodes, candidates, mask), None, None, None
 
 

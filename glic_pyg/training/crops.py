@@ -96,7 +96,7 @@ class CropPlanner:
     """Plans the batch of any step of the run.
 
     Within a stage, sample number n takes its image from pass n // M through all M images that are large
-    enough, each pass in an order of its own. Everything hangs on the seed and the step alone: not on
+    enough, each pass in an order of its own. Everything depends on the seed and the step alone: not on
     processes, workers, storage, or where a run was stopped and resumed.
 
     Args:

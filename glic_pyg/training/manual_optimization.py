@@ -65,6 +65,7 @@ class ManualOptimization(lightning.LightningModule):
 
     Attributes:
         named_optimizers: the optimizers by name, not wrapped.
+        named_schedulers: their schedules by the same names.
         grad_norms: 2-norm of each group's newest gradient, before it was clipped.
         step: batches finished before this one.
     """
@@ -75,6 +76,7 @@ class ManualOptimization(lightning.LightningModule):
         self.guard = NonFiniteGuard(max_skipped)
         self.specs: dict[str, OptimizerSpec] = {}
         self.named_optimizers: dict[str, Optimizer] = {}
+        self.named_schedulers: dict[str, LambdaLR] = {}
         self.grad_norms: dict[str, Tensor] = {}
         self.step = 0
         self._tracked: dict[str, dict[str, Tensor]] = {}
@@ -88,11 +90,11 @@ class ManualOptimization(lightning.LightningModule):
         self.specs = self.optimizer_specs()
         self.named_optimizers = {name: _build(name, spec) for name, spec in self.specs.items()}
         self.grad_norms = {name: torch.zeros(()) for name in self.specs}
-        schedulers = [
-            LambdaLR(optimizer, _stateless(self.specs[name].schedule))
+        self.named_schedulers = {
+            name: LambdaLR(optimizer, _stateless(self.specs[name].schedule))
             for name, optimizer in self.named_optimizers.items()
-        ]
-        return list(self.named_optimizers.values()), schedulers
+        }
+        return list(self.named_optimizers.values()), list(self.named_schedulers.values())
 
     def on_fit_start(self) -> None:
         """Refuse what would go wrong silently.
@@ -112,7 +114,7 @@ class ManualOptimization(lightning.LightningModule):
 
         When the schedule is the same, so is the rate, to the last bit.
         """
-        for scheduler in self._schedulers():
+        for scheduler in self.named_schedulers.values():
             groups = scheduler.optimizer.param_groups
             for group, base, factor in zip(groups, scheduler.base_lrs, scheduler.lr_lambdas, strict=True):
                 group["lr"] = base * factor(scheduler.last_epoch)
@@ -183,11 +185,9 @@ class ManualOptimization(lightning.LightningModule):
         """Finish a step: every schedule moves on by one."""
         if self.all_finite:
             self.guard.passed()
-        with (
-            warnings.catch_warnings()
-        ):  # an optimizer whose very first update was skipped has not stepped yet
+        with warnings.catch_warnings():  # an optimizer whose first update was skipped has not stepped yet
             warnings.filterwarnings("ignore", "Detected call of `lr_scheduler.step", UserWarning)
-            for scheduler in self._schedulers():
+            for scheduler in self.named_schedulers.values():
                 scheduler.step()
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
@@ -234,10 +234,6 @@ class ManualOptimization(lightning.LightningModule):
         """Processes exchange gradients once, after the last micro-batch."""
         block = getattr(self.trainer.strategy, "block_backward_sync", None)
         return nullcontext() if last or block is None else block()
-
-    def _schedulers(self) -> list[LambdaLR]:
-        found: Any = self.lr_schedulers()
-        return found if isinstance(found, list) else [found]
 
 
 class NonFiniteGuard:

@@ -25,7 +25,7 @@ __all__ = ["sample_qualities"]
 def derive_seed(seed: int, step: int, *path: int) -> int:
     """Seed of one random draw, which depends on nothing but its arguments.
 
-    All randomness of a run hangs on (seed, step, ...), so a resumed run needs no stored generator
+    All randomness of a run derives from (seed, step, ...), so a resumed run needs no stored generator
     state, and the order of images is the same with any number of workers.
 
     Args:

@@ -53,14 +53,14 @@ def model() -> GLIC:
 
 def test_transforms_as_torch_counts_them(model: GLIC, monkeypatch: pytest.MonkeyPatch) -> None:
     """The position bias, not in the formula, is the rest: it does not grow with the image."""
-    monkeypatch.setenv("GLIC_NATIVE", "0")  # torch does not see into the C library
+    monkeypatch.setenv("GLIC_KERNELS", "0")  # torch does not see into the C library
     flops = glic_flops(model.config, 256, 384)
     assert flops.analysis == pytest.approx(counted(model.g_a, 1, 3, 256, 384), rel=0.015)
     assert flops.synthesis == pytest.approx(counted(model.g_s, 1, 40, 16, 24), rel=0.015)
 
 
 def test_without_gfa_in_one_transform(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GLIC_NATIVE", "0")
+    monkeypatch.setenv("GLIC_KERNELS", "0")
     model = GLIC(**SIZES, gfa_in="decoder")
     both, flops = (glic_flops(config, 256, 384) for config in (SIZES, model.config))
     assert flops.synthesis == both.synthesis
@@ -68,7 +68,7 @@ def test_without_gfa_in_one_transform(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_gfa_in_the_context_as_torch_counts_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GLIC_NATIVE", "0")
+    monkeypatch.setenv("GLIC_KERNELS", "0")
     model = GLIC(**SIZES, context_gfa_depth=2)
     more = glic_flops(model.config, 256, 512).decode_networks - glic_flops(SIZES, 256, 512).decode_networks
     contexts = model.latent_codec.y.channel_context
@@ -90,7 +90,7 @@ def test_a_learned_complexity_costs_graphs_while_it_learns() -> None:
 
 
 def test_entropy_networks_as_torch_counts_them(model: GLIC, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GLIC_NATIVE", "0")  # torch does not see into the C library
+    monkeypatch.setenv("GLIC_KERNELS", "0")  # torch does not see into the C library
     flops = glic_flops(model.config, 128, 256)
     hyper = model.latent_codec.hyper
     h_a, h_s = counted(hyper.h_a, 1, 40, 8, 16), counted(hyper.h_s, 1, 24, 2, 4)

@@ -19,7 +19,7 @@ from glic_pyg.codec.image_codec import ImageCodec
 from glic_pyg.codec.image_file import read_image
 from glic_pyg.codec.latent_coder import coding_memory
 from glic_pyg.errors import NotEnoughMemory
-from glic_pyg.nn import native
+from glic_pyg.nn import kernels
 
 
 @pytest.fixture
@@ -114,7 +114,7 @@ def test_the_estimate_is_what_is_needed_and_never_more() -> None:
 
     Without the C library torch's operators take more.
     """
-    least = 0.4 if native.available() else 0.2
+    least = 0.4 if kernels.available() else 0.2
     done = subprocess.run([sys.executable, "-c", MEASURED], capture_output=True, text=True, check=True)
     for line in done.stdout.splitlines():
         held, estimate = map(int, line.split())

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from glic_pyg.models.checkerboard import OTHERS, half_of, is_anchor
+from glic_pyg.models.key_mapping import released_name
 from glic_pyg.models.mlicpp import MLICpp
-from glic_pyg.models.spelling import released_name
 from tests.models.test_mlicpp_attention import plain_local
 
 

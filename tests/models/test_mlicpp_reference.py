@@ -13,9 +13,9 @@ import pytest
 import torch
 from torch import nn
 
+from glic_pyg.models.key_mapping import released_name
 from glic_pyg.models.mlicpp import MLICpp
 from glic_pyg.models.released import load_released
-from glic_pyg.models.spelling import released_name
 from tests.models.test_mlicpp import arguments
 from tests.reference.weights_from_names import weights_from_names
 

@@ -12,13 +12,13 @@ import torch
 from torch import Tensor
 
 from glic_pyg.models import released
+from glic_pyg.models.key_mapping import released_name
 from glic_pyg.models.mlicpp import MLICpp
 from glic_pyg.models.released import load_released
-from glic_pyg.models.spelling import released_name
 from tests.models.tiny_mlicpp import TINY
 
 OLD = {"synthesis_width": 192, "residual_widths": None}
-SPELLINGS = {
+KEY_MAPPING = {
     "g_a.0.conv1.weight": "g_a.analysis_transform.0.conv1.weight",
     "g_s.3.igdn.gamma": "g_s.synthesis_transform.3.igdn.gamma",
     "g_s.1.up.0.weight": "g_s.synthesis_transform.1.subpel_conv.0.weight",
@@ -59,8 +59,8 @@ def loads(given: object, weights: dict[str, Tensor], model: str | None = "mlicpp
     return not net.training and all(torch.equal(got[name], tensor) for name, tensor in weights.items())
 
 
-@pytest.mark.parametrize(("own", "theirs"), SPELLINGS.items(), ids=list(SPELLINGS))
-def test_spelling(own: str, theirs: str) -> None:
+@pytest.mark.parametrize(("own", "theirs"), KEY_MAPPING.items(), ids=list(KEY_MAPPING))
+def test_key_mapping(own: str, theirs: str) -> None:
     assert own in dict(MLICpp(**TINY).named_parameters())
     assert released_name(own, "mlicpp") == theirs
 

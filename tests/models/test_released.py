@@ -20,7 +20,7 @@ from tests.models.conftest import TINY
 Y3 = "latent_codec.y.latent_codec.y3.entropy_parameters"
 
 # Names as they stand in a released checkpoint, one of every kind of layer.
-SPELLINGS = {
+KEY_MAPPING = {
     "g_a.down.0.weight": "g_a.down0.weight",
     "g_s.up.3.0.bias": "g_s.up3.0.bias",
     "g_a.side.1.scaling": "g_a.AuxT_enc.1.scaling_factors",
@@ -59,14 +59,14 @@ def loads(checkpoint: object, weights: dict[str, Tensor]) -> bool:
     )
 
 
-@pytest.mark.parametrize(("own", "theirs"), SPELLINGS.items(), ids=[name[:24] for name in SPELLINGS])
-def test_spelling(own: str, theirs: str) -> None:
+@pytest.mark.parametrize(("own", "theirs"), KEY_MAPPING.items(), ids=[name[:24] for name in KEY_MAPPING])
+def test_key_mapping(own: str, theirs: str) -> None:
     assert released_name(own) == theirs
 
 
-def test_spellings_are_of_real_parameters_and_differ_from_one_another(whole: GLIC) -> None:
+def test_key_mappings_are_of_real_parameters_and_differ_from_one_another(whole: GLIC) -> None:
     names = [name for name, _ in whole.named_parameters()]
-    assert set(SPELLINGS) <= set(names)
+    assert set(KEY_MAPPING) <= set(names)
     assert len({released_name(name) for name in names}) == len(names)
 
 

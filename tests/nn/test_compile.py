@@ -11,11 +11,11 @@ from torch._dynamo.utils import counters
 
 from glic_pyg.graph import build_graphs
 from glic_pyg.models.glic import GLIC
-from glic_pyg.nn import GatedBlock, GFABlock, native
+from glic_pyg.nn import GatedBlock, GFABlock, kernels
 from tests.models.conftest import TINY
 
 pytestmark = [
-    pytest.mark.skipif(not native.available(), reason="the C library is not compiled"),
+    pytest.mark.skipif(not kernels.available(), reason="the C library is not compiled"),
     # torch's own, while it traces and lowers
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
     pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf"),
@@ -110,5 +110,5 @@ def test_every_operator_is_what_its_schema_and_its_fake_say(name: str) -> None:
 
 def test_no_operator_is_left_out() -> None:
     assert set(dir(torch.ops.glic_pyg)) >= set(OPERATORS)
-    kernels = set(native.library.KERNELS) - {"window_edges"}  # a part of the attention
-    assert kernels == set(OPERATORS) - {"depthwise_gate"}  # the same function as depthwise
+    names = set(kernels.library.KERNELS) - {"window_edges"}  # a part of the attention
+    assert names == set(OPERATORS) - {"depthwise_gate"}  # the same function as depthwise

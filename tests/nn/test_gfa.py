@@ -158,10 +158,10 @@ def test_autocast_stays_near_float32() -> None:
 
 
 @pytest.mark.parametrize("kind", ["local", "mesh"])
-@pytest.mark.parametrize("native", ["1", "0"])
-def test_nodes_of_all_maps_in_one_list(kind: str, native: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("kernels", ["1", "0"])
+def test_nodes_of_all_maps_in_one_list(kind: str, kernels: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """x as every layer of PyG takes it."""
-    monkeypatch.setenv("GLIC_NATIVE", native)
+    monkeypatch.setenv("GLIC_KERNELS", kernels)
     x = torch.randn(2, 32, 24, 40)
     graph, conv, rows = build_graphs(x)[kind], GFAConv(32, 4), rows_of(x)
     residual = torch.randn_like(rows)
@@ -212,12 +212,12 @@ def test_windows_beyond_the_position_bias_are_refused() -> None:
         GFAConv(8, 2)(torch.randn(1, 256, 8), graph)
 
 
-@pytest.mark.parametrize("native", ["1", "0"])
+@pytest.mark.parametrize("kernels", ["1", "0"])
 @pytest.mark.parametrize("kind", ["local", "mesh"])
 def test_an_isolated_node_reads_nothing_on_both_paths(
-    graph_with_isolated_node: GraphMaker, kind: str, native: str, monkeypatch: pytest.MonkeyPatch
+    graph_with_isolated_node: GraphMaker, kind: str, kernels: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("GLIC_NATIVE", native)
+    monkeypatch.setenv("GLIC_KERNELS", kernels)
     x = torch.randn(2, 12, 13, 21)
     graph, conv, rows = graph_with_isolated_node(x, kind), GFAConv(12, heads=3), rows_of(x).requires_grad_()
     alone = ~graph.mask.flatten(1, 2)[:, graph.cells.slots].any(-1)

@@ -93,7 +93,7 @@ def saved_elements() -> Iterator[list[int]]:
 @pytest.mark.parametrize("kind", ["local", "mesh"])
 def test_nothing_of_the_size_of_all_logits_exists(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Working memory is that of a block of cells: it stops growing, while all logits grow with the map."""
-    monkeypatch.setenv("GLIC_NATIVE", "0")
+    monkeypatch.setenv("GLIC_KERNELS", "0")
     largest = {}
     for side in (64, 96):
         x = torch.randn(1, CHANNELS, side, side)

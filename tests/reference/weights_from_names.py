@@ -29,7 +29,7 @@ def weights_from_names(model: nn.Module, salt: str, kind: str = "glic") -> dict[
         model: names the tensors and their shapes; gives initial values where the rule keeps them (GDN, and
             most of the EntropyBottleneck).
         salt: stored with the reference numbers.
-        kind: how the checkpoint spells its names, ``"glic"`` or ``"mlicpp"``.
+        kind: how the checkpoint writes its names, ``"glic"`` or ``"mlicpp"``.
     """
     own = {released_name(name, kind): parameter.detach() for name, parameter in model.named_parameters()}
     return {name: _fill(name, initial, salt) for name, initial in own.items()}

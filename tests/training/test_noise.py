@@ -1,4 +1,4 @@
-"""Noise that hangs on the sample alone."""
+"""Noise depends on the sample alone."""
 
 from __future__ import annotations
 

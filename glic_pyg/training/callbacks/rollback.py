@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import math
 from collections import deque
 from statistics import fmean
 from typing import Any
@@ -38,10 +39,10 @@ class RollBack(Callback):
         jump: largest rise, as a share of the usual loss.
         factor: on the learning rate at each return.
         every: steps between two snapshots.
-        largest: returns after which the run ends.
+        max_returns: returns after which the run ends.
 
     Raises:
-        FloatingPointError: more than ``largest`` returns; the checkpoint is left as it is.
+        FloatingPointError: more than ``max_returns`` returns; the checkpoint is left as it is.
     """
 
     def __init__(
@@ -51,10 +52,10 @@ class RollBack(Callback):
         jump: float = 0.2,
         factor: float = 0.5,
         every: int = 500,
-        largest: int = 5,
+        max_returns: int = 5,
     ) -> None:
         self.window, self.recent, self.jump, self.factor = window, recent, jump, factor
-        self.every, self.largest = every, largest
+        self.every, self.max_returns = every, max_returns
         self.returns = 0
         self._losses: deque[float] = deque(maxlen=window)
         self._snapshots: deque[dict[str, Any]] = deque(maxlen=2)
@@ -71,7 +72,8 @@ class RollBack(Callback):
         assert isinstance(pl_module, CodecModule)
         loss = float(trainer.callback_metrics["train/loss"])
         loss = trainer.strategy.reduce(torch.tensor(loss, device=pl_module.device), reduce_op="mean").item()
-        self._losses.append(loss)
+        if math.isfinite(loss):  # that of a skipped step is not
+            self._losses.append(loss)
         if self._jumped():
             self._return(trainer, pl_module)
         elif not self._snapshots or trainer.global_step % self.every == 0:
@@ -85,15 +87,14 @@ class RollBack(Callback):
 
     def _return(self, trainer: lightning.Trainer, module: CodecModule) -> None:
         self.returns += 1
-        if self.returns > self.largest:
+        if self.returns > self.max_returns:
             raise FloatingPointError(
                 f"The loss jumped by more than {self.jump:.0%} for the {self.returns}th time: start again "
                 "from the checkpoint with a lower learning rate."
             )
         rates = [group["lr"] for group in module.named_optimizers["codec"].param_groups]
         _restore(module, self._snapshots[0])
-        schedulers: Any = module.lr_schedulers()
-        scheduler = schedulers[0] if isinstance(schedulers, list) else schedulers
+        scheduler = module.named_schedulers["codec"]
         scheduler.base_lrs = [rate * self.factor for rate in scheduler.base_lrs]
         for group, rate in zip(module.named_optimizers["codec"].param_groups, rates, strict=True):
             group["lr"] = rate * self.factor

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import math
 
 import lightning
 import pytest
@@ -47,6 +48,16 @@ def test_returns_to_the_older_snapshot_at_half_the_rate(make_module, make_data, 
     assert (module.model.g_s.weight - spoil.weights[6]["model.g_s.weight"]).abs().max() < 0.1
 
 
+def test_a_skipped_step_does_not_blind_it(make_module, make_data, make_trainer) -> None:
+    """The loss of a step that was skipped is NaN; a jump within the window after it is seen all the same."""
+    guard, spoil = RollBack(**GUARD), Spoil(8)
+    module = make_module(steps=40, schedule=lambda step: 1.0)
+    healthy = module.loss.distortion
+    module.loss.distortion = lambda x_hat, x: healthy(x_hat, x) * (math.nan if module.step == 6 else 1)
+    make_trainer(12, callbacks=[guard, spoil]).fit(module, make_data(12))
+    assert guard.returns == 1
+
+
 def test_a_calm_run_is_left_alone(make_module, make_data, make_trainer) -> None:
     plain, guarded = make_module(), make_module()
     make_trainer(8).fit(plain, make_data(8))
@@ -56,7 +67,7 @@ def test_a_calm_run_is_left_alone(make_module, make_data, make_trainer) -> None:
 
 
 def test_too_many_returns_end_the_run(make_module, make_data, make_trainer) -> None:
-    callbacks = [RollBack(**GUARD, largest=0), Spoil(8)]
+    callbacks = [RollBack(**GUARD, max_returns=0), Spoil(8)]
     with pytest.raises(FloatingPointError, match=r"jumped by more than 20%.*lower learning rate"):
         make_trainer(14, callbacks=callbacks).fit(make_module(steps=40), make_data(14))
 

@@ -1,9 +1,9 @@
 """Kernels in C: twins of what torch operators do elsewhere in :mod:`glic_pyg.nn`, for float32 on CPUs."""
 
-from glic_pyg.nn.native.attention import can_attend, window_attention, window_attention_backward
-from glic_pyg.nn.native.depthwise import can_convolve, depthwise, depthwise_backward, depthwise_gate
-from glic_pyg.nn.native.gate import can_gate, gate, gate_backward
-from glic_pyg.nn.native.library import available
+from glic_pyg.nn.kernels.attention import can_attend, window_attention, window_attention_backward
+from glic_pyg.nn.kernels.depthwise import can_convolve, depthwise, depthwise_backward, depthwise_gate
+from glic_pyg.nn.kernels.gate import can_gate, gate, gate_backward
+from glic_pyg.nn.kernels.library import available
 
 __all__ = [
     "available",

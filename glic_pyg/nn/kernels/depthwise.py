@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from glic_pyg.nn.native.library import LIMITS, available, run
-from glic_pyg.nn.native.operators import operator
+from glic_pyg.nn.kernels.library import LIMITS, available, run
+from glic_pyg.nn.kernels.operators import operator
 
 __all__ = ["can_convolve", "depthwise", "depthwise_backward", "depthwise_gate"]
 
@@ -37,7 +37,7 @@ def _fake_gate(u: Tensor, v: Tensor, weight_u: Tensor, weight_v: Tensor, above: 
     return _fake(u, weight_u, None, above, below)
 
 
-def _fake_backward(x: Tensor, grad: Tensor, side: int, missing: int) -> tuple[Tensor, Tensor]:
+def _fake_backward(x: Tensor, grad: Tensor, side: int, padding: int) -> tuple[Tensor, Tensor]:
     channels = x.shape[-1]
     return x.new_empty(channels, 1, side, side), x.new_empty(channels)
 
@@ -47,7 +47,7 @@ def depthwise(x: Tensor, weight: Tensor, bias: Tensor | None, above: int, below:
     """Convolve ``(B, H, W, C)`` rows with a weight ``(C, 1, side, side)``, without gradient.
 
     x is zero beyond its border: in width, and in height for the ``above`` and ``below`` rows of the halo that
-    are missing. A value is computed by one thread: the result does not depend on the number of threads.
+    are padding. A value is computed by one thread: the result does not depend on the number of threads.
 
     Returns:
         ``(B, H + above + below - side + 1, W, C)``, contiguous.
@@ -86,22 +86,22 @@ def _taps(weight: Tensor) -> Tensor:
 
 
 @operator(
-    "depthwise_backward(Tensor x, Tensor grad, int side, int missing) -> (Tensor, Tensor)", _fake_backward
+    "depthwise_backward(Tensor x, Tensor grad, int side, int padding) -> (Tensor, Tensor)", _fake_backward
 )
-def depthwise_backward(x: Tensor, grad: Tensor, side: int, missing: int) -> tuple[Tensor, Tensor]:
+def depthwise_backward(x: Tensor, grad: Tensor, side: int, padding: int) -> tuple[Tensor, Tensor]:
     """Gradients at the weight ``(C, 1, side, side)`` and at the bias ``(C,)``.
 
     A group of channels is summed up by one thread: the result does not depend on the number of threads.
 
     Args:
-        x: ``(B, H + side - 1 - 2 missing, W, C)`` rows, zero beyond their border.
+        x: ``(B, H + side - 1 - 2 padding, W, C)`` rows, zero beyond their border.
         grad: ``(B, H, W, C)``, at the result.
         side: of the kernel.
-        missing: rows of the halo, above as below, that x lacks; in width it lacks all.
+        padding: rows of the halo, above as below, that x lacks; in width it lacks all.
     """
     channels = x.shape[-1]
     weight, bias = x.new_empty(side, side, channels), x.new_empty(channels)
-    if x.shape[1] != grad.shape[1] + side - 1 - 2 * missing:
-        raise ValueError(f"{x.shape[1]} rows do not give {grad.shape[1]} with {missing} missing on each side")
-    run("depthwise_backward", x.contiguous(), grad.contiguous(), weight, bias, missing=missing)
+    if x.shape[1] != grad.shape[1] + side - 1 - 2 * padding:
+        raise ValueError(f"{x.shape[1]} rows do not give {grad.shape[1]} with {padding} padding on each side")
+    run("depthwise_backward", x.contiguous(), grad.contiguous(), weight, bias, padding=padding)
     return weight.permute(2, 0, 1)[:, None].contiguous(), bias

@@ -10,12 +10,12 @@ from torch import Tensor
 
 from benchmarks.decoder_settings import threads
 from glic_pyg.graph import build_graphs
-from glic_pyg.nn import GFAConv, native
-from glic_pyg.nn.native.compile import LEVELS, compile_all, library_path
-from glic_pyg.nn.native.library import load
+from glic_pyg.nn import GFAConv, kernels
+from glic_pyg.nn.kernels.compile import LEVELS, compile_all, library_path
+from glic_pyg.nn.kernels.library import load
 from glic_pyg.nn.window_attention import attend_backward_in_blocks, attend_in_blocks
 
-pytestmark = pytest.mark.skipif(not native.available(), reason="the C library is not compiled")
+pytestmark = pytest.mark.skipif(not kernels.available(), reason="the C library is not compiled")
 
 
 def case(size: tuple[int, int], kind: str, heads: int, width: int) -> tuple[Tensor, ...]:
@@ -32,9 +32,9 @@ def case(size: tuple[int, int], kind: str, heads: int, width: int) -> tuple[Tens
 )
 def test_equals_torch(size: tuple[int, int], heads: int, width: int, kind: str) -> None:
     arguments = case(size, kind, heads, width)
-    assert native.can_attend(arguments[0], arguments[-1])
+    assert kernels.can_attend(arguments[0], arguments[-1])
     exact = attend_in_blocks(*(t.double() for t in arguments[:4]), *arguments[4:])
-    assert (native.window_attention(*arguments) - exact).abs().max() < 1e-5
+    assert (kernels.window_attention(*arguments) - exact).abs().max() < 1e-5
     assert (attend_in_blocks(*arguments) - exact).abs().max() < 1e-5
 
 
@@ -46,11 +46,11 @@ def test_gradients_equal_torch(size: tuple[int, int], heads: int, width: int, ki
     arguments = case(size, kind, heads, width)
     grad = torch.randn_like(arguments[0])
     exact = attend_backward_in_blocks(grad.double(), *(t.double() for t in arguments[:4]), *arguments[4:])
-    ours = native.window_attention_backward(grad, *arguments)
+    ours = kernels.window_attention_backward(grad, *arguments)
     plain = attend_backward_in_blocks(grad, *arguments)
     for name, *gradients in zip(("q", "kv", "scale", "bias"), ours, plain, exact, strict=True):
-        native_error, torch_error = (relative_error(g, gradients[-1]) for g in gradients[:-1])
-        assert native_error < max(1e-5, 2 * torch_error), name
+        kernel_error, torch_error = (relative_error(g, gradients[-1]) for g in gradients[:-1])
+        assert kernel_error < max(1e-5, 2 * torch_error), name
 
 
 def relative_error(found: Tensor, exact: Tensor) -> float:
@@ -63,12 +63,14 @@ def test_isolated_nodes_and_zero_rows() -> None:
     q[0, 5] = 0
     kv[1, 7] = 0
     arguments = q, kv, scale, bias, nodes, candidates, mask
-    assert not native.window_attention(*arguments)[0, nodes[0, 3]].any()
+    assert not kernels.window_attention(*arguments)[0, nodes[0, 3]].any()
     torch.testing.assert_close(
-        native.window_attention(*arguments), attend_in_blocks(*arguments), rtol=1e-4, atol=1e-5
+        kernels.window_attention(*arguments), attend_in_blocks(*arguments), rtol=1e-4, atol=1e-5
     )
     grad = torch.randn_like(q)
-    ours, plain = (f(grad, *arguments) for f in (native.window_attention_backward, attend_backward_in_blocks))
+    ours, plain = (
+        f(grad, *arguments) for f in (kernels.window_attention_backward, attend_backward_in_blocks)
+    )
     for found, expected in zip(ours, plain, strict=True):
         assert found.isfinite().all()
         torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
@@ -77,7 +79,7 @@ def test_isolated_nodes_and_zero_rows() -> None:
 def test_extreme_logits_stay_finite() -> None:
     q, kv, _, bias, *graph = case((16, 16), "mesh", 2, 8)
     arguments = q, kv, torch.full((2,), 100.0), bias * 0, *graph
-    out = native.window_attention(*arguments)
+    out = kernels.window_attention(*arguments)
     assert out.isfinite().all()
     torch.testing.assert_close(out, attend_in_blocks(*arguments), rtol=1e-3, atol=1e-4)
 
@@ -89,8 +91,8 @@ def test_threads_do_not_matter(kind: str) -> None:
     results = []
     for count in (1, 2, 3):
         with threads(count):
-            gradients = native.window_attention_backward(grad, *arguments)
-            results.append([native.window_attention(*arguments), *gradients])
+            gradients = kernels.window_attention_backward(grad, *arguments)
+            results.append([kernels.window_attention(*arguments), *gradients])
     for one, two, three in zip(*results, strict=True):
         assert torch.equal(one, two) and torch.equal(one, three)
 
@@ -98,12 +100,12 @@ def test_threads_do_not_matter(kind: str) -> None:
 def test_bfloat16_is_computed_in_float32() -> None:
     arguments = case((16, 16), "local", 2, 8)
     tensors, graph = arguments[:4], arguments[4:]
-    low = native.window_attention(*(t.bfloat16() for t in tensors), *graph)
+    low = kernels.window_attention(*(t.bfloat16() for t in tensors), *graph)
     exact = attend_in_blocks(*(t.bfloat16().float() for t in tensors), *graph)
     assert low.dtype == torch.bfloat16
     torch.testing.assert_close(low.float(), exact, rtol=0.01, atol=1e-3)
     grad = torch.randn_like(low)
-    gradients = native.window_attention_backward(grad, *(t.bfloat16() for t in tensors), *graph)
+    gradients = kernels.window_attention_backward(grad, *(t.bfloat16() for t in tensors), *graph)
     exact = attend_backward_in_blocks(grad.float(), *(t.bfloat16().float() for t in tensors), *graph)
     for found, expected in zip(gradients, exact, strict=True):
         assert found.dtype == torch.bfloat16
@@ -114,11 +116,11 @@ def test_torchs_defaults_do_not_matter() -> None:
     """What the library writes to is float32 and on the CPU, whatever new tensors are by default."""
     arguments = case((16, 24), "mesh", 2, 8)
     grad = torch.randn_like(arguments[0])
-    expected = [native.window_attention(*arguments), *native.window_attention_backward(grad, *arguments)]
+    expected = [kernels.window_attention(*arguments), *kernels.window_attention_backward(grad, *arguments)]
     torch.set_default_dtype(torch.float64)
     try:
         with torch.device("meta"):
-            got = [native.window_attention(*arguments), *native.window_attention_backward(grad, *arguments)]
+            got = [kernels.window_attention(*arguments), *kernels.window_attention_backward(grad, *arguments)]
     finally:
         torch.set_default_dtype(torch.float32)
     assert all(torch.equal(a, b) for a, b in zip(got, expected, strict=True))
@@ -126,13 +128,13 @@ def test_torchs_defaults_do_not_matter() -> None:
 
 def test_what_it_leaves_to_torch(monkeypatch: pytest.MonkeyPatch) -> None:
     q, *_, mask = case((16, 16), "local", 2, 8)
-    assert native.can_attend(q, mask)
+    assert kernels.can_attend(q, mask)
     for other in (q.double(), q.half(), q.to("meta")):
-        assert not native.can_attend(other, mask)
+        assert not kernels.can_attend(other, mask)
     for odd in (mask[:, :63], mask[..., :12], mask.to("meta")):
-        assert not native.can_attend(q, odd)
-    monkeypatch.setenv("GLIC_NATIVE", "0")
-    assert not native.can_attend(q, mask)
+        assert not kernels.can_attend(q, odd)
+    monkeypatch.setenv("GLIC_KERNELS", "0")
+    assert not kernels.can_attend(q, mask)
 
 
 def test_the_layer_uses_it_and_has_the_same_gradients(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -140,11 +142,11 @@ def test_the_layer_uses_it_and_has_the_same_gradients(monkeypatch: pytest.Monkey
     graph = build_graphs(torch.randn(1, 16, 16, 24))["mesh"]
     conv, x, calls = GFAConv(16, 2), torch.randn(1, 16 * 24, 16, requires_grad=True), []
     for name in ("window_attention", "window_attention_backward"):
-        inner = getattr(native, name)
-        monkeypatch.setattr(native, name, lambda *a, n=name, f=inner: calls.append(n) or f(*a))
+        inner = getattr(kernels, name)
+        monkeypatch.setattr(kernels, name, lambda *a, n=name, f=inner: calls.append(n) or f(*a))
     results = []
     for wanted in "10":
-        monkeypatch.setenv("GLIC_NATIVE", wanted)
+        monkeypatch.setenv("GLIC_KERNELS", wanted)
         out = conv(x, graph)
         results.append([out, *torch.autograd.grad(out.square().sum(), [x, *conv.parameters()])])
     assert calls == ["window_attention", "window_attention_backward"]
@@ -158,7 +160,7 @@ def test_every_level_that_this_cpu_has(tmp_path: Path) -> None:
     grad = torch.randn_like(arguments[0])
 
     def results() -> tuple[Tensor, ...]:
-        return native.window_attention(*arguments), *native.window_attention_backward(grad, *arguments)
+        return kernels.window_attention(*arguments), *kernels.window_attention_backward(grad, *arguments)
 
     expected = results()
     levels = list(LEVELS)
@@ -166,9 +168,9 @@ def test_every_level_that_this_cpu_has(tmp_path: Path) -> None:
     for level in levels[levels.index(own) if own in levels else -1 :]:
         if not library_path(level).is_file():
             continue
-        kernels = load(library_path(level))
+        found = load(library_path(level))
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(native.library, "functions", lambda kernels=kernels: kernels)
+            patch.setattr(kernels.library, "functions", lambda found=found: found)
             torch.testing.assert_close(results(), expected, rtol=1e-4, atol=1e-4)
 
 

@@ -8,16 +8,16 @@ import pytest
 import torch
 from torch import Tensor
 
-from glic_pyg.nn import native
-from glic_pyg.nn.native.library import KERNELS, LIMITS, run
+from glic_pyg.nn import kernels
+from glic_pyg.nn.kernels.library import KERNELS, LIMITS, run
 
-pytestmark = pytest.mark.skipif(not native.available(), reason="the C library is not compiled")
+pytestmark = pytest.mark.skipif(not kernels.available(), reason="the C library is not compiled")
 
 SIZES = {
     "n": 20, "images": 2, "rows": 6, "height": 6, "width": 5, "channels": 17, "side": 3, "cells": 4,
     "slots": 64, "candidates": 16, "nodes": 64, "heads": 2, "two": 2,
 }  # fmt: skip
-KNOWN = {"depthwise": {"above": 1}, "depthwise_backward": {"missing": 1}}
+KNOWN = {"depthwise": {"above": 1}, "depthwise_backward": {"padding": 1}}
 
 
 def arrays_of(name: str, **changed: int) -> list[Tensor]:
@@ -90,8 +90,8 @@ def test_ids_of_no_node_are_padding_nodes() -> None:
         sources = candidates.clone()
         sources[0, 3] = beyond
         arguments = q, kv, scale, bias, nodes, sources, mask
-        out = native.window_attention(*arguments)
-        results.append([out, *native.window_attention_backward(out, *arguments)])
+        out = kernels.window_attention(*arguments)
+        results.append([out, *kernels.window_attention_backward(out, *arguments)])
     for other in results[1:]:
         assert all(torch.equal(*pair) for pair in zip(results[0], other, strict=True))
 
@@ -102,7 +102,7 @@ def test_nan_goes_through(what: str) -> None:
     q, kv = torch.randn(1, 64, 16), torch.randn(1, 64, 32)
     (q if what == "q" else kv)[0, 5, 3] = torch.nan
     scale, bias, mask = torch.ones(2), torch.zeros(2, 64, 16), torch.ones(1, 64, 16, dtype=torch.bool)
-    out = native.window_attention(q, kv, scale, bias, torch.arange(64)[None], torch.arange(16)[None], mask)
+    out = kernels.window_attention(q, kv, scale, bias, torch.arange(64)[None], torch.arange(16)[None], mask)
     assert out[0, 5].isnan().any()
 
 
@@ -110,12 +110,12 @@ def test_operators_check_what_they_are_given() -> None:
     x, weight = torch.randn(1, 8, 8, 32), torch.randn(32, 1, 3, 3)
     for bad in (weight.double(), weight[:16], torch.randn(32, 1, 3, 5)):
         with pytest.raises((ValueError, RuntimeError)):
-            native.depthwise(x, bad, None, 1, 1)
+            kernels.depthwise(x, bad, None, 1, 1)
     with pytest.raises(ValueError, match="bias"):
-        native.depthwise(x, weight, torch.randn(31), 1, 1)
+        kernels.depthwise(x, weight, torch.randn(31), 1, 1)
     with pytest.raises(ValueError, match="bias"):
-        native.depthwise(x, weight, torch.randn(32).double(), 1, 1)
+        kernels.depthwise(x, weight, torch.randn(32).double(), 1, 1)
     with pytest.raises(ValueError, match="rows"):
-        native.depthwise_backward(x, x[:, :5], 3, 0)
+        kernels.depthwise_backward(x, x[:, :5], 3, 0)
     with pytest.raises(ValueError, match="out"):
-        native.gate(x, x, torch.empty(1, 8, 8, 31))
+        kernels.gate(x, x, torch.empty(1, 8, 8, 31))

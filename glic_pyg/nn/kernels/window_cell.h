@@ -11,7 +11,7 @@ enum { BLOCK = 64 }; /* candidates whose weights are used while they are in the 
 static const float NORM_FLOOR = 1e-12f, NO_EDGE = -3e38f, LEAST_LOGIT = -1e38f;
 
 typedef struct {
-    int64_t first, rows;  /* ids of real nodes, first..rows-1; any other is a phantom, all zeros, or a filler, not written */
+    int64_t first, rows;  /* ids of real nodes, first..rows-1; any other is a padding node, all zeros, or a filler, not written */
     int64_t slots;        /* nodes a cell, a multiple of STRIP */
     int64_t candidates;   /* candidates a cell, a multiple of ROWS */
     int64_t heads, width; /* of each head */
@@ -30,7 +30,7 @@ static inline float inverse_length(float squares) { return 1 / fmaxf(sqrtf(squar
 
 static inline int is_real(const Shape *s, int64_t id) { return id >= s->first && id < s->rows; }
 
-/* so many rows, pitch apart, as rows (count, padded) whose ends are zero already; zeros for phantoms and fillers */
+/* so many rows, pitch apart, as rows (count, padded) whose ends are zero already; zeros for padding nodes and fillers */
 static inline void gather(const Shape *s, const float *from, int64_t pitch, const int64_t *ids, int64_t count,
                           float *rows) {
     size_t bytes = s->width * sizeof(float);

@@ -1,14 +1,14 @@
-"""How released checkpoints spell the names of our parameters."""
+"""Maps the names of our parameters to those in released checkpoints."""
 
 from __future__ import annotations
 
 import re
 
-Spelling = tuple[tuple[str, str], ...]
+KeyMapping = tuple[tuple[str, str], ...]
 """Patterns and what replaces them, applied in order, each to the result of the one before."""
 
 # From our names to theirs.
-_GLIC: Spelling = (
+_GLIC: KeyMapping = (
     (r"^g_a\.down\.(\d)", r"g_a.down\1"),
     (r"^g_s\.up\.(\d)", r"g_s.up\1"),
     (r"^g_a\.side", "g_a.AuxT_enc"),
@@ -44,7 +44,7 @@ _GLIC: Spelling = (
     (r"((?:channel_context\.y\d|entropy_parameters))\.1\.", r"\1.2."),
 )
 
-_MLICPP: Spelling = (
+_MLICPP: KeyMapping = (
     (r"^g_a\.", "g_a.analysis_transform."),
     (r"^g_s\.", "g_s.synthesis_transform."),
     (r"^(g_s.*)\.up\.", r"\1.subpel_conv."),
@@ -69,16 +69,16 @@ _MLICPP: Spelling = (
 )
 
 # CompressAI's models hold the parts of their entropy model side by side.
-_COMPRESSAI: Spelling = ((r"^latent_codec\.(?:hyper|y)\.", ""),)
+_COMPRESSAI: KeyMapping = ((r"^latent_codec\.(?:hyper|y)\.", ""),)
 # Ours begins h_a with a layer that takes magnitudes.
-_COMPRESSAI_SCALE: Spelling = (
+_COMPRESSAI_SCALE: KeyMapping = (
     *_COMPRESSAI,
     (r"^h_a\.1\.", "h_a.0."),
     (r"^h_a\.3\.", "h_a.2."),
     (r"^h_a\.5\.", "h_a.4."),
 )
 
-SPELLINGS: dict[str, Spelling] = {
+KEY_MAPPINGS: dict[str, KeyMapping] = {
     "glic": _GLIC,
     "mlicpp": _MLICPP,
     "bmshj2018-hyperprior": _COMPRESSAI_SCALE,
@@ -91,7 +91,7 @@ SPELLINGS: dict[str, Spelling] = {
 """By the name of the release."""
 
 # CompressAI named the bottleneck's matrices.0 first _matrices.0 and then, before 1.2, _matrix0.
-_OLD_NAMES: Spelling = (
+_OLD_NAMES: KeyMapping = (
     (r"entropy_bottleneck\._matrix(\d)$", r"entropy_bottleneck.matrices.\1"),
     (r"entropy_bottleneck\._bias(\d)$", r"entropy_bottleneck.biases.\1"),
     (r"entropy_bottleneck\._factor(\d)$", r"entropy_bottleneck.factors.\1"),
@@ -101,16 +101,16 @@ _OLD_NAMES: Spelling = (
 
 
 def released_name(name: str, model: str = "glic") -> str:
-    """The name of one of our parameters in a checkpoint of a release, a key of :data:`SPELLINGS`."""
-    return _spell(name, SPELLINGS[model])
+    """The name of one of our parameters in a checkpoint of a release, a key of :data:`KEY_MAPPINGS`."""
+    return _mapped(name, KEY_MAPPINGS[model])
 
 
 def current_name(name: str) -> str:
     """A name in any checkpoint as one of today would have it: no ``module.``, CompressAI's new names."""
-    return _spell(name.removeprefix("module."), _OLD_NAMES)
+    return _mapped(name.removeprefix("module."), _OLD_NAMES)
 
 
-def _spell(name: str, spelling: Spelling) -> str:
-    for pattern, replacement in spelling:
+def _mapped(name: str, mapping: KeyMapping) -> str:
+    for pattern, replacement in mapping:
         name = re.sub(pattern, replacement, name)
     return name

@@ -1,6 +1,6 @@
 /* Gradients of a depthwise convolution at its weight and bias, LANES channels at a time.
  *
- *   grad_weight[ky, kx, c] = sum over b, i, j of grad[b, i, j, c] x[b, i + ky - missing, j + kx - side / 2, c]
+ *   grad_weight[ky, kx, c] = sum over b, i, j of grad[b, i, j, c] x[b, i + ky - padding, j + kx - side / 2, c]
  *
  * Maps as rows of channels; x is zero beyond its border. One thread sums up a group of channels in order, hence the
  * result does not depend on the number of threads.
@@ -11,18 +11,18 @@ enum { MOST_SIDE = 5, GROUP = 16 };
 
 typedef struct {
     const float *x, *grad;    /* (images, rows, width, channels) and (images, height, width, channels) */
-    int64_t rows, missing;    /* of x; height + side - 1 = rows + 2 missing */
+    int64_t rows, padding;    /* of x; height + side - 1 = rows + 2 padding */
     int64_t height, width, channels;
 } Maps;
 
-/* what one place of grad adds to the sums of one row; near the border some places of x are missing */
+/* what one place of grad adds to the sums of one row; near the border some places of x are padding */
 static inline void add_place(const Maps *m, const float *x, const float *grad, int64_t i, int64_t j, int side,
                              int near_border, vf sums[MOST_SIDE * MOST_SIDE], vf *bias) {
     vf slope = load(grad + (i * m->width + j) * m->channels);
     *bias += slope;
     for (int ky = 0; ky < side; ky++)
         for (int kx = 0; kx < side; kx++) {
-            int64_t row = i + ky - m->missing, column = j + kx - side / 2;
+            int64_t row = i + ky - m->padding, column = j + kx - side / 2;
             if (near_border && (row < 0 || row >= m->rows || column < 0 || column >= m->width)) continue;
             sums[ky * side + kx] += slope * load(x + (row * m->width + column) * m->channels);
         }
@@ -31,7 +31,7 @@ static inline void add_place(const Maps *m, const float *x, const float *grad, i
 /* one row of grad, at the channels where x, grad and total (taps + 1, GROUP) point */
 static inline void add_row(const Maps *m, const float *x, const float *grad, int64_t i, int side, float *total) {
     vf sums[MOST_SIDE * MOST_SIDE], bias = all(0);
-    int whole = i >= m->missing && i - m->missing + side <= m->rows;
+    int whole = i >= m->padding && i - m->padding + side <= m->rows;
     int64_t first = whole && side / 2 < m->width ? side / 2 : m->width, last = m->width - side / 2, j = 0;
     for (int k = 0; k < side * side; k++) sums[k] = all(0);
     for (; j < first; j++) add_place(m, x, grad, i, j, side, 1, sums, &bias);
@@ -61,12 +61,12 @@ static inline void add_maps(const Maps *m, int64_t images, int64_t first, int64_
 }
 
 /* The groups first..last-1 of GROUP channels, at least as many in all; the last group may overlap the one before.
- * grad_weight (side, side, channels), grad_bias (channels); side 3 or 5; missing rows above and below each x.
+ * grad_weight (side, side, channels), grad_bias (channels); side 3 or 5; padding rows above and below each x.
  * Returns 0, or 1 where memory is short. */
 int depthwise_backward(const float *x, const float *grad, float *grad_weight, float *grad_bias, int64_t first,
-                       int64_t last, int64_t images, int64_t rows, int64_t missing, int64_t height, int64_t width,
+                       int64_t last, int64_t images, int64_t rows, int64_t padding, int64_t height, int64_t width,
                        int64_t channels, int64_t side) {
-    Maps maps = {x, grad, rows, missing, height, width, channels};
+    Maps maps = {x, grad, rows, padding, height, width, channels};
     int64_t taps = side * side, kept = (taps + 1) * GROUP;
     float *total = calloc((last - first) * kept, sizeof(float));
     if (!total) return 1;

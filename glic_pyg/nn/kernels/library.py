@@ -1,10 +1,10 @@
 """The compiled library for this CPU: a table of its functions, and checked calls shared between threads.
 
-The library is compiled when the package is installed (see :mod:`glic_pyg.nn.native.compile`) and is optional:
-without it, or with ``GLIC_NATIVE=0``, torch operators do its work.
+The library is compiled when the package is installed (see :mod:`glic_pyg.nn.kernels.compile`) and is
+optional: without it, or with ``GLIC_KERNELS=0``, torch operators do its work.
 
 A new kernel needs its C source, an entry in :data:`KERNELS` and an operator, see
-:mod:`glic_pyg.nn.native.operators`.
+:mod:`glic_pyg.nn.kernels.operators`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from glic_pyg.nn.native.compile import LEVELS, library_path
+from glic_pyg.nn.kernels.compile import LEVELS, library_path
 
 __all__ = ["KERNELS", "LIMITS", "Kernel", "available", "functions", "load", "run"]
 
@@ -127,7 +127,7 @@ KERNELS = {
     "depthwise_backward": Kernel(
         "x: f32 images rows width channels, grad: f32 images height width channels, "
         "grad_weight: f32 side side channels, grad_bias: f32 channels",
-        "images rows missing height width channels side",
+        "images rows padding height width channels side",
         lambda s: -(-s["channels"] // GROUP),
     ),
     "window_edges": Kernel(
@@ -152,7 +152,7 @@ KERNELS = {
 @torch.compiler.assume_constant_result
 def available() -> bool:
     """Whether a library for this CPU is there and wanted."""
-    return os.environ.get("GLIC_NATIVE", "1") != "0" and functions() is not None
+    return os.environ.get("GLIC_KERNELS", "1") != "0" and functions() is not None
 
 
 def run(name: str, *arrays: Tensor | None, grain: int = 1, **known: int) -> None:
