@@ -14,7 +14,7 @@ _STEP = 24.0
 
 
 def tiny_cosines() -> TinyBackbone:
-    """A :class:`TinyBackbone` whose g_a and g_s are one another's inverse on smooth pictures.
+    """A :class:`TinyBackbone` whose g_a and g_s are one another's inverse on smooth images.
 
     Channels of y are the mean of each colour, and the two lowest cosines of two opponent colours.
     """

@@ -36,12 +36,12 @@ _FIGURES = (".png", ".svg", ".pdf")
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="glic compare",
-        description="Encode pictures to real files, decode them again, and set PSNR and MS-SSIM beside those "
+        description="Encode images to real files, decode them again, and set PSNR and MS-SSIM beside those "
         "of JPEG (4:4:4, optimised, at least as many bytes) and WebP (method 6, nearest bytes).",
         epilog="Colour only: alpha and metadata are left out on all sides.",
     )
     parser.add_argument(
-        "images", nargs="+", metavar="IMAGE", help="pictures of any kind Pillow reads, or folders"
+        "images", nargs="+", metavar="IMAGE", help="images of any kind Pillow reads, or folders"
     )
     parser.add_argument("--model", metavar="NAME", help="name of shipped weights (glic doctor lists them)")
     add_rate_options(parser)
@@ -104,10 +104,10 @@ def _compare_all(
     with TemporaryDirectory() as folder, FileBatch("compare", len(paths)) as batch:
         for path, title in zip(paths, titles([Path(path) for path in paths]), strict=True):
             with batch.file(path):
-                picture = read_image(path, max_pixels=max_pixels)
-                for note in picture.pixel_notes:
+                image_data = read_image(path, max_pixels=max_pixels)
+                for note in image_data.pixel_notes:
                     batch.say(f"glic compare: {shown(path)}: {note}")
-                found.append((path, compare_image(codec, title, picture.colour, Path(folder), target)))
+                found.append((path, compare_image(codec, title, image_data.colour, Path(folder), target)))
     return found
 
 
@@ -119,12 +119,12 @@ def _draw(measured: Sequence[Measured], max_pixels: int, target: Path, force: bo
     from glic_pyg.evaluation.summary import comparable, means
 
     drawn = comparable([comparison for _, comparison in measured])
-    pictures = [
+    images = [
         read_image(path, max_pixels=max_pixels).colour for path, comparison in measured if comparison in drawn
     ]
     say("drawing: JPEG and WebP at many qualities ...")
-    curves = [baseline_curve(pictures, codec) for codec in (JPEG, WEBP)]
-    mean, title = means(drawn)[0], f"Mean of {len(pictures)} images"
+    curves = [baseline_curve(images, codec) for codec in (JPEG, WEBP)]
+    mean, title = means(drawn)[0], f"Mean of {len(images)} images"
     figure = rate_point_figure(curves, mean.bpp, mean.psnr, title, kind=target.suffix.removeprefix("."))
     write_file(target, figure, overwrite=force)
 

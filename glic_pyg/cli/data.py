@@ -58,14 +58,14 @@ def _parser() -> argparse.ArgumentParser:
     get.add_argument("-f", "--force", action="store_true", help="fetch again and overwrite what is there")
     check = actions.add_parser(
         "check",
-        help="name pictures that cannot be read",
-        description="Decode every picture of a data set and name those that cannot be read, or were changed "
+        help="name images that cannot be read",
+        description="Decode every image of a data set and name those that cannot be read, or were changed "
         "since glic data get fetched them.",
     )
     check.add_argument(
         "source", metavar="FOLDER", help="a folder, a tar shard, a list of files, or a pattern"
     )
-    check.add_argument("--crop", type=positive, metavar="N", help="also name pictures smaller than N pixels")
+    check.add_argument("--crop", type=positive, metavar="N", help="also name images smaller than N pixels")
     return parser
 
 
@@ -181,7 +181,7 @@ def _check(args: argparse.Namespace) -> int:
     side, pixels = catalogue.sizes.min(), catalogue.sizes.prod(axis=1).sum() / 1e6
     too_small = f", {len(small)} too small" if args.crop else ""
     print(
-        f"{len(catalogue)} pictures of {pixels:.1f} Mpixel in all, none smaller than {side} pixels; "
+        f"{len(catalogue)} images of {pixels:.1f} Mpixel in all, none smaller than {side} pixels; "
         f"{len(faults)} faults{too_small}{'; ' if catalogue.left_out else ''}{catalogue.left_out}."
     )
     return 1 if faults else 0

@@ -53,9 +53,9 @@ def _decoder(args: argparse.Namespace) -> Work[bytes]:
         codec = codec_for_decoding(
             data, args.weights, device=device, precision=args.precision, max_pixels=args.max_pixels
         )
-        picture = codec.decode(data).image_data
-        written, notes = write_image(picture, _extension(job, args.format))
-        return Result(written, f"{picture.size[0]}x{picture.size[1]}, {len(written)} bytes", notes)
+        image_data = codec.decode(data).image_data
+        written, notes = write_image(image_data, _extension(job, args.format))
+        return Result(written, f"{image_data.size[0]}x{image_data.size[1]}, {len(written)} bytes", notes)
 
     return decode
 

@@ -1,4 +1,4 @@
-"""``glic demo``: a photograph to a file and back, beside JPEG and WebP, and its graph as a picture."""
+"""``glic demo``: a photograph to a file and back, beside JPEG and WebP, and a figure of its graph."""
 
 from __future__ import annotations
 
@@ -79,11 +79,11 @@ def main(argv: Sequence[str]) -> int:
         args.model, args.weights, device=device, precision=args.precision, max_pixels=args.max_pixels
     )
     with naming(image):
-        picture = read_image(image, max_pixels=args.max_pixels)
+        image_data = read_image(image, max_pixels=args.max_pixels)
     how = provenance(["glic", "demo", *argv], device)
     with staging_folder(folder) as staging:
-        comparison = _code(codec, picture, image.stem, staging, how)
-        _draw(codec, picture, comparison, staging)
+        comparison = _code(codec, image_data, image.stem, staging, how)
+        _draw(codec, image_data, comparison, staging)
         print_comparisons([comparison], how)
         for name, meaning in zip(names, OUTPUTS.values(), strict=True):
             if (staging / name).exists():
@@ -94,7 +94,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _image(given: str | None) -> Path:
-    """The picture to use.
+    """The image to use.
 
     Raises:
         GlicError: it, or the sample photograph of a checkout, does not exist.
@@ -105,27 +105,27 @@ def _image(given: str | None) -> Path:
         return Path(given)
     sample = Path(glic_pyg.__file__).parent.parent / "data" / "samples" / "dog.png"
     if not sample.is_file():
-        raise GlicError("The sample photograph is not installed; give a picture: glic demo IMAGE.")
+        raise GlicError("The sample photograph is not installed; give an image: glic demo IMAGE.")
     return sample
 
 
-def _code(codec: ImageCodec, picture: ImageData, name: str, folder: Path, how: Provenance) -> Comparison:
-    """Write all coded files, the decoded picture and the numbers."""
+def _code(codec: ImageCodec, image_data: ImageData, name: str, folder: Path, how: Provenance) -> Comparison:
+    """Write all coded files, the decoded image and the numbers."""
     from PIL import Image
 
     from glic_pyg.evaluation.comparison import compare_image
     from glic_pyg.evaluation.summary import as_json
 
     say("demo: encoding, decoding; JPEG and WebP at the same bytes ...")
-    comparison = compare_image(codec, name, picture.colour, folder)
+    comparison = compare_image(codec, name, image_data.colour, folder)
     decoded = codec.decode((folder / f"{name}.glic").read_bytes()).array
-    Image.fromarray(picture.colour).save(folder / f"{name}.png")
+    Image.fromarray(image_data.colour).save(folder / f"{name}.png")
     Image.fromarray(decoded).save(folder / f"{name}.glic.png")
     (folder / f"{name}.json").write_text(as_json([comparison], how), encoding="utf-8")
     return comparison
 
 
-def _draw(codec: ImageCodec, picture: ImageData, comparison: Comparison, folder: Path) -> None:
+def _draw(codec: ImageCodec, image_data: ImageData, comparison: Comparison, folder: Path) -> None:
     """Write the figures; what shows graphs only if the model has GFA blocks in its g_a."""
     from glic_pyg.cli.inspect import FIELD_COUNT, Subject, grid_of_fields
     from glic_pyg.inspection.figures import crop_figure, detailed_corner
@@ -134,25 +134,25 @@ def _draw(codec: ImageCodec, picture: ImageData, comparison: Comparison, folder:
 
     say("demo: drawing ...")
     crops = crop_figure(
-        _captioned(comparison, folder, picture), detailed_corner(picture.colour, _CROP), _CROP
+        _captioned(comparison, folder, image_data), detailed_corner(image_data.colour, _CROP), _CROP
     )
     (folder / f"{comparison.image}.crops.png").write_bytes(crops)
-    seen = inspect_image(codec.model, picture.colour, name=comparison.image, weights=codec.name)
+    seen = inspect_image(codec.model, image_data.colour, name=comparison.image, weights=codec.name)
     of_g_a = [block for block in seen.blocks if block.transform == "g_a"]
     if of_g_a:
-        figure = _graph_figure(picture.colour, of_g_a[-1], comparison)
+        figure = _graph_figure(image_data.colour, of_g_a[-1], comparison)
         (folder / f"{comparison.image}.graph.png").write_bytes(figure)
         fields = grid_of_fields(Subject(codec.model, seen), FIELD_COUNT)
         write_page(seen, folder / f"{comparison.image}.graph.html", fields=fields)
 
 
 def _captioned(
-    comparison: Comparison, folder: Path, picture: ImageData
+    comparison: Comparison, folder: Path, image_data: ImageData
 ) -> dict[str, tuple[NDArray[np.uint8], str]]:
-    """Pictures for the crops, read back from the files, and what to write below them."""
+    """Crops to compare, read back from the files, and what to write below them."""
     from glic_pyg.codec.image_file import read_image
 
-    found = {"Original": (picture.colour, f"{picture.colour.nbytes:,} bytes")}
+    found = {"Original": (image_data.colour, f"{image_data.colour.nbytes:,} bytes")}
     suffixes = {"glic": "glic.png", "jpeg": "jpg", "webp": "webp"}
     for measured, title in zip(comparison.codecs, ("GLIC", "JPEG", "WebP"), strict=True):
         data = (folder / f"{comparison.image}.{suffixes[measured.codec]}").read_bytes()
@@ -161,16 +161,16 @@ def _captioned(
     return found
 
 
-def _graph_figure(photo: NDArray[np.uint8], graphs: BlockGraphs, comparison: Comparison) -> bytes:
+def _graph_figure(image: NDArray[np.uint8], graphs: BlockGraphs, comparison: Comparison) -> bytes:
     from glic_pyg.evaluation.baselines.pillow import JPEG, WEBP
     from glic_pyg.evaluation.curve_plots import baseline_curve, draw_rate_point
     from glic_pyg.inspection.figures import overview_figure
 
-    curves = [baseline_curve([photo], codec) for codec in (JPEG, WEBP)]
+    curves = [baseline_curve([image], codec) for codec in (JPEG, WEBP)]
     ours = comparison.ours
 
     def draw_rate(axes: Axes) -> None:
         axes.set_title("Rate and distortion of this photograph")
         draw_rate_point(axes, curves, ours.bpp, ours.quality.psnr)
 
-    return overview_figure(photo, graphs, draw_more=draw_rate)
+    return overview_figure(image, graphs, draw_more=draw_rate)

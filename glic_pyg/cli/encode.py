@@ -80,10 +80,10 @@ def _encoder(args: argparse.Namespace, target: RateTarget | None) -> Work[ImageD
         max_pixels=args.max_pixels,
     )
 
-    def encode(picture: ImageData, job: Job) -> Result:
-        encoded = codec.encode(picture, target=target)
+    def encode(image_data: ImageData, job: Job) -> Result:
+        encoded = codec.encode(image_data, target=target)
         result = Result(encoded.data, _summary(encoded), encoded.notes)
-        return checked(result, picture, codec) if args.check else result
+        return checked(result, image_data, codec) if args.check else result
 
     return encode
 
@@ -94,7 +94,7 @@ def _summary(encoded: Encoded) -> str:
     return f"{len(encoded.data)} bytes, {encoded.bpp:.3f} bpp{quality}{psnr}"
 
 
-def checked(result: Result, picture: ImageData, codec: ImageCodec) -> Result:
+def checked(result: Result, image_data: ImageData, codec: ImageCodec) -> Result:
     """The same file; the comparison joins its summary, and a warning follows where WebP is better.
 
     Our file is decoded for it. What is compared are the colours and the bytes they take; alpha and metadata
@@ -102,18 +102,18 @@ def checked(result: Result, picture: ImageData, codec: ImageCodec) -> Result:
 
     Args:
         result: our file.
-        picture: what it was made of.
+        image_data: what it was made of.
         codec: what made it.
     """
     from glic_pyg.codec.container import Stream
     from glic_pyg.evaluation.rate_matching import WEBP_MAX_SIDE, webp_check
 
-    if max(picture.size) > WEBP_MAX_SIDE:
-        note = f"Not checked: WebP holds no picture of more than {WEBP_MAX_SIDE} pixels a side."
+    if max(image_data.size) > WEBP_MAX_SIDE:
+        note = f"Not checked: WebP holds no image of more than {WEBP_MAX_SIDE} pixels a side."
         return replace(result, notes=(*result.notes, note))
     decoded = codec.decode(result.data)
     aside = sum(len(data) for kind, data in decoded.container.streams.items() if kind != Stream.LATENTS)
-    found = webp_check(picture.colour, decoded.image_data.colour, len(result.data) - aside)
+    found = webp_check(image_data.colour, decoded.image_data.colour, len(result.data) - aside)
     warnings = (_warning(found),) if found.webp_is_better else ()
     of_what = " of colour" if aside else ""
     return replace(result, summary=f"{result.summary}; {_comparison(found)}{of_what}", warnings=warnings)
@@ -132,7 +132,7 @@ def _warning(found: WebpCheck) -> str:
     gain = found.webp_psnr - found.psnr
     how = "loses nothing" if math.isinf(gain) else f"is {gain:.2f} dB better"
     where = "the same" if found.webp_size == found.size else "fewer"
-    return f"WebP {how} on this picture with {where} bytes; the .glic file was written all the same."
+    return f"WebP {how} on this image with {where} bytes; the .glic file was written all the same."
 
 
 def decibels(psnr: float) -> str:

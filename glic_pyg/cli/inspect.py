@@ -174,10 +174,10 @@ def _subject(args: argparse.Namespace, path: str, codec: ImageCodec, precision: 
     from glic_pyg.inspection.inspect import inspect_image
 
     with naming(path):
-        picture = read_image(path, max_pixels=args.max_pixels)
+        image_data = read_image(path, max_pixels=args.max_pixels)
         seen = inspect_image(
             codec.model,
-            picture.colour,
+            image_data.colour,
             name=shown(Path(path).name),
             weights=codec.name if precision == "float32" else f"{codec.name}, {precision}",
             quality=args.quality,

@@ -29,15 +29,15 @@ class Command(NamedTuple):
 
 
 COMMANDS = (
-    Command("encode", "glic_pyg.cli.encode", "compress pictures to .glic files"),
-    Command("decode", "glic_pyg.cli.decode", "turn .glic files back into pictures"),
+    Command("encode", "glic_pyg.cli.encode", "compress images to .glic files"),
+    Command("decode", "glic_pyg.cli.decode", "turn .glic files back into images"),
     Command("info", "glic_pyg.cli.info", "say what is in a .glic file"),
     Command("compare", "glic_pyg.cli.compare", "measure against JPEG and WebP at the same bytes"),
     Command("test", "glic_pyg.cli.test", "measure a data set at every quality, beside classical codecs"),
     Command("rd", "glic_pyg.cli.rd", "curves of rate and distortion held against each other"),
-    Command("demo", "glic_pyg.cli.demo", "a photograph there and back, with pictures of its graph"),
+    Command("demo", "glic_pyg.cli.demo", "a photograph there and back, with figures of its graph"),
     Command(
-        "inspect", "glic_pyg.cli.inspect", "the graphs that a model builds for a photo: page, figures, data"
+        "inspect", "glic_pyg.cli.inspect", "the graphs that a model builds for an image: page, figures, data"
     ),
     Command("doctor", "glic_pyg.cli.doctor", "say what is installed and which code paths are in use"),
     Command("convert", "glic_pyg.cli.convert", "turn a released checkpoint into a weights file"),

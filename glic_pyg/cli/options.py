@@ -49,7 +49,7 @@ def add_coding_options(parser: argparse.ArgumentParser) -> None:
         type=positive,
         default=DEFAULT_MAX_PIXELS,
         metavar="N",
-        help=f"refuse larger pictures (default: {DEFAULT_MAX_PIXELS})",
+        help=f"refuse larger images (default: {DEFAULT_MAX_PIXELS})",
     )
 
 

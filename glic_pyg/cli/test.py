@@ -171,10 +171,10 @@ def _measure_all(
     with TemporaryDirectory() as folder, FileBatch("test", len(images), summary=False) as batch:
         for image, name in zip(images, names, strict=True):
             with batch.file(name):
-                picture = image.read(max_pixels=max_pixels)
-                for note in picture.pixel_notes:
+                image_data = image.read(max_pixels=max_pixels)
+                for note in image_data.pixel_notes:
                     batch.say(f"glic test: {name}: {note}")
-                found.append((image, measure_sweep(points, name, picture.colour, Path(folder))))
+                found.append((image, measure_sweep(points, name, image_data.colour, Path(folder))))
     return found
 
 

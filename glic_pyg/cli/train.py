@@ -48,7 +48,7 @@ def train(cfg: DictConfig) -> dict[str, float]:
         The last value of everything that was logged.
 
     Raises:
-        GlicError: the run's folder, its checkpoint or the pictures do not fit.
+        GlicError: the run's folder, its checkpoint or the images do not fit.
         TrainingError: the run cannot go on as configured.
     """
     import lightning

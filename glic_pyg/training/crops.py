@@ -25,7 +25,7 @@ class Batch(NamedTuple):
 
     Attributes:
         x: (B, 3, H, W); uint8 from the loader, float32 in [0, 1] once it is on the device.
-        names: of the B images, e.g. ``photos/cat.png`` or ``train-000.tar!cat.jpg``.
+        names: of the B images, e.g. ``animals/cat.png`` or ``train-000.tar!cat.jpg``.
         unreadable: one line for each image that could not be decoded, and was replaced by another,
             while this batch was made.
     """

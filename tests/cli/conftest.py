@@ -39,7 +39,7 @@ def _shipped(model: TinyBackbone, monkeypatch: pytest.MonkeyPatch) -> Iterator[N
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The working folder, with two small pictures: a.png and b.jpg."""
+    """The working folder, with two small images: a.png and b.jpg."""
     monkeypatch.chdir(tmp_path)
     rows, columns = np.mgrid[0:40, 0:56]
     pixels = np.stack([rows * 6, columns * 4, rows + columns], axis=-1).astype(np.uint8)

@@ -64,7 +64,7 @@ def test_figure() -> None:
 
 
 def test_one_bad_image_is_named_and_the_others_go_on(capsys: Capture) -> None:
-    Path("bad.png").write_bytes(b"not a picture")
+    Path("bad.png").write_bytes(b"not an image")
     assert main(["compare", "bad.png", "a.png"]) == 1
     said = capsys.readouterr()
     assert "glic compare: bad.png: This is not an image that Pillow can read." in said.err
@@ -85,7 +85,7 @@ def test_outputs_are_checked_before_the_work(capsys: Capture, monkeypatch: pytes
 
 def test_a_folder_stands_for_its_pictures(capsys: Capture) -> None:
     Path("set").mkdir()
-    Path("set/notes.txt").write_text("no picture")
+    Path("set/notes.txt").write_text("no image")
     assert main(["compare", "set"]) == 1
     assert "The folder set holds no .bmp or " in capsys.readouterr().err
     for name in ("b.jpg", "a.png"):

@@ -140,7 +140,7 @@ def test_the_command_says_so_and_leaves_nothing(override: str, tmp_path: Path) -
 @pytest.mark.parametrize("override", OF_TEST)
 def test_measuring(override: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    said = refusal(measure, "images=pictures", f"paths.runs={tmp_path}/runs", "name=a", override)
+    said = refusal(measure, "images=images", f"paths.runs={tmp_path}/runs", "name=a", override)
     assert said.startswith("glic test: ") and OF_TEST[override] in said
     assert not list(tmp_path.iterdir())
 

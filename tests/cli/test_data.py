@@ -21,7 +21,7 @@ def web() -> Iterator[Web]:
 
 @pytest.fixture
 def listed(web: Web, tmp_path: Path) -> Path:
-    """A list of three pictures, the last without a checksum."""
+    """A list of three images, the last without a checksum."""
     rows = ["# Three greys.", "url,sha256,name"]
     for number in range(3):
         out = io.BytesIO()
@@ -43,7 +43,7 @@ def test_get_and_check(listed: Path, tmp_path: Path, capsys: pytest.CaptureFixtu
     assert capsys.readouterr().err.count("already there") == 3
     assert main(["data", "check", str(folder)]) == 0
     assert capsys.readouterr().out.startswith(
-        "3 pictures of 0.0 Mpixel in all, none smaller than 16 pixels; 0 faults"
+        "3 images of 0.0 Mpixel in all, none smaller than 16 pixels; 0 faults"
     )
 
 

@@ -86,4 +86,4 @@ def test_a_picture_that_webp_cannot_hold_is_encoded_all_the_same(
 ) -> None:
     monkeypatch.setattr(rate_matching, "WEBP_MAX_SIDE", 50)
     assert main(["encode", "a.png", "a.glic", "--check"]) == 0
-    assert "note: Not checked: WebP holds no picture of more than 50 pixels" in capsys.readouterr().err
+    assert "note: Not checked: WebP holds no image of more than 50 pixels" in capsys.readouterr().err

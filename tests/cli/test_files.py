@@ -41,8 +41,8 @@ def test_there_and_back(capsys: Capture) -> None:
 
 def test_the_command_and_the_python_api_agree() -> None:
     main(["encode", "a.png", "a.glic", "--device", "cpu"])
-    with Image.open("a.png") as picture:
-        assert Path("a.glic").read_bytes() == glic_pyg.encode(picture)
+    with Image.open("a.png") as image:
+        assert Path("a.glic").read_bytes() == glic_pyg.encode(image)
 
 
 def test_pipes(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -53,10 +53,10 @@ def test_pipes(monkeypatch: pytest.MonkeyPatch) -> None:
     assert main(["encode", "-", "-"]) == 0
     assert out.buffer.getvalue() == Path("a.glic").read_bytes()
     monkeypatch.setattr("sys.stdin", Pipe(out.buffer.getvalue()))
-    picture = Pipe()
-    monkeypatch.setattr("sys.stdout", picture)
+    image = Pipe()
+    monkeypatch.setattr("sys.stdout", image)
     assert main(["decode", "-", "-", "--format", "webp"]) == 0
-    assert Image.open(picture.buffer).format == "WEBP"
+    assert Image.open(image.buffer).format == "WEBP"
 
 
 def test_many_files_are_the_same_as_single_ones() -> None:
@@ -69,7 +69,7 @@ def test_many_files_are_the_same_as_single_ones() -> None:
 
 
 def test_one_bad_file_is_named_and_the_others_go_on(capsys: Capture, folder: Path) -> None:
-    Path("bad.png").write_bytes(b"not a picture")
+    Path("bad.png").write_bytes(b"not an image")
     assert main(["encode", "a.png", "bad.png", "missing.png", "b.jpg", "-o", "out"]) == 1
     assert sorted(os.listdir("out")) == ["a.glic", "b.glic"]
     said = capsys.readouterr().err
@@ -149,8 +149,8 @@ def test_wrong_usage_is_code_2(arguments: list[str], sentence: str, capsys: Capt
 
 
 def test_notes_are_printed(capsys: Capture) -> None:
-    with Image.open("a.png") as picture:
-        picture.save("noted.jpg", comment=b"hello")
+    with Image.open("a.png") as image:
+        image.save("noted.jpg", comment=b"hello")
     assert main(["encode", "noted.jpg", "noted.glic"]) == 0
     assert "note: Not kept: comment." in capsys.readouterr().err
 

@@ -83,7 +83,7 @@ def test_what_may_not_change(options: list[str], run: Path, overrides: list[str]
 
 
 def test_what_may_change(options: list[str], run: Path, tmp_path: Path) -> None:
-    (tmp_path / "pictures").rename(tmp_path / "moved")
+    (tmp_path / "images").rename(tmp_path / "moved")
     changed = ["data.root=${paths.data}/moved", "data.val_root=null", "data.keep=disk", "threads=1"]
     changed += ["logger=none", "callbacks.progress.every_n_steps=1", "trainer.log_every_n_steps=3"]
     changed += ["module.micro_batches=2", "callbacks.last_checkpoint.every_n_steps=5", "steps=6"]
@@ -127,7 +127,7 @@ def test_fewer_steps_than_are_done(options: list[str], run: Path) -> None:
 
 def test_other_images(options: list[str], run: Path, tmp_path: Path) -> None:
     before = contents(run / ".hydra")
-    (tmp_path / "pictures/1.png").unlink()
+    (tmp_path / "images/1.png").unlink()
     said = refusal("name=a", *options, "steps=6", "ckpt_path=last")
     assert "is not what this run has learned from: 1 images now, 2 then" in said
     assert contents(run / ".hydra") == before

@@ -1,4 +1,4 @@
-"""``glic test`` on two small pictures with a tiny model."""
+"""``glic test`` on two small images with a tiny model."""
 
 import csv
 import json
@@ -32,7 +32,7 @@ def test_everything_is_measured_and_written(capsys: Capture) -> None:
     assert main(["test", "images=.", "codecs=jpeg", "name=out"]) == 0
     said = capsys.readouterr().out
     assert "Mean of 2 images" in said and "weights: tiny " in said
-    small = {name for name in OUTPUTS if "ms-ssim" not in name}  # the pictures are too small for its scales
+    small = {name for name in OUTPUTS if "ms-ssim" not in name}  # the images are too small for its scales
     assert {*small, "metrics.json", "test.log", ".hydra"} == set(os.listdir("runs/out"))
     document = json.loads(Path("runs/out/results.json").read_text())
     assert [image["image"] for image in document["images"]] == ["a", "b"]

@@ -57,7 +57,7 @@ def test_refusals_are_one_sentence(options: list[str], override: str, sentence: 
 
 def test_paths_of_any_name_need_no_quotes(options: list[str], tmp_path: Path) -> None:
     place = tmp_path / "é 写 (1) #&[x]=,'"
-    (tmp_path / "pictures").rename(place)
+    (tmp_path / "images").rename(place)
     assert main(["name=a", *options, f"data.root={place}", f"data.val_root=[{place}]"]) == 0
     (tmp_path / "runs/a/last.ckpt").rename(place / "a.ckpt")
     again = [f"data.root={place}/0.png", "data.val_root=null", f"start_from={place}/a.ckpt"]

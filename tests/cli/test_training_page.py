@@ -1,4 +1,4 @@
-"""The commands of docs/training.md do what the page says, on a tiny model and a few pictures."""
+"""The commands of docs/training.md do what the page says, on a tiny model and a few images."""
 
 from __future__ import annotations
 
@@ -59,15 +59,15 @@ def test_it_composes(command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 def small(command: str, folder: Path) -> list[str]:
     """The command with few steps of small crops, in a folder of its own."""
-    (folder / "pictures").mkdir(exist_ok=True)
-    Image.radial_gradient("L").resize((128, 136)).save(folder / "pictures/a.png")
+    (folder / "images").mkdir(exist_ok=True)
+    Image.radial_gradient("L").resize((128, 136)).save(folder / "images/a.png")
     kept = [o for o in overrides(command) if not o.startswith(("data.root=", "data.val_root="))]
     kept = [o.replace("runs/first", f"{folder}/runs/first") for o in kept]
     return [
         *kept,
         f"paths.runs={folder}/runs",
-        f"data.root={folder}/pictures",
-        f"data.val_root={folder}/pictures",
+        f"data.root={folder}/images",
+        f"data.val_root={folder}/images",
         f"data.cache={folder}/cache",
         "data.batch_size=1",
         "data.crop=128",

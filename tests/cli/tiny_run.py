@@ -27,18 +27,18 @@ def run_command(*words: str, **environment: str) -> subprocess.CompletedProcess[
 
 
 def tiny_options(folder: Path) -> list[str]:
-    """Overrides for a run of seconds on pictures that are made in ``folder``; runs go to ``folder/runs``."""
-    (folder / "pictures").mkdir(exist_ok=True)
+    """Overrides for a run of seconds on images that are made in ``folder``; runs go to ``folder/runs``."""
+    (folder / "images").mkdir(exist_ok=True)
     for number in range(2):
-        picture = Image.radial_gradient("L").resize((40, 48)).rotate(45 * number)
-        picture.save(folder / f"pictures/{number}.png")
+        image = Image.radial_gradient("L").resize((40, 48)).rotate(45 * number)
+        image.save(folder / f"images/{number}.png")
     return [
         f"hydra.searchpath=[file://{CONF}]",
         "model=tiny",
         f"paths.data={folder}",
         f"paths.runs={folder}/runs",
-        "data.root=${paths.data}/pictures",
-        "data.val_root=${paths.data}/pictures",
+        "data.root=${paths.data}/images",
+        "data.val_root=${paths.data}/images",
         "data.batch_size=2",
         "data.crop=32",
         "steps=4",

@@ -12,19 +12,19 @@ from torch import Tensor, nn
 
 from tests.contracts.backbones import BACKBONES, lively, untrained
 
-PHOTO = Path(__file__).parents[2] / "data" / "samples" / "dog.png"
+SAMPLE = Path(__file__).parents[2] / "data" / "samples" / "dog.png"
 
 
 @pytest.fixture(scope="session")
-def photo() -> np.ndarray:
+def sample() -> np.ndarray:
     """A crop of a photograph, uint8 (128, 256, 3)."""
-    return np.asarray(Image.open(PHOTO).convert("RGB"))[180:308, 160:416].copy()
+    return np.asarray(Image.open(SAMPLE).convert("RGB"))[180:308, 160:416].copy()
 
 
 @pytest.fixture(scope="session")
-def x(photo: np.ndarray) -> Tensor:
+def x(sample: np.ndarray) -> Tensor:
     """The crop for a model, (1, 3, 128, 256) in [0, 1]."""
-    return torch.from_numpy(photo).permute(2, 0, 1)[None] / 255
+    return torch.from_numpy(sample).permute(2, 0, 1)[None] / 255
 
 
 @pytest.fixture(params=BACKBONES)

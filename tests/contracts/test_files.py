@@ -43,12 +43,12 @@ def test_encoder_and_decoder_walk_the_same_way(lively_model: Any, x: Tensor) -> 
     assert sent.round().unique().numel() > 2
 
 
-def test_a_photograph_there_and_back_under_other_settings(lively_model: Any, photo: np.ndarray) -> None:
+def test_a_photograph_there_and_back_under_other_settings(lively_model: Any, sample: np.ndarray) -> None:
     codec = codec_of(lively_model)
     analysed: list[Tensor] = []  # a second float32 analysis may differ in its last bit, and so in an edge
     seen = lively_model.g_a.register_forward_hook(lambda _module, _inputs, y: analysed.append(y))
     with threads(1):
-        encoded = codec.encode(photo)
+        encoded = codec.encode(sample)
         seen.remove()
         (y,) = analysed
         sent = lively_model.code_latents(EntropyEncoder(PriorTables()), y, shape=tuple(y.shape[2:]))
@@ -58,27 +58,27 @@ def test_a_photograph_there_and_back_under_other_settings(lively_model: Any, pho
     with all_together():
         decoded = codec.decode(encoded.data).array.astype(int)
     assert torch.equal(received[0].double(), sent)
-    assert expected.shape == photo.shape and (np.abs(decoded - expected) <= 1).mean() >= 0.999
+    assert expected.shape == sample.shape and (np.abs(decoded - expected) <= 1).mean() >= 0.999
 
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-def test_decodes_on_the_other_kind_of_machine(name: str, x: Tensor, photo: np.ndarray) -> None:
+def test_decodes_on_the_other_kind_of_machine(name: str, x: Tensor, sample: np.ndarray) -> None:
     """The checksum of the latents makes any disagreement an error."""
     model, twin = lively(name, x), lively(name, x)
     here = codec_of(model)
     there = ImageCodec(twin, here.name, weights_hash(model), device="cuda")
     for writer, reader in ((here, there), (there, here)):
-        data = writer.encode(photo).data
+        data = writer.encode(sample).data
         one, other = (codec.decode(data).array.astype(int) for codec in (writer, reader))
         assert (np.abs(one - other) <= 1).mean() >= 0.999
 
 
-def test_files_do_not_depend_on_their_company(lively_model: Any, photo: np.ndarray) -> None:
+def test_files_do_not_depend_on_their_company(lively_model: Any, sample: np.ndarray) -> None:
     codec = codec_of(lively_model)
-    pictures = [photo[:64, :64], 255 - photo[:, :100]]
-    together = [encoded.data for encoded in codec.encode_many(pictures)]
-    assert together == [codec.encode(picture).data for picture in pictures]
+    images = [sample[:64, :64], 255 - sample[:, :100]]
+    together = [encoded.data for encoded in codec.encode_many(images)]
+    assert together == [codec.encode(image).data for image in images]
 
 
 def test_estimated_and_real_bytes_agree(lively_model: Any, x: Tensor) -> None:

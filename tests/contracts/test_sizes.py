@@ -20,7 +20,7 @@ CONFIGS = sorted((Path(__file__).parents[2] / "conf" / "model").glob("*.yaml"))
 
 @pytest.mark.slow
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
-def test_a_photograph_there_and_back(path: Path, x: Tensor, photo: np.ndarray, tmp_path: Path) -> None:
+def test_a_photograph_there_and_back(path: Path, x: Tensor, sample: np.ndarray, tmp_path: Path) -> None:
     """The decoder's model comes from a weights file of the encoder's."""
     torch.manual_seed(0)
     model = instantiate(OmegaConf.load(path)).eval()
@@ -29,7 +29,7 @@ def test_a_photograph_there_and_back(path: Path, x: Tensor, photo: np.ndarray, t
         ImageCodec(enlivened(twin, x), path.stem, weights_hash(model))
         for twin in (model, load_weights(tmp_path / "a.safetensors"))
     ]
-    encoded = coders[0].encode(photo)
+    encoded = coders[0].encode(sample)
     assert len(encoded.data) > 500, "too little is coded to tell"
     here, there = (coder.decode(encoded.data).array for coder in coders)
-    assert here.shape == photo.shape and np.array_equal(here, there)
+    assert here.shape == sample.shape and np.array_equal(here, there)

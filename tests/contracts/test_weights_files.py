@@ -49,10 +49,10 @@ def test_running_a_model_does_not_change_its_hash(model: Any, x: Tensor) -> None
 
 
 def test_commands(
-    model: Any, photo: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+    model: Any, sample: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    Image.fromarray(photo[:100, :70]).save("a.png")
+    Image.fromarray(sample[:100, :70]).save("a.png")
     save_weights("some-model.safetensors", model, {})
     assert main(["encode", "a.png", "a.glic", "--weights", "some-model.safetensors"]) == 0
     assert main(["decode", "a.glic", "b.png", "--weights", "some-model.safetensors"]) == 0
