@@ -59,9 +59,18 @@ def _arithmetic() -> Iterator[_Line]:
     yield "bfloat16 in hardware", _bfloat16(), True
     yield "oneDNN", "in use" if torch.backends.mkldnn.is_available() else "not in this torch", True
     yield "attention", "in C" if kernels.available() else "by torch operators: slower on CPUs", True
+    yield "sums along edges", *_along_edges()
     yield "CUDA", torch.cuda.get_device_name() if torch.cuda.is_available() else "none", True
     good = gaussian_fingerprint() == GAUSSIAN_FINGERPRINT
     yield "probability tables", "as on every machine" if good else "DIFFER: files from elsewhere fail", good
+
+
+def _along_edges() -> tuple[str, bool]:
+    """What :func:`torch_geometric.utils.segment` reduces with, where attention along edges is not in C."""
+    import torch_geometric.typing
+
+    scatter = torch_geometric.typing.WITH_TORCH_SCATTER
+    return "by torch-scatter" if scatter else "by torch.segment_reduce: the same, slower", True
 
 
 def _bfloat16() -> str:

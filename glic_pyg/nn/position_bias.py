@@ -47,15 +47,30 @@ class PositionBias(nn.Module):
         """``(..., 2)`` integer lattice offsets in -7..15 -> ``(..., heads)``.
 
         Raises:
+            ValueError: see :meth:`entries`.
+        """
+        return self.table()[self.entries(offsets)]
+
+    @staticmethod
+    def entries(offsets: Tensor) -> Tensor:
+        """Flat table entries of ``(..., 2)`` integer lattice offsets in -7..15, ``(...)`` int64.
+
+        Raises:
             ValueError: offsets of another shape or dtype, or one that has no entry.
         """
         if offsets.shape[-1:] != (2,) or offsets.is_floating_point() or offsets.is_complex():
             raise ValueError(
                 f"lattice offsets are whole numbers, (..., 2), got {offsets.dtype} {tuple(offsets.shape)}"
             )
-        if offsets.numel():
+        if not torch.compiler.is_exporting() and offsets.numel():  # an exported graph holds no such check
             refuse_far_offsets(*(int(value) for value in torch.aminmax(offsets)))
-        return self.table()[table_index(offsets)]
+        return table_index(offsets)
+
+    def reset_parameters(self) -> None:
+        """Draw all weights anew."""
+        for module in self.mlp:
+            if isinstance(module, nn.Linear):
+                module.reset_parameters()
 
 
 def refuse_far_offsets(least: int, most: int) -> None:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch._dynamo.utils import counters
 
-from glic_pyg.graph import build_graphs
+from glic_pyg.graph import build_graphs, graph_builder
 from glic_pyg.models.glic import GLIC
 from glic_pyg.nn import GatedBlock, GFABlock, kernels
 from tests.models.conftest import TINY
@@ -66,6 +66,12 @@ def test_gfa_block_breaks_at_the_graphs_only(backend: str) -> None:
     assert len(counters["graph_break"]) == 1 and "GFABlock.graphs" in next(iter(counters["graph_break"]))
 
 
+def test_block_on_edges() -> None:
+    """The edges are brought in order, and checked, outside of what is compiled."""
+    block, x = GFABlock(16, 2, depth=2, heads=2, builder=graph_builder(["union"])), torch.randn(2, 16, 12, 16)
+    check_equal(block, x, backend="aot_eager")
+
+
 @pytest.mark.parametrize(
     "options",
     [
@@ -86,6 +92,17 @@ def attention_arguments() -> tuple[Tensor, ...]:
     return q, kv, torch.ones(2), bias, *graph.attention_rows
 
 
+def edge_arguments() -> tuple[Tensor, ...]:
+    q, (k, v), table = torch.randn(4, 2, 8), torch.randn(2, 5, 2, 8), torch.rand(3, 2)
+    ptr, source, entry = torch.tensor([0, 2, 2, 3, 6]), torch.arange(6) % 5, torch.arange(6) % 3
+    return q, k, v, table, ptr, source, entry
+
+
+def edge_backward_arguments() -> tuple[Tensor, ...]:
+    q, *others = edge_arguments()
+    return q, q, *others, *kernels.edge_attention(q, *others)
+
+
 def maps(*shapes: tuple[int, ...]) -> Callable[[], tuple[Tensor, ...]]:
     return lambda: tuple(torch.randn(shape) for shape in shapes)
 
@@ -97,6 +114,8 @@ OPERATORS: dict[str, Callable[[], tuple[object, ...]]] = {
     "depthwise": lambda: (*maps(ROWS, TAPS, (16,))(), 1, 0),
     "depthwise_gate": lambda: (*maps(ROWS, ROWS, TAPS, TAPS)(), 1, 0),
     "depthwise_backward": lambda: (*maps((2, 6, 7, 16), (2, 4, 7, 16))(), 3, 0),
+    "edge_attention": edge_arguments,
+    "edge_attention_backward": edge_backward_arguments,
     "window_attention": attention_arguments,
     "window_attention_backward": lambda: (torch.randn(2, 64, 8), *attention_arguments()),
 }

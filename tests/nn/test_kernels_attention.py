@@ -140,7 +140,7 @@ def test_what_it_leaves_to_torch(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_layer_uses_it_and_has_the_same_gradients(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(0)
     graph = build_graphs(torch.randn(1, 16, 16, 24))["mesh"]
-    conv, x, calls = GFAConv(16, 2), torch.randn(1, 16 * 24, 16, requires_grad=True), []
+    conv, x, calls = GFAConv(16, heads=2), torch.randn(1, 16 * 24, 16, requires_grad=True), []
     for name in ("window_attention", "window_attention_backward"):
         inner = getattr(kernels, name)
         monkeypatch.setattr(kernels, name, lambda *a, n=name, f=inner: calls.append(n) or f(*a))

@@ -16,6 +16,7 @@ pytestmark = pytest.mark.skipif(not kernels.available(), reason="the C library i
 SIZES = {
     "n": 20, "images": 2, "rows": 6, "height": 6, "width": 5, "channels": 17, "side": 3, "cells": 4,
     "slots": 64, "candidates": 16, "nodes": 64, "heads": 2, "two": 2,
+    "features": 5, "sources": 7, "edges": 3, "entries": 4,
 }  # fmt: skip
 KNOWN = {"depthwise": {"above": 1}, "depthwise_backward": {"padding": 1}}
 
@@ -63,6 +64,8 @@ def test_every_array_is_checked(name: str, place: int) -> None:
         ("window_edges", {"slots": 65}),
         ("window_attention", {"candidates": 12}),
         ("window_attention", {"two": 3}),
+        ("edge_attention", {"features": 129}),
+        ("edge_attention_backward", {"entries": 2**15}),
     ],
 )
 def test_sizes_that_a_kernel_cannot_have_are_refused(name: str, changed: dict[str, int]) -> None:
@@ -75,7 +78,9 @@ def test_sizes_that_a_kernel_cannot_have_are_refused(name: str, changed: dict[st
 @pytest.mark.parametrize("name", KERNELS)
 def test_nothing_is_done_for_nothing(name: str) -> None:
     nothing = next(
-        size for size in ("n", "images", "cells") if any(size in p[3] for p in KERNELS[name].parameters)
+        size
+        for size in ("n", "images", "cells", "heads")
+        if any(size in p[3] for p in KERNELS[name].parameters)
     )
     run(name, *arrays_of(name, **{nothing: 0}), **KNOWN.get(name, {}))
 

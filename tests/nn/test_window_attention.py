@@ -52,7 +52,7 @@ def test_equals_dense_attention(
     graph_with_isolated_node: GraphMaker, size: tuple[int, int], kind: str
 ) -> None:
     x = torch.randn(2, CHANNELS, *size, dtype=torch.float64)
-    graph, conv = graph_with_isolated_node(x, kind), GFAConv(CHANNELS, HEADS).double()
+    graph, conv = graph_with_isolated_node(x, kind), GFAConv(CHANNELS, heads=HEADS).double()
     torch.nn.init.normal_(conv.log_scale)
     variables = [rows_of(x).requires_grad_(), *conv.parameters()]
     results = [conv(variables[0], graph), dense(conv, variables[0], graph)]
@@ -97,7 +97,7 @@ def test_nothing_of_the_size_of_all_logits_exists(kind: str, monkeypatch: pytest
     largest = {}
     for side in (64, 96):
         x = torch.randn(1, CHANNELS, side, side)
-        graph, conv = build_graphs(x)[kind], GFAConv(CHANNELS, HEADS)
+        graph, conv = build_graphs(x)[kind], GFAConv(CHANNELS, heads=HEADS)
         with Largest() as seen, saved_elements() as saved:
             conv(rows_of(x).requires_grad_(), graph).sum().backward()
         logits = graph.mask.numel() * HEADS

@@ -35,6 +35,8 @@ LIMITS = {
     "slots": range(64, MOST, 64),
     "candidates": range(8, MOST, 8),
     "two": range(2, 3),
+    "features": range(1, 129),
+    "entries": range(1, 2**15),
 }
 """What some sizes are limited to, in every kernel that has them."""
 _DTYPES = {
@@ -110,6 +112,11 @@ _ATTENTION = (
     "bias: f32 heads candidates slots, ids: i64 images cells slots, sources: i64 images cells candidates, "
     "edges: i16 images cells slots candidates, order: i64 images cells, "
 )
+_EDGES = (
+    "q: f32 nodes heads features, k: f32 sources heads features, v: f32 sources heads features, "
+    "table: f32 heads entries, start: i64 nodes, stop: i64 nodes, source: i64 edges, entry?: i16 edges, "
+    "out: f32 nodes heads features, lse: f32 heads nodes"
+)
 _CELLS = "images nodes cells slots candidates heads width"
 _MAPS = "u: f32 images rows width channels, v?: f32 images rows width channels, "
 
@@ -129,6 +136,16 @@ KERNELS = {
         "grad_weight: f32 side side channels, grad_bias: f32 channels",
         "images rows padding height width channels side",
         lambda s: -(-s["channels"] // GROUP),
+    ),
+    "edge_attention": Kernel(
+        _EDGES, "nodes sources entries heads features", lambda s: s["heads"] * s["nodes"]
+    ),
+    "edge_attention_backward": Kernel(
+        _EDGES + ", grad_out: f32 nodes heads features, grad_q: f32 nodes heads features, "
+        "grad_k: f32 sources heads features, grad_v: f32 sources heads features, "
+        "grad_table: f64 heads entries",
+        "nodes sources entries heads features",
+        lambda s: s["heads"],
     ),
     "window_edges": Kernel(
         "mask: bool cells slots candidates, words: i16 cells slots candidates",
