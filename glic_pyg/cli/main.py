@@ -61,8 +61,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         0 when all went well, 1 for an error with a file or at run time, 2 for wrong usage, 130 after Ctrl-C.
     """
     if argv is None:
+        trains = sys.argv[1:2] == ["train"]
         runtime.prepare()
-        return run_program(lambda: main(sys.argv[1:]), trains=sys.argv[1:2] == ["train"])
+        if not trains:
+            runtime.start_quickly()
+        return run_program(lambda: main(sys.argv[1:]), trains=trains)
     arguments = list(argv)
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         print(_help())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -15,11 +16,6 @@ from glic_pyg.graph.complexity import Detector, Pooling, check_map, complexity_m
 from glic_pyg.graph.degree import MEAN_DEGREE, Scope, target_degrees, whole_degrees
 from glic_pyg.graph.similarity import CellSimilarities, edge_similarity, unit_features
 from glic_pyg.graph.threshold import Method, select
-
-try:
-    from torch_cluster import radius as cluster_radius
-except (ImportError, OSError):  # absent, or compiled for another torch
-    cluster_radius = None
 
 PAIRS_AT_ONCE = 2**20
 LOCAL_MARGIN = 4  # a local window begins 4 rows above its cell, so its offsets are displacement + 4
@@ -46,6 +42,7 @@ def within_radius(targets: Tensor, sources: Tensor, radius: float) -> Tensor:
         raise ValueError(f"a radius of {radius} lattice steps makes no graph: choose a finite one, 0 or more")
     # Squared distances are whole numbers: half a step above the largest one inside, nothing can round.
     bound = math.floor(radius**2) + 0.5
+    cluster_radius = _cluster_radius()
     if cluster_radius is None or not len(targets) or not len(sources):
         return _compare_all(targets, sources, bound)
     found = cluster_radius(
@@ -53,6 +50,16 @@ def within_radius(targets: Tensor, sources: Tensor, radius: float) -> Tensor:
     )
     order = torch.argsort(found[0] * len(sources) + found[1])
     return found.flip(0)[:, order]
+
+
+@lru_cache(maxsize=1)
+def _cluster_radius() -> Callable[..., Tensor] | None:
+    """``torch_cluster.radius``, imported when asked for, as it brings half of scipy; None without it."""
+    try:
+        from torch_cluster import radius
+    except (ImportError, OSError):  # absent, or compiled for another torch
+        return None
+    return radius
 
 
 def _compare_all(targets: Tensor, sources: Tensor, bound: float) -> Tensor:

@@ -110,9 +110,9 @@ class _Unfilled(TorchFunctionMode):
             return args[0] if args else kwargs["tensor"]
         if func not in _FACTORIES:
             return func(*args, **kwargs)
-        planned = func(*args, **{**kwargs, "device": "meta"})
-        self._claim(planned.numel())
-        if planned.is_floating_point() and kwargs.get("dtype") is None:
+        values, floating = _planned(func, args, kwargs)
+        self._claim(values)
+        if floating and kwargs.get("dtype") is None:
             kwargs = {**kwargs, "dtype": torch.float32}
         return func(*args, **kwargs)
 
@@ -121,6 +121,21 @@ class _Unfilled(TorchFunctionMode):
         self._values -= values
         if self._limited and (self._tensors < 0 or self._values < 0):
             raise _TooLarge
+
+
+def _planned(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[int, bool]:
+    """How many values a call of a factory makes, and whether they are of a floating-point type by default.
+
+    Torch could tell this for sequences too, on its meta device, but imports its compiler for it.
+    """
+    if func is torch.arange:
+        bounds = [*args, *(kwargs[name] for name in ("start", "end", "step") if name in kwargs)]
+        start, end, step = (0, *bounds, 1) if len(bounds) == 1 else (*bounds, 1)[:3]
+        return math.ceil((end - start) / step), any(isinstance(bound, float) for bound in bounds)
+    if func in (torch.linspace, torch.logspace):
+        return int(kwargs["steps"] if "steps" in kwargs else args[2]), True
+    planned = func(*args, **{**kwargs, "device": "meta"})
+    return planned.numel(), planned.is_floating_point()
 
 
 def _restore_constants(model: nn.Module) -> None:

@@ -173,7 +173,6 @@ def _chunks(ptr: Tensor, device: str) -> Iterator[tuple[slice, slice, Tensor, Te
         first = last
 
 
-@torch.compiler.disable
 def compressed(
     edge_index: Tensor, num_sources: int, num_targets: int
 ) -> tuple[Tensor, Tensor, Tensor | None]:
@@ -192,6 +191,10 @@ def compressed(
     Raises:
         ValueError: an edge is not between such nodes.
     """
+    if torch.compiler.is_compiling():
+        from glic_pyg.nn.compiling import order_of_edges
+
+        return order_of_edges(edge_index, num_sources, num_targets)
     ordered = isinstance(edge_index, EdgeIndex) and edge_index.is_sorted_by_col
     source, target = edge_index.as_tensor() if isinstance(edge_index, EdgeIndex) else edge_index
     for name, ids, count in (("source", source, num_sources), ("target", target, num_targets)):

@@ -108,13 +108,17 @@ class GFABlock(nn.Module):
         self.layers = nn.ModuleList(GFALayer(channels, expansion, heads) for _ in range(depth))
 
     def forward(self, x: Tensor) -> Tensor:
-        graphs = list(self.graphs(x).values())
+        if torch.compiler.is_compiling():
+            from glic_pyg.nn.compiling import graphs_of
+
+            graphs = list(graphs_of(self, x).values())
+        else:
+            graphs = list(self.graphs(x).values())
         rows = rows_of(x)
         for index, layer in enumerate(self.layers):
             rows = layer(rows, graphs[index % len(graphs)])
         return map_of(rows)
 
-    @torch.compiler.disable
     def graphs(self, x: Tensor) -> Mapping[str, Graph]:
         """The graphs that the block builds for its input, by kind; ``torch.compile`` leaves that alone."""
         x = x.detach()

@@ -28,7 +28,7 @@ def test_the_fallback_equals_torch_cluster(monkeypatch, size, radius: float) -> 
     pytest.importorskip("torch_cluster")
     nodes = lattice(*size)
     found = within_radius(nodes, nodes, radius)
-    monkeypatch.setattr(module, "cluster_radius", None)
+    monkeypatch.setattr(module, "_cluster_radius", lambda: None)
     monkeypatch.setattr(module, "PAIRS_AT_ONCE", 5000)
     assert torch.equal(within_radius(nodes, nodes, radius), found)
 

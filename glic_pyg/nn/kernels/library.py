@@ -166,9 +166,17 @@ KERNELS = {
 """All functions of the library."""
 
 
-@torch.compiler.assume_constant_result
 def available() -> bool:
     """Whether a library for this CPU is there and wanted."""
+    if torch.compiler.is_compiling():
+        from glic_pyg.nn.compiling import have_kernels
+
+        return have_kernels()
+    return usable()
+
+
+def usable() -> bool:
+    """:func:`available`, asked anew whoever asks."""
     return os.environ.get("GLIC_KERNELS", "1") != "0" and functions() is not None
 
 
