@@ -82,7 +82,7 @@ def main() -> None:
     """Print a Markdown table."""
     torch.set_num_threads(1)
     symbols, scales = draw(0)
-    estimate = gaussian_bits(torch.from_numpy(symbols).double(), scales) / 8
+    estimate = float(gaussian_bits(torch.from_numpy(symbols).double(), scales)) / 8
     header = ("coder", "bytes", f"of the estimate ({estimate:,.0f})", "encode, ms", "decode, ms")
     rows = []
     for name, coder in (("constriction, sorted runs", ours), ("CompressAI rANS", compressai)):

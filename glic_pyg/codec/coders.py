@@ -14,6 +14,7 @@ import zlib
 import numpy as np
 import torch
 from compressai.entropy_models import EntropyBottleneck
+from compressai.ops.bound_ops import LowerBoundFunction
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -91,22 +92,26 @@ class EntropyEncoder(_FileCoder):
     Args:
         priors: tables of the factorized priors.
         estimate: also sum up the bits that the model's likelihoods predict.
+        z: (1, C, h, w), coded in place of the z that the walk computes from y; ``None`` codes that one.
 
     Attributes:
         estimated_bits: sum of -log2 of the likelihoods so far; 0 without ``estimate``.
     """
 
-    def __init__(self, priors: PriorTables, *, estimate: bool = False) -> None:
+    def __init__(self, priors: PriorTables, *, estimate: bool = False, z: Tensor | None = None) -> None:
         super().__init__(priors)
+        self._z = z
         self._symbols = SymbolEncoder()
         self._ties: list[tuple[TieKind, Ties]] = []
         self._estimate = estimate
         self.estimated_bits = 0.0
 
+    @torch.no_grad()
     def factorized(
         self, bottleneck: EntropyBottleneck, shape: tuple[int, ...], values: Tensor | None
     ) -> Tensor:
         """See :class:`~glic_pyg.models.base.EntropyCoder`."""
+        values = values if self._z is None else self._z
         if values is None or tuple(values.shape) != tuple(shape):
             raise ValueError("The entropy encoder needs the values of z in the announced shape.")
         median = _medians(bottleneck, values.device)
@@ -114,9 +119,10 @@ class EntropyEncoder(_FileCoder):
         self._symbols.encode(_as_int32(symbols), _channel_indices(shape), self.priors.of(bottleneck))
         self._update_crc(symbols)
         if self._estimate:
-            self.estimated_bits += factorized_bits(bottleneck, symbols)
+            self.estimated_bits += float(factorized_bits(bottleneck, symbols + median))
         return symbols + median
 
+    @torch.no_grad()
     def gaussian(self, means: Tensor, scales: Tensor, values: Tensor | None) -> Tensor:
         """See :class:`~glic_pyg.models.base.EntropyCoder`."""
         if values is None or values.shape != means.shape:
@@ -130,7 +136,7 @@ class EntropyEncoder(_FileCoder):
         self._symbols.encode(_as_int32(symbols), _as_uint8(level.values), gaussian_tables())
         y_hat = self._y_hat(mean.values + LATTICE * symbols)
         if self._estimate:
-            self.estimated_bits += gaussian_bits(y_hat - means, scales)
+            self.estimated_bits += float(gaussian_bits(y_hat - means, scales))
         return y_hat
 
     def lattice(self, values: Tensor) -> Tensor:
@@ -224,28 +230,34 @@ class EntropyDecoder(_FileCoder):
         return rounded.reshape(coordinates.shape)
 
 
-def gaussian_bits(residual: Tensor, scales: Tensor) -> float:
+def gaussian_bits(residual: Tensor, scales: Tensor) -> Tensor:
     """Bits that CompressAI's likelihoods (mass of the unit bin, at least 1e-9) predict for Gaussian latents.
 
     Args:
         residual: y_hat - mean, any shape.
         scales: standard deviations, the shape of ``residual``.
+
+    Returns:
+        Their sum, a scalar.
     """
     spread = scales.clamp_min(LEAST_SCALE) * math.sqrt(2.0)
     distance = residual.abs()
     nearer = torch.erfc((distance - 0.5) / spread)
-    return _bits((nearer - torch.erfc((distance + 0.5) / spread)).div_(2))
+    return _bits((nearer - torch.erfc((distance + 0.5) / spread)) / 2)
 
 
-def factorized_bits(bottleneck: EntropyBottleneck, symbols: Tensor) -> float:
-    """Bits that a factorized prior predicts for z at ``symbols`` (1, C, h, w) steps from its medians."""
-    medians = bottleneck.quantiles[:, 0, 1].reshape(1, -1, 1, 1)
-    _, likelihood = bottleneck(symbols.to(medians.dtype) + medians, training=False)
-    return _bits(likelihood.double())
+def factorized_bits(bottleneck: EntropyBottleneck, z_hat: Tensor) -> Tensor:
+    """Bits that a factorized prior predicts for values (1, C, h, w), which need not be rounded: a scalar."""
+    channels = z_hat.transpose(0, 1).flatten(1)[:, None]
+    # Private, for want of a public way: its forward pass rounds, and without that there is no gradient.
+    likelihood, _, _ = bottleneck._likelihood(channels.to(bottleneck.quantiles.dtype))
+    return _bits(likelihood)
 
 
-def _bits(likelihood: Tensor) -> float:
-    return float(-likelihood.clamp_min(_LEAST_LIKELIHOOD).log2_().sum())
+def _bits(likelihood: Tensor) -> Tensor:
+    """What is less likely than the floor still pulls towards it, and not the other way."""
+    floor = likelihood.new_full((), _LEAST_LIKELIHOOD)
+    return -LowerBoundFunction.apply(likelihood, floor).double().log2().sum()
 
 
 def _medians(bottleneck: EntropyBottleneck, device: torch.device) -> Tensor:

@@ -65,7 +65,10 @@ class Codec(nn.Module):
         return {"x_hat": self.g_s(latents["y_hat"]), "likelihoods": latents["likelihoods"]}
 
     def code_latents(self, coder: EntropyCoder, y: Tensor | None = None, *, shape: tuple[int, int]) -> Tensor:
-        """Walk the entropy model once, in float64, and send or fetch every symbol through ``coder``.
+        """Walk the entropy model once, and send or fetch every symbol through ``coder``.
+
+        Networks run in the precision of what the coder returns: float64 for files, float32 with gradients
+        for those that only look at the rate.
 
         Args:
             coder: an encoder when ``y`` is given, a decoder otherwise.
@@ -73,7 +76,7 @@ class Codec(nn.Module):
             shape: ``(h, w)`` of y.
 
         Returns:
-            y_hat, ``(1, M, h, w)`` float64, every value exactly representable in float32.
+            y_hat, ``(1, M, h, w)``, of files float64, every value exactly representable in float32.
         """
         name = type(self).__name__
         raise NotImplementedError(f"{name} has no code_latents: it can be trained, but writes no files")
@@ -91,8 +94,9 @@ class Codec(nn.Module):
 class EntropyCoder(Protocol):
     """Carries integer symbols between the two walks of an entropy model, see :meth:`Codec.code_latents`.
 
-    Every tensor that comes back is float64 on the device of the arguments, and is the same, bit for bit,
-    in the encoder and in the decoder.
+    In files every tensor that comes back is float64 on the device of the arguments, and is the same, bit for
+    bit, in the encoder and in the decoder. What only looks at the rate (training, a search) may return
+    float32.
     """
 
     def factorized(

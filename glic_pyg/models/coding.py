@@ -1,8 +1,10 @@
 """Coding the latents: one walk over an entropy model, for encoder and decoder alike.
 
 Encoder and decoder differ only in the entropy coder they are given: one writes symbols, the other reads
-them. What both must agree on, the means and scales of y, is computed here in float64, by copies of the
-float32 networks: the networks themselves are only read, so any number of threads may code with one model.
+them. What both must agree on, the means and scales of y, is computed in the precision of what the coder
+returns: in float64 for files, by copies of the float32 networks. The networks themselves are only read, so
+any number of threads may code with one model. A coder that returns float32 walks the networks as they are,
+with gradients.
 
 Three coding orders of y are known: all at once (hyperprior), channel group by channel group in two passes
 over a checkerboard (ELIC, arXiv 2203.10886; GLIC), and along wavefronts (autoregressive context). A causal
@@ -36,7 +38,6 @@ from glic_pyg.models.checkerboard import SecondHalfContext
 from glic_pyg.numerics import at_least_float32
 
 
-@torch.no_grad()
 def code_latents(
     codec: HyperpriorLatentCodec, coder: EntropyCoder, y: Tensor | None, shape: tuple[int, int]
 ) -> Tensor:
@@ -49,13 +50,13 @@ def code_latents(
         shape: ``(h, w)`` of y, multiples of 4.
 
     Returns:
-        y_hat, ``(1, M, h, w)`` float64, equal on both sides.
+        y_hat, ``(1, M, h, w)``, of the dtype that the coder returns; equal on both sides.
     """
     bottleneck = codec.hyper.entropy_bottleneck
     z = None if y is None else codec.hyper.h_a(y)
     ratio = SIDE_STRIDE // LATENT_STRIDE
     z_shape = (1, bottleneck.channels, shape[0] // ratio, shape[1] // ratio)
-    side = in_float64(codec.hyper.h_s, coder.factorized(bottleneck, z_shape, z))
+    side = run(codec.hyper.h_s, coder.factorized(bottleneck, z_shape, z))
     return _ORDERS[type(codec.y)](codec.y, coder, y, side)
 
 
@@ -67,7 +68,7 @@ def code_at_once(
     Args:
         codec: has scales and means, or scales alone; then the means are zero.
         coder, y: as for :func:`code_latents`.
-        side: parameters of the Gaussians, ``(1, 2M or M, h, w)`` float64.
+        side: parameters of the Gaussians, ``(1, 2M or M, h, w)``.
     """
     scales, means = codec._chunk(side)
     return coder.gaussian(torch.zeros_like(scales) if means is None else means, scales, y)
@@ -82,21 +83,18 @@ def code_groups(
         codec: groups of channels, a :class:`CheckerboardLatentCodec` in each.
         coder: writes symbols (``y`` given) or reads them (``y`` is None).
         y: ``(1, M, h, w)`` latents, or None to decode; w even.
-        side: what h_s says, ``(1, C, h, w)`` float64.
+        side: what h_s says, ``(1, C, h, w)``.
 
     Returns:
-        y_hat, ``(1, M, h, w)`` float64, equal on both sides.
+        y_hat, ``(1, M, h, w)``, equal on both sides.
     """
-    y_hat = side.new_zeros(1, sum(codec.groups), *side.shape[2:])
-    first = 0
-    for k, size in enumerate(codec.groups):
+    y_hat = side[:, :0]
+    values = [None] * len(codec.groups) if y is None else y.split(codec.groups, 1)
+    for k, group in enumerate(values):
         params = side
         if k > 0:
-            params = torch.cat([in_float64(codec.channel_context[f"y{k}"], y_hat[:, :first]), side], 1)
-        group = slice(first, first + size)
-        values = None if y is None else y[:, group]
-        y_hat[:, group] = _code_group(codec.latent_codec[f"y{k}"], coder, values, params)
-        first += size
+            params = torch.cat([run(codec.channel_context[f"y{k}"], y_hat), side], 1)
+        y_hat = torch.cat([y_hat, _code_group(codec.latent_codec[f"y{k}"], coder, group, params)], 1)
     return y_hat
 
 
@@ -104,17 +102,16 @@ def _code_group(
     codec: CheckerboardLatentCodec, coder: EntropyCoder, values: Tensor | None, params: Tensor
 ) -> Tensor:
     """Two passes over a checkerboard: anchors from ``params`` alone, the rest given the anchors."""
-    shape = (2, 1, codec.context_prediction.in_channels, params.shape[2], params.shape[3] // 2)
-    halves, params = params.new_zeros(shape), codec.unembed(params)
+    params = codec.unembed(params)
     values = None if values is None else codec.unembed(values)
-    context = params.new_zeros(1, 2 * shape[2], *shape[3:])
+    context = params.new_zeros(1, codec.context_prediction.out_channels, *params.shape[3:])
+    halves: list[Tensor] = []
     for half in range(2):
         if half:
-            context = in_float64(SecondHalfContext(codec.context_prediction), halves[0])
-        gaussian = in_float64(codec.entropy_parameters, torch.cat([context, params[half]], 1))
-        scales, means = gaussian.chunk(2, 1)
-        halves[half] = coder.gaussian(means, scales, None if values is None else values[half])
-    return codec.embed(halves)
+            context = run(SecondHalfContext(codec.context_prediction), halves[0])
+        scales, means = run(codec.entropy_parameters, torch.cat([context, params[half]], 1)).chunk(2, 1)
+        halves.append(coder.gaussian(means, scales, None if values is None else values[half]))
+    return codec.embed(torch.stack(halves))
 
 
 def code_wavefronts(
@@ -126,13 +123,15 @@ def code_wavefronts(
         codec: a masked convolution and the 1x1 networks that turn context into Gaussians.
         coder: writes symbols (``y`` given) or reads them (``y`` is None).
         y: ``(1, M, h, w)`` latents, or None to decode.
-        side: what h_s says, ``(1, 2M, h, w)`` float64.
+        side: what h_s says, ``(1, 2M, h, w)``.
 
     Returns:
-        y_hat, ``(1, M, h, w)`` float64, equal on both sides.
+        y_hat, ``(1, M, h, w)``, equal on both sides.
     """
     context = CausalNeighbours(codec.context_prediction, side)
-    parameters = float64_network(codec.entropy_parameters)
+    parameters = codec.entropy_parameters
+    if _needs_float64(parameters, side):
+        parameters = float64_network(parameters)
     for rows, columns in wavefronts(side.shape[2], side.shape[3], context.reach):
         front = torch.cat([side[:, :, rows, columns], context.at(rows, columns)], 1)
         scales, means = parameters(front[:, :, None]).chunk(2, 1)
@@ -176,12 +175,22 @@ class CausalNeighbours:
         return F.linear(around.transpose(0, 1).flatten(1), self._weight, self._bias).T[None]
 
 
+def run(module: nn.Module, *inputs: Any) -> Tensor:
+    """Run a module in the precision of its inputs: in float64 if there is any, otherwise as it is."""
+    return in_float64(module, *inputs) if _needs_float64(module, *inputs) else module(*inputs)
+
+
+def _needs_float64(module: nn.Module, *inputs: Any) -> bool:
+    wide = any(isinstance(x, Tensor) and x.dtype == torch.float64 for x in inputs)
+    return wide and any(weight.dtype != torch.float64 for weight in module.parameters())
+
+
 def float64_network(module: nn.Module) -> Callable[..., Tensor]:
     """A float32 module as a float64 function, its weights converted once, for as long as the function lives.
 
     For networks that run again and again; the copy takes twice the memory of the module.
     """
-    network = _float64_copy(module)
+    network = _with_parameters(module, lambda weight: weight.detach().double())
     return lambda *inputs: network(*map(_double, inputs))
 
 
@@ -199,16 +208,20 @@ def in_float64(module: nn.Module, *inputs: Any) -> Tensor:
     return float64_network(module)(*inputs)
 
 
-def _float64_copy(module: nn.Module) -> nn.Module:
-    """The same module with float64 parameters; buffers, hooks and settings are shared with the original."""
+def frozen(module: nn.Module) -> Any:
+    """The same module, on the same memory, with parameters that ask for no gradient."""
+    return _with_parameters(module, Tensor.detach)
+
+
+def _with_parameters(module: nn.Module, convert: Callable[[Tensor], Tensor]) -> nn.Module:
+    """The same module with other parameters; buffers, hooks and settings are shared with the original."""
     twin = copy.copy(module)
-    twin._parameters = {name: None if p is None else _converted(p) for name, p in module._parameters.items()}
-    twin._modules = {name: None if m is None else _float64_copy(m) for name, m in module._modules.items()}
+    parameters: dict[str, Any] = {n: None if p is None else convert(p) for n, p in module._parameters.items()}
+    twin._parameters = parameters
+    twin._modules = {
+        name: None if m is None else _with_parameters(m, convert) for name, m in module._modules.items()
+    }
     return twin
-
-
-def _converted(parameter: Tensor) -> Any:
-    return parameter.detach().double()
 
 
 def _double(argument: Any) -> Any:

@@ -51,7 +51,8 @@ def test_a_photograph_there_and_back_under_other_settings(lively_model: Any, sam
         encoded = codec.encode(sample)
         seen.remove()
         (y,) = analysed
-        sent = lively_model.code_latents(EntropyEncoder(PriorTables()), y, shape=tuple(y.shape[2:]))
+        with torch.no_grad():
+            sent = lively_model.code_latents(EntropyEncoder(PriorTables()), y, shape=tuple(y.shape[2:]))
         expected = codec.decode(encoded.data).array.astype(int)
     received: list[Tensor] = []
     lively_model.g_s.register_forward_pre_hook(lambda _module, inputs: received.append(inputs[0]))

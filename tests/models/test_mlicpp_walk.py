@@ -16,11 +16,11 @@ from glic_pyg.codec.coders import EntropyDecoder, EntropyEncoder, PriorTables
 from glic_pyg.codec.image_codec import ImageCodec
 from glic_pyg.codec.latent_coder import colour_from_tensor, tensor_from_colour
 from glic_pyg.models.checkerboard import OTHERS, is_anchor, only
-from glic_pyg.models.coding import RateEstimator
 from glic_pyg.models.mlicpp import MLICpp
 from glic_pyg.models.mlicpp.latent_codec import LatentCodec, SliceCodec
 from glic_pyg.models.weights import load_weights, save_weights, weights_hash
 from tests.models.tiny_mlicpp import lively_mlicpp
+from tests.recording_coders import RecordingEncoder
 
 SHAPE = (8, 12)
 
@@ -91,7 +91,7 @@ def test_forward_is_the_one_on_whole_maps(model: MLICpp, y: Tensor) -> None:
 
 def test_coding_is_the_forward_pass_but_for_the_lattice(model: MLICpp, y: Tensor) -> None:
     """Through an entropy coder that rounds as training does, y_hat is that of the forward pass."""
-    walked = model.code_latents(RateEstimator(GaussianConditional(None).eval()), y, shape=SHAPE)
+    walked = model.code_latents(RecordingEncoder(None), y, shape=SHAPE)
     with torch.no_grad():
         exact = in_double(model).latent_codec(y.double())["y_hat"]
     assert walked.dtype == torch.float64

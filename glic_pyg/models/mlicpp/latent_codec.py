@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from glic_pyg.models.base import EntropyCoder
 from glic_pyg.models.checkerboard import ANCHORS, OTHERS, half_of, only, weave
-from glic_pyg.models.coding import RateEstimator, in_float64
+from glic_pyg.models.coding import RateEstimator, run
 from glic_pyg.models.mlicpp.attention import InterSliceAttention, IntraSliceAttention, LocalAttention
 from glic_pyg.models.mlicpp.transforms import conv_stack, hyper_analysis, hyper_synthesis
 
@@ -52,24 +52,13 @@ class LatentCodec(nn.Module):
     def forward(self, y: Tensor) -> dict[str, Any]:
         """``(B, M, h, w)`` -> ``{"y_hat": (B, M, h, w), "likelihoods": {"y", "z"}}``, shapes of y and z."""
         coder = RateEstimator(self.gaussian_conditional)
-        y_hat = self._walk(coder, y, (y.shape[-2], y.shape[-1]), _as_it_is)
+        y_hat = self.code(coder, y, (y.shape[-2], y.shape[-1]))
         z, *halves = coder.likelihoods
         anchors, others = torch.cat(halves[0::2], 1), torch.cat(halves[1::2], 1)
         return {"y_hat": y_hat, "likelihoods": {"y": weave(others, anchors), "z": z}}
 
-    @torch.no_grad()
     def code(self, coder: EntropyCoder, y: Tensor | None, shape: tuple[int, int]) -> Tensor:
-        """Send ``(1, M, h, w)`` latents of ``shape`` (h, w), or receive them; y_hat in float64."""
-        return self._walk(coder, y, shape, in_float64)
-
-    def _walk(
-        self,
-        coder: EntropyCoder,
-        y: Tensor | None,
-        shape: tuple[int, int],
-        run: Callable[..., Tensor],
-    ) -> Tensor:
-        """Hyperprior and slices; ``run`` calls the networks that encoder and decoder must agree on."""
+        """Send ``(B, M, h, w)`` latents of ``shape`` (h, w), or receive them; y_hat in the coder's dtype."""
         z = None if y is None else self.h_a(y)
         z_shape = (1, self.entropy_bottleneck.channels, shape[0] // HYPER_STRIDE, shape[1] // HYPER_STRIDE)
         side = run(self.h_s, coder.factorized(self.entropy_bottleneck, z_shape, z))
@@ -80,10 +69,6 @@ class LatentCodec(nn.Module):
         for codec, value in zip(self.slices, values, strict=True):
             decoded = torch.cat([decoded, run(codec, coder, side, decoded, value)], 1)
         return decoded
-
-
-def _as_it_is(module: nn.Module, *inputs: Any) -> Tensor:
-    return module(*inputs)
 
 
 REACH = 0.5  # what latent residual prediction may add, at most
