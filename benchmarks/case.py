@@ -20,12 +20,12 @@ from typing import Any, cast
 import numpy as np
 import torch
 from hydra.utils import instantiate
-from omegaconf import OmegaConf
 from PIL import Image
 from torch import Tensor
 
 from benchmarks.floor import RateMeter, TimedRun, median_run
 from benchmarks.flops import Flops, glic_flops
+from glic_pyg.cli.hydra import compose_option, config_dir
 from glic_pyg.codec.image_codec import ImageCodec, Precision
 from glic_pyg.codec.latent_coder import padded_size
 from glic_pyg.evaluation.peak_memory import added_memory
@@ -78,14 +78,13 @@ def build_model(name: str) -> Codec:
     """
     if name.endswith(".safetensors"):
         return load_weights(name)
-    path = ROOT / "conf" / "model" / f"{name}.yaml"
-    known = sorted(p.stem for p in path.parent.glob("*.yaml"))
+    known = sorted(path.stem for path in (config_dir() / "model").glob("*.yaml"))
     if name not in known:
         raise FileNotFoundError(
             f"there is no model {name}: give one of {', '.join(known)}, or a .safetensors file"
         )
     torch.manual_seed(0)
-    model: Codec = instantiate(OmegaConf.load(path))
+    model: Codec = instantiate(compose_option("model", name))
     return model.eval()
 
 

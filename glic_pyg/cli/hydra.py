@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import hydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -32,7 +32,7 @@ from glic_pyg.cli.console import print_traceback, say, sentence_of
 from glic_pyg.cli.run_folder import arguments_of_this_process
 from glic_pyg.errors import GlicError
 
-__all__ = ["config_dir", "explain", "quote_paths", "quoted", "run_hydra_app"]
+__all__ = ["compose_option", "config_dir", "explain", "quote_paths", "quoted", "run_hydra_app"]
 
 Task = Callable[[DictConfig], Any]
 
@@ -67,6 +67,16 @@ def config_dir() -> Path:
     package = Path(glic_pyg.__file__).parent
     inside = package / "conf"
     return inside if inside.is_dir() else package.parent / "conf"
+
+
+def compose_option(group: str, option: str) -> DictConfig:
+    """Compose one option of a group of ``conf/`` with what it inherits, e.g. ``("model", "glic_s")``.
+
+    Raises:
+        MissingConfigException: there is no such option.
+    """
+    with hydra.initialize_config_dir(str(config_dir()), version_base="1.3"):
+        return cast(DictConfig, hydra.compose(f"{group}/{option}")[group])
 
 
 def run_hydra_app(command: str, task: Task, argv: Sequence[str]) -> int:

@@ -16,7 +16,7 @@ from glic_pyg.evaluation.tables import markdown_table
 from glic_pyg.models.glic import GLIC
 from glic_pyg.plotting import encode_figure, styled_figure
 from studies.ablations.rows import BASELINE, ROWS, Row, more_rate, separated
-from studies.ablations.training import TEST_SET, Run
+from studies.ablations.training import TEST_SET, Run, override_of
 from studies.records import Record
 
 __all__ = ["Compute", "ablation_figure", "full_compute", "section"]
@@ -120,21 +120,21 @@ def _findings(records: Mapping[Run, Record]) -> Iterable[str]:
 
 def _full_budget() -> str:
     return (
-        "`glic train experiment=ablation/ROW` runs a row as the paper trained. Operations are counted by "
-        "formula (benchmarks/flops.py: a multiplication and an addition are two; backward is twice forward; "
-        "dense products of attention), steps are those of the configuration. The last column divides by "
-        "100 TFLOP/s, which is a supposition and no measurement."
+        "`glic train experiment=published SETTING` runs a row as the paper trained. Operations are counted "
+        "by formula (benchmarks/flops.py: a multiplication and an addition are two; backward is twice "
+        "forward; dense products of attention), steps are those of the configuration. The last column "
+        "divides by 100 TFLOP/s, which is a supposition and no measurement."
     )
 
 
 def _compute_table() -> str:
-    header = ["experiment", "parameters, M", "steps", "TFLOP a step", "EFLOP in all", "days at 100 TFLOP/s"]
+    header = ["setting", "parameters, M", "steps", "TFLOP a step", "EFLOP in all", "days at 100 TFLOP/s"]
     rows = []
     for row in ROWS:
         need = full_compute(row.name)
         days = need.total / SUSTAINED / 86400
         cells = [f"{need.parameters / 1e6:.1f}", f"{need.steps:,}", f"{need.step / 1e12:.2f}"]
-        rows.append([f"ablation/{row.name}", *cells, f"{need.total / 1e18:.1f}", f"{days:.1f}"])
+        rows.append([f"`{override_of(row.name)}`", *cells, f"{need.total / 1e18:.1f}", f"{days:.1f}"])
     return markdown_table(header, rows, left=1)
 
 
@@ -156,8 +156,8 @@ class Compute:
 
 
 def full_compute(row: str) -> Compute:
-    """Compute of the full budget of ``conf/experiment/ablation/ROW.yaml``."""
-    cfg = Run(row, seed=0).config("full")
+    """Compute of the full budget of ``glic train experiment=published`` with the setting of a row."""
+    cfg = Run(row, seed=0).config("published")
     with torch.device("meta"):
         model: GLIC = instantiate(cfg.model)
     side, batch = cfg.data.crop, cfg.data.batch_size

@@ -1,4 +1,4 @@
-"""The rows of the table: experiments of ``conf/experiment/ablation``, in the paper and here."""
+"""The rows of the table, in the paper and here."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Row(NamedTuple):
     """One ablation.
 
     Attributes:
-        name: of the experiment.
+        name: of its runs; :func:`~studies.ablations.training.override_of` has what it changes.
         group: what is varied.
         choice: how.
         paper: BD-rate against VTM-9.1 in percent on Kodak, CLIC and Tecnick, as printed in arXiv 2603.25316;

@@ -23,10 +23,22 @@ from glic_pyg.training.validation import measure_image
 from studies.images import TestImages, TrainingImages
 from studies.records import Record, RunRecords
 
-__all__ = ["TEST_SET", "Results", "Run", "build_module", "measure", "settings_of", "train"]
+__all__ = ["TEST_SET", "Results", "Run", "build_module", "measure", "override_of", "settings_of", "train"]
 
 TEST_SET = "val"
 """Name of the measured set in the records."""
+
+_NO_GRAPHS = {
+    "sobel_rms": "graph=released",
+    "encoder": "model.gfa_in=encoder",
+    "decoder": "model.gfa_in=decoder",
+    "context": "model.context_gfa_depth=2",
+}
+
+
+def override_of(row: str) -> str:
+    """The setting of ``glic train`` that a row varies: the graph of its name, or a part of the model."""
+    return _NO_GRAPHS.get(row, f"graph={row}")
 
 
 @dataclass(frozen=True)
@@ -34,7 +46,7 @@ class Run:
     """One training.
 
     Attributes:
-        row: name of an experiment in ``conf/experiment/ablation``.
+        row: name of a row, see :func:`override_of`.
         seed: of weights, crops and noise; the same for every row, so that rows differ only in their graphs.
         steps: ``None`` for those of the budget.
     """
@@ -48,9 +60,9 @@ class Run:
         """File name of the run."""
         return f"{self.row}-s{self.seed}"
 
-    def config(self, budget: str = "short") -> DictConfig:
-        """The configuration of ``glic train experiment=ablation/ROW budget=BUDGET seed=SEED``."""
-        overrides = [f"experiment=ablation/{self.row}", f"budget={budget}", f"seed={self.seed}"]
+    def config(self, experiment: str = "ablation") -> DictConfig:
+        """The configuration of ``glic train experiment=EXPERIMENT OVERRIDE seed=SEED``."""
+        overrides = [f"experiment={experiment}", override_of(self.row), f"seed={self.seed}"]
         if self.steps is not None:
             overrides.append(f"steps={self.steps}")
         with initialize_config_dir(str(config_dir()), version_base="1.3"):

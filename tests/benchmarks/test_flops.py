@@ -2,12 +2,11 @@ from typing import Any
 
 import pytest
 import torch
-import yaml
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
-from benchmarks.case import ROOT
 from benchmarks.flops import glic_flops
+from glic_pyg.cli.hydra import compose_option
 from glic_pyg.models.glic import GLIC
 
 SIZES: dict[str, Any] = {
@@ -29,8 +28,7 @@ SIZES: dict[str, Any] = {
 
 def test_analysis_of_the_released_model() -> None:
     """370 GFLOP at 768x512, as GLIC section 9 states."""
-    config = yaml.safe_load((ROOT / "conf" / "model" / "glic.yaml").read_text())
-    assert glic_flops(config, 512, 768).analysis == pytest.approx(370e9, rel=0.001)
+    assert glic_flops(compose_option("model", "glic"), 512, 768).analysis == pytest.approx(370e9, rel=0.001)
 
 
 def counted(network: nn.Module, *shape: int) -> int:

@@ -35,11 +35,9 @@ PACKAGES = {
     "hydra/launcher=slurm": "hydra_plugins.hydra_submitit_launcher",
     "hydra/launcher=ray_cluster": "hydra_plugins.hydra_ray_launcher",
 }
-SETTINGS = {
-    "ablation": "uniform entropy_rms residual_rms residual_mean sobel_mean sobel_rms local mesh union radius "
-    "image_budget exact degree_16 degree_32 degree_128 degree_256 encoder decoder learned context",
-    "regularized": "hyperprior autoregressive attention elic mlicpp glic",
-}
+BACKBONES = "hyperprior autoregressive attention elic mlicpp glic"
+GRAPHS = "released sobel_mean residual_mean residual_rms entropy_rms uniform local mesh union radius "
+GRAPHS += "image_budget exact degree_16 degree_32 degree_128 degree_256 learned"
 
 
 class WithoutInitialisation(TorchFunctionMode):
@@ -96,11 +94,6 @@ def test_everything_can_be_made(option: str, composed: Any) -> None:
     assert len(made["module"].configure_optimizers()[0]) >= 2 - (cfg.module.quantile_optimizer is None)
 
 
-def test_there_are_all_published_settings() -> None:
-    published = {f"experiment={group}/{name}" for group, names in SETTINGS.items() for name in names.split()}
-    assert published <= set(options())
-
-
 @pytest.mark.parametrize(
     ("sweep", "loss", "rates"),
     [
@@ -117,18 +110,30 @@ def test_the_published_recipe_takes_each_rate(sweep: str, loss: str, rates: str,
         assert ("structural_dissimilarity" in cfg.loss.distortion.path) == (loss == "ms_ssim")
 
 
-@pytest.mark.parametrize("row", SETTINGS["ablation"].split())
-def test_an_ablation_has_a_short_budget_with_the_same_graph(row: str, composed: Any) -> None:
-    full, short = (composed(f"experiment=ablation/{row}", *budget) for budget in ([], ["budget=short"]))
+@pytest.mark.parametrize("setting", [f"graph={name}" for name in GRAPHS.split()] + ["model.gfa_in=encoder"])
+def test_an_ablation_varies_the_same_in_a_short_and_a_full_run(setting: str, composed: Any) -> None:
+    full, short = (composed(f"experiment={name}", setting) for name in ("published", "ablation"))
     assert full.model.widths == [128, 192, 192, 320] and full.steps > 1_000_000
     assert short.model.widths[0] < 32 and short.steps < 1000
     for key in ("graph", "gfa_in", "context_gfa_depth"):
         assert short.model[key] == full.model[key]
 
 
-@pytest.mark.parametrize("sweep", ["ablation", "regularized"])
-def test_sweeps_name_every_experiment_of_their_folder(sweep: str, composed: Any) -> None:
-    listed = composed(f"sweep={sweep}").hydra.sweeper.params.experiment.replace(" ", "").split(",")
-    assert sorted(listed) == sorted(
-        f"{sweep}/{path.stem}" for path in (CONF / "experiment" / sweep).iterdir()
+@pytest.mark.parametrize(
+    ("sweep", "key", "values"), [("ablation", "graph", GRAPHS), ("regularized", "model", BACKBONES)]
+)
+def test_sweeps_over_names(sweep: str, key: str, values: str, composed: Any) -> None:
+    listed = composed(f"sweep={sweep}").hydra.sweeper.params[key].replace(" ", "").split(",")
+    assert sorted(listed) == sorted(values.split())
+    for value in listed:
+        assert composed(f"{key}={value}").model
+
+
+@pytest.mark.parametrize("backbone", BACKBONES.split())
+def test_every_backbone_is_regularized_by_the_source_model_of_its_name(backbone: str, composed: Any) -> None:
+    cfg, source = (
+        composed("experiment=regularized", f"model={backbone}"),
+        composed(f"source={backbone}").source,
     )
+    assert cfg.source.model == source.model and cfg.source.ramp > 0 and cfg.steps > 1_000_000
+    assert cfg.model._target_ == composed(f"model={backbone}").model._target_

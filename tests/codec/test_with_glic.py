@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from omegaconf import OmegaConf
+from hydra.utils import instantiate
 
 import glic_pyg
 from benchmarks.decoder_settings import all_together, threads
+from glic_pyg.cli.hydra import compose_option
 from glic_pyg.codec.api import codec_for_encoding
 from glic_pyg.codec.coders import EntropyEncoder, PriorTables
 from glic_pyg.codec.image_codec import ImageCodec
@@ -24,11 +25,9 @@ from tests.models.conftest import TINY
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    config = OmegaConf.load(Path(__file__).parents[2] / "conf" / "model" / "glic_xs.yaml")
-    arguments = {str(key): value for key, value in config.items() if not str(key).startswith("_")}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(7)
-        model = GLIC(**arguments)
+        model = instantiate(compose_option("model", "glic_xs"))
     path = tmp_path_factory.mktemp("weights") / "untrained.safetensors"
     save_weights(path, model, {"trained": False})
     return path

@@ -8,25 +8,25 @@ import numpy as np
 import pytest
 import torch
 from hydra.utils import instantiate
-from omegaconf import OmegaConf
 from torch import Tensor
 
+from glic_pyg.cli.hydra import compose_option, config_dir
 from glic_pyg.codec.image_codec import ImageCodec
 from glic_pyg.models.weights import load_weights, save_weights, weights_hash
 from tests.contracts.backbones import enlivened
 
-CONFIGS = sorted((Path(__file__).parents[2] / "conf" / "model").glob("*.yaml"))
+SIZES = sorted(path.stem for path in (config_dir() / "model").glob("*.yaml"))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
-def test_a_photograph_there_and_back(path: Path, x: Tensor, sample: np.ndarray, tmp_path: Path) -> None:
+@pytest.mark.parametrize("size", SIZES)
+def test_a_photograph_there_and_back(size: str, x: Tensor, sample: np.ndarray, tmp_path: Path) -> None:
     """The decoder's model comes from a weights file of the encoder's."""
     torch.manual_seed(0)
-    model = instantiate(OmegaConf.load(path)).eval()
+    model = instantiate(compose_option("model", size)).eval()
     save_weights(tmp_path / "a.safetensors", model, {})
     coders = [
-        ImageCodec(enlivened(twin, x), path.stem, weights_hash(model))
+        ImageCodec(enlivened(twin, x), size, weights_hash(model))
         for twin in (model, load_weights(tmp_path / "a.safetensors"))
     ]
     encoded = coders[0].encode(sample)

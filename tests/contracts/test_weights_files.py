@@ -10,17 +10,18 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-import yaml
+from omegaconf import OmegaConf
 from PIL import Image
 from torch import Tensor, nn
 
 import glic_pyg
+from glic_pyg.cli.hydra import compose_option, config_dir
 from glic_pyg.cli.main import main
 from glic_pyg.models.registry import ARCHITECTURES, architecture_name
 from glic_pyg.models.weights import load_weights, read_card, save_weights, weights_hash
 from tests.contracts.backbones import BACKBONES
 
-CONFIGS = Path(__file__).parents[2] / "conf" / "model"
+SIZES = sorted(path.stem for path in (config_dir() / "model").glob("*.yaml"))
 
 
 def test_config_makes_the_same_architecture(model: Any) -> None:
@@ -73,22 +74,21 @@ def test_other_classes_are_not_saved(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)
-def test_configurations_name_arguments_of_an_architecture(path: Path) -> None:
-    settings = yaml.safe_load(path.read_text(encoding="utf-8"))
-    architecture = ARCHITECTURES[path.stem.split("_")[0]]
+@pytest.mark.parametrize("size", SIZES)
+def test_configurations_name_arguments_of_an_architecture(size: str) -> None:
+    settings = compose_option("model", size)
+    architecture = ARCHITECTURES[size.split("_")[0]]
     module, _, class_name = settings["_target_"].rpartition(".")
     assert class_name == architecture.__name__ and architecture.__module__.startswith(module)
-    stated = {key for key in settings if not key.startswith("_")}
+    stated = {key for key in settings if not str(key).startswith("_")}
     assert stated <= set(inspect.signature(architecture).parameters)
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_every_architecture_has_two_sizes(architecture: str) -> None:
     """The full one is the default; the small one has at most 10 million parameters."""
-    settings = [
-        yaml.safe_load((CONFIGS / f"{architecture}{size}.yaml").read_text(encoding="utf-8"))
-        for size in ("", "_s")
+    settings: Any = [
+        OmegaConf.to_container(compose_option("model", architecture + size)) for size in ("", "_s")
     ]
     full, small = ({k: v for k, v in s.items() if not k.startswith("_")} for s in settings)
     parameters = inspect.signature(ARCHITECTURES[architecture]).parameters

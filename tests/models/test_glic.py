@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,11 +10,10 @@ import torch
 from omegaconf import OmegaConf
 from torch import nn
 
+from glic_pyg.cli.hydra import compose_option
 from glic_pyg.models.base import Codec
 from glic_pyg.models.glic import GLIC
 from glic_pyg.nn import GFABlock, HaarDown, HaarUp
-
-CONFIGS = Path(__file__).parents[2] / "conf" / "model"
 
 
 def count(module: nn.Module) -> int:
@@ -23,8 +21,8 @@ def count(module: nn.Module) -> int:
 
 
 def arguments(size: str) -> dict[str, Any]:
-    """Constructor arguments in a file of conf/model."""
-    stored = OmegaConf.to_container(OmegaConf.load(CONFIGS / f"{size}.yaml"))
+    """Constructor arguments in conf/model."""
+    stored = OmegaConf.to_container(compose_option("model", size))
     return {name: value for name, value in stored.items() if not name.startswith("_")}
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,17 +9,17 @@ import torch
 from omegaconf import OmegaConf
 from torch import nn
 
+from glic_pyg.cli.hydra import compose_option
 from glic_pyg.models.base import Codec
 from glic_pyg.models.mlicpp import MLICpp
 from tests.models.tiny_mlicpp import TINY, lively_mlicpp
 
-CONFIGS = Path(__file__).parents[2] / "conf" / "model"
 QUANTILES = "latent_codec.entropy_bottleneck.quantiles"
 
 
 def arguments(size: str) -> dict[str, Any]:
-    """Constructor arguments in a file of conf/model."""
-    stored = OmegaConf.to_container(OmegaConf.load(CONFIGS / f"{size}.yaml"))
+    """Constructor arguments in conf/model."""
+    stored = OmegaConf.to_container(compose_option("model", size))
     assert isinstance(stored, dict)
     return {str(name): value for name, value in stored.items() if not str(name).startswith("_")}
 

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import inspect
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from hydra.utils import get_class, instantiate
-from omegaconf import OmegaConf
 from torch.utils.flop_counter import FlopCounterMode
 
+from glic_pyg.cli.hydra import compose_option, config_dir
 from glic_pyg.regularizer.regularizer import Regularizer
 from glic_pyg.regularizer.source_model import SourceModel
 
-CONF = Path(__file__).parents[2] / "conf"
 FAMILIES = ("hyperprior", "autoregressive", "attention", "elic", "mlicpp", "glic")
 OPTIONS = [name + size for name in FAMILIES for size in ("", "_s")]
 
 
 def config(group: str, option: str) -> Any:
-    return OmegaConf.load(CONF / group / f"{option}.yaml")
+    return compose_option(group, option)
 
 
 def built(option: str) -> Regularizer:
@@ -41,7 +39,7 @@ def operations(run: Any, *images: torch.Tensor) -> int:
 
 
 def test_every_option_is_tested() -> None:
-    assert {path.stem for path in (CONF / "source").glob("*.yaml")} == {"none", *OPTIONS}
+    assert {path.stem for path in (config_dir() / "source").glob("*.yaml")} == {"none", *OPTIONS}
 
 
 def test_none_is_nothing() -> None:
@@ -66,7 +64,7 @@ def test_keys_are_all_arguments(option: str) -> None:
 
 @pytest.mark.parametrize("option", OPTIONS)
 def test_the_size_that_the_file_names(option: str) -> None:
-    first_line = (CONF / "source" / f"{option}.yaml").read_text().splitlines()[0]
+    first_line = (config_dir() / "source" / f"{option}.yaml").read_text().splitlines()[0]
     assert first_line.endswith(f"{parameters(option) / 1e6:.1f} M parameters.")
 
 

@@ -15,7 +15,7 @@ from studies.ablations import training
 from studies.ablations.command import main
 from studies.ablations.report import ablation_figure, full_compute, section
 from studies.ablations.rows import BASELINE, ROWS, more_rate, separated
-from studies.ablations.training import Results, Run, build_module
+from studies.ablations.training import Results, Run, build_module, override_of
 from studies.records import Record
 
 BY_NAME = {row.name: row for row in ROWS}
@@ -36,9 +36,10 @@ def records() -> dict[Run, Record]:
     }
 
 
-def test_rows_are_the_experiments() -> None:
-    experiments = {path.stem for path in (config_dir() / "experiment" / "ablation").iterdir()}
-    assert len(ROWS) == len(BY_NAME) and set(BY_NAME) == experiments
+def test_rows_vary_every_graph() -> None:
+    graphs = {f"graph={path.stem}" for path in (config_dir() / "graph").glob("*.yaml")}
+    varied = {override_of(name) for name in BY_NAME}
+    assert len(ROWS) == len(varied) and varied >= graphs
 
 
 def test_rows_of_a_seed_begin_with_the_same_weights() -> None:
