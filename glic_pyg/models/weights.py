@@ -18,6 +18,7 @@ from glic_pyg.files import atomic_write
 from glic_pyg.models.base import Codec
 from glic_pyg.models.building import build_for
 from glic_pyg.models.registry import ARCHITECTURES, architecture_name
+from glic_pyg.numerics import widened
 
 __all__ = [
     "filled",
@@ -25,6 +26,7 @@ __all__ = [
     "is_ours",
     "load_weights",
     "read_card",
+    "round_weights",
     "save_weights",
     "weights_hash",
     "weights_of",
@@ -40,7 +42,9 @@ _SHIPPED = {
 """Hashes of shipped weights that files know by a hash of the parameters alone: they keep that one."""
 
 
-def save_weights(path: str | Path, model: Codec, card: dict[str, Any]) -> None:
+def save_weights(
+    path: str | Path, model: Codec, card: dict[str, Any], dtype: torch.dtype = torch.float32
+) -> None:
     """Write parameters to ``path``; a file already there is replaced only by a complete one.
 
     Args:
@@ -48,11 +52,19 @@ def save_weights(path: str | Path, model: Codec, card: dict[str, Any]) -> None:
         model: what to save; the name of its class, its constructor arguments and a hash of all that are saved
             with it.
         card: how the weights came to be (data, steps, recipe, measured points), JSON-serialisable.
+        dtype: of the stored tensors. Float16 halves the file; :func:`round_weights` comes first, so that the
+            model that is read back is the one that was saved, with its hash.
 
     Raises:
-        ValueError: the model is of no class that :func:`load_weights` could build again.
+        ValueError: the model is of no class that :func:`load_weights` could build again, or dtype does not
+            hold its parameters exactly.
     """
     path = Path(path)
+    tensors = weights_of(model)
+    stored = {name: tensor.to(dtype) for name, tensor in tensors.items()}
+    inexact = [name for name, tensor in tensors.items() if not torch.equal(stored[name].to(tensor), tensor)]
+    if inexact:
+        raise ValueError(f"{inexact[0]} does not fit into {dtype}: use round_weights(model, {dtype}) first")
     metadata = {
         "name": architecture_name(model),
         "architecture": json.dumps(model.config),
@@ -61,9 +73,21 @@ def save_weights(path: str | Path, model: Codec, card: dict[str, Any]) -> None:
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(path) as place:
-        place.write_bytes(
-            save(weights_of(model), metadata)
-        )  # save_file tells a full disk by a type of its own
+        place.write_bytes(save(stored, metadata))  # save_file tells a full disk by a type of its own
+
+
+@torch.no_grad()
+def round_weights(model: nn.Module, dtype: torch.dtype) -> None:
+    """Round parameters to the nearest numbers of a smaller type; they stay float32.
+
+    Raises:
+        ValueError: a parameter is too large for the type.
+    """
+    for name, parameter in model.named_parameters():
+        rounded = parameter.to(dtype).to(parameter)
+        if not rounded.isfinite().all():
+            raise ValueError(f"{name} holds a value that is too large for {dtype}")
+        parameter.copy_(rounded)
 
 
 def load_weights(path: str | Path) -> Codec:
@@ -82,7 +106,7 @@ def load_weights(path: str | Path) -> Codec:
         shapes, metadata = _head(path)
         name, config = metadata.get("name", "glic"), json.loads(metadata["architecture"])
         model = build_for(name, config, shapes)
-        tensors = load_file(path)
+        tensors = {name: widened(tensor) for name, tensor in load_file(path).items()}
     except Exception as error:
         reason = "it says nothing of its architecture" if isinstance(error, KeyError) else error
         raise ValueError(f"{path} is not a weights file of this project: {reason}") from error

@@ -13,11 +13,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
+
 import glic_pyg
 from glic_pyg.errors import GlicError
 from glic_pyg.evaluation.tables import markdown_table, mean_cell
 from glic_pyg.files import atomic_write, write_file
-from glic_pyg.models.weights import load_weights, read_card, save_weights, weights_hash
+from glic_pyg.models.weights import load_weights, read_card, round_weights, save_weights, weights_hash
 from glic_pyg.training.extend_rates import extend_rates
 
 __all__ = ["card_page", "main"]
@@ -53,10 +55,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--recipe", required=True, help="one sentence: what the settings do not tell")
     parser.add_argument("--data", required=True, help="one sentence: the training images and their licence")
     parser.add_argument("--highest", type=float, metavar="LMBDA", help="extend the best quality to it")
+    parser.add_argument("--float16", action="store_true", help="round to float16: half the bytes")
     args = parser.parse_args(argv)
     model = load_weights(args.run)
     if args.highest is not None:
         extend_rates(model, args.highest)
+    dtype = torch.float16 if args.float16 else torch.float32
+    round_weights(model, dtype)
     numbers = json.loads(args.numbers.read_text(encoding="utf-8"))
     card = {**read_card(args.run), "name": args.name, "data": args.data, "recipe": args.recipe}
     card["weights_hash"] = weights_hash(model)
@@ -65,7 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     target = WEIGHTS / f"{args.name}.safetensors"
     try:
         with atomic_write(target) as place:
-            save_weights(place, model, card)
+            save_weights(place, model, card, dtype)
             if place.stat().st_size > LARGEST_FILE:
                 raise GlicError(f"{args.name} is larger than {LARGEST_FILE >> 20} MiB and was not shipped.")
     except GlicError as error:

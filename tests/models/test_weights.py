@@ -18,6 +18,7 @@ from glic_pyg.models.weights import (
     former_hash,
     load_weights,
     read_card,
+    round_weights,
     save_weights,
     weights_hash,
     weights_of,
@@ -42,6 +43,26 @@ def test_round_trip(path: Path, tiny: GLIC) -> None:
     with torch.no_grad():
         assert torch.equal(again(x)["x_hat"], tiny(x)["x_hat"])
     assert read_card(path) == CARD
+
+
+def test_half_the_bytes_for_the_same_model(path: Path, tiny: GLIC) -> None:
+    half = path.with_name("half.safetensors")
+    with pytest.raises(ValueError, match=r"does not fit into torch.float16: use round_weights"):
+        save_weights(half, tiny, CARD, torch.float16)
+    before = weights_hash(tiny)
+    round_weights(tiny, torch.float16)
+    assert weights_hash(tiny) != before and next(tiny.parameters()).dtype == torch.float32
+    save_weights(half, tiny, CARD, torch.float16)
+    again = load_weights(half)
+    assert weights_hash(again) == weights_hash(tiny)
+    assert half.stat().st_size < 0.6 * path.stat().st_size and read_card(half) == CARD
+
+
+def test_what_float16_cannot_hold_is_refused(tiny: GLIC) -> None:
+    with torch.no_grad():
+        tiny.g_a.down[0].bias[0] = 1e5
+    with pytest.raises(ValueError, match=r"g_a\.down\.0\.bias holds a value that is too large"):
+        round_weights(tiny, torch.float16)
 
 
 def test_only_the_file_itself_is_left(path: Path) -> None:
