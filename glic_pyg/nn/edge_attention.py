@@ -1,8 +1,9 @@
 """Attention along the edges of any graph, forward and backward: in C on CPUs, by torch operators elsewhere.
 
 Both paths are equal and keep nothing of the size of all messages: the backward pass computes the weights
-again. By torch operators some thousand edges are taken at a time, whole nodes, and reduced by PyG's
-:func:`~torch_geometric.utils.segment`: torch-scatter's kernels where it is installed, else torch's own.
+again. By torch operators some thousand edges are taken at a time, whole nodes. The softmax over a node's
+edges is PyG's :func:`~torch_geometric.utils.segment` on their pointers: torch-scatter's kernels where it is
+installed, else torch's own.
 """
 
 from __future__ import annotations
@@ -108,11 +109,13 @@ def attend_in_chunks(
     out, lse = torch.empty_like(q), q.new_empty(q.shape[1], q.shape[0])
     least = torch.finfo(q.dtype).tiny
     for rows, edges, here, target in _chunks(ptr, q.device.type):
-        logits = _logits(q[rows], k, table, target, source[edges], entry, edges)
+        sources = source[edges]
+        logits = _logits(q[rows].index_select(0, target), k, table, sources, entry, edges)
         top = segment(logits, here, "max")
-        weights = (logits - top[target]).exp_()
+        weights = logits.sub_(top.index_select(0, target)).exp_()
         total = segment(weights, here, "sum").clamp_min_(least)  # of a node without an edge
-        out[rows] = segment(v[source[edges]] * weights[..., None], here, "sum") / total[..., None]
+        messages = v.index_select(0, sources).mul_(weights[..., None])
+        out[rows] = _sum_rows(messages, here, target) / total[..., None]
         lse[:, rows] = (top + total.log()).mT
     return out, lse
 
@@ -130,35 +133,44 @@ def attend_backward_in_chunks(
     lse: Tensor,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Gradients of :func:`attend_in_chunks` at q, k, v and table (of no entries where there is none)."""
-    grad_q, grad_k, grad_v = (torch.zeros_like(tensor) for tensor in (q, k, v))
+    grad_q, grad_k, grad_v = (tensor.new_zeros(tensor.shape) for tensor in (q, k, v))
     grad_table = q.new_zeros(0, q.shape[1]) if table is None else torch.zeros_like(table)
     mean_slope = (grad_out * out).sum(-1)  # of each node: what its weights' gradients have in common
     for rows, edges, here, target in _chunks(ptr, q.device.type):
         sources = source[edges]
-        logits = _logits(q[rows], k, table, target, sources, entry, edges)
-        weights = (logits - lse[:, rows].mT[target]).exp_()
-        grad = grad_out[rows][target]
-        slopes = ((grad * v[sources]).sum(-1) - mean_slope[rows][target]).mul_(weights)
-        grad_q[rows] = segment(k[sources] * slopes[..., None], here, "sum")
-        grad_k.index_add_(0, sources, q[rows][target] * slopes[..., None])
-        grad_v.index_add_(0, sources, grad * weights[..., None])
+        query, grad = (tensor[rows].index_select(0, target) for tensor in (q, grad_out))
+        logits = _logits(query, k, table, sources, entry, edges)
+        weights = logits.sub_(lse[:, rows].mT.index_select(0, target)).exp_()
+        slopes = (grad * v.index_select(0, sources)).sum(-1)
+        slopes = slopes.sub_(mean_slope[rows].index_select(0, target)).mul_(weights)
+        grad_q[rows] = _sum_rows(k.index_select(0, sources).mul_(slopes[..., None]), here, target)
+        _add_rows(grad_k, sources, query.mul_(slopes[..., None]))
+        _add_rows(grad_v, sources, grad.mul_(weights[..., None]))
         if entry is not None:
             grad_table.index_add_(0, entry[edges], slopes)
     return grad_q, grad_k, grad_v, grad_table
 
 
 def _logits(
-    q: Tensor,
-    k: Tensor,
-    table: Tensor | None,
-    target: Tensor,
-    sources: Tensor,
-    entry: Tensor | None,
-    edges: slice,
+    query: Tensor, k: Tensor, table: Tensor | None, sources: Tensor, entry: Tensor | None, edges: slice
 ) -> Tensor:
-    """Logits of some edges, ``(e, heads)``, between rows of q and k."""
-    logits = (q[target] * k[sources]).sum(-1)
-    return logits if table is None or entry is None else logits.add_(table[entry[edges]])
+    """Logits of some edges, ``(e, heads)``, from the queries of their targets, ``(e, heads, d)``."""
+    logits = (query * k.index_select(0, sources)).sum(-1)
+    return logits if table is None or entry is None else logits.add_(table.index_select(0, entry[edges]))
+
+
+def _sum_rows(messages: Tensor, here: Tensor, target: Tensor) -> Tensor:
+    """Sums of ``(e, heads, d)`` by target."""
+    if messages.device.type != "cpu":
+        return segment(messages, here, "sum")
+    sums = messages.new_zeros(len(here) - 1, *messages.shape[1:])
+    return _add_rows(sums, target, messages)  # faster on a CPU, for rows as wide as these
+
+
+def _add_rows(rows: Tensor, ids: Tensor, messages: Tensor) -> Tensor:
+    """Add ``(e, heads, d)`` to ``(nodes, heads, d)``, as matrices: what index_add is quick with."""
+    rows.flatten(1).index_add_(0, ids, messages.flatten(1))
+    return rows
 
 
 def _chunks(ptr: Tensor, device: str) -> Iterator[tuple[slice, slice, Tensor, Tensor]]:
