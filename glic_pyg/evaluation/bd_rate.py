@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Literal, NamedTuple
 
-from glic_pyg.evaluation.curves import Curve, CurveError, Metric
+from glic_pyg.evaluation.curves import Curve, CurveError, Metric, check_same_images
 
 __all__ = ["METHODS", "Delta", "Method", "bd_psnr", "bd_rate", "delta_or_none"]
 
@@ -46,7 +46,8 @@ def bd_rate(anchor: Curve, test: Curve, *, metric: Metric = "psnr", method: Meth
             polynomial of degree 3 fitted to them.
 
     Raises:
-        CurveError: the curves do not overlap, have too few points, are not increasing, or lack the metric.
+        CurveError: the curves are of different images, do not overlap, have too few points, are not
+            increasing, or lack the metric.
     """
     anchor, test = anchor.finite(metric), test.finite(metric)
     overlap = _overlap(anchor, test, anchor.decibels(metric), test.decibels(metric), method)
@@ -63,7 +64,12 @@ def bd_psnr(anchor: Curve, test: Curve, *, metric: Metric = "psnr", method: Meth
 def delta_or_none(
     delta: Callable[..., Delta], anchor: Curve, test: Curve, metric: Metric = "psnr"
 ) -> Delta | None:
-    """A delta between the Pareto fronts of two curves; ``None`` if they do not overlap or lack the metric."""
+    """A delta between the Pareto fronts of two curves; ``None`` if they do not overlap or lack the metric.
+
+    Raises:
+        CurveError: the curves are of different images.
+    """
+    check_same_images((anchor, test))
     try:
         return delta(anchor.front(metric), test.front(metric), metric=metric)
     except CurveError:
@@ -87,6 +93,7 @@ def _overlap(
     Raises:
         CurveError: see :func:`bd_rate`.
     """
+    check_same_images((anchor, test))
     for curve, values in ((anchor, of_anchor), (test, of_test)):
         if len(values) < _LEAST_POINTS[method]:
             raise CurveError(

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from html import escape
 from importlib.resources import files
 from statistics import fmean
 from typing import TYPE_CHECKING
 
 from glic_pyg.evaluation.baselines.base import Baseline
-from glic_pyg.evaluation.curves import METRICS, Curve, CurveError, Metric
+from glic_pyg.evaluation.curves import METRICS, Curve, CurveError, Metric, check_same_images
 from glic_pyg.metrics import bpp, finite_mean, pixel_psnr
 from glic_pyg.plotting import encode_figure, styled_figure
 from glic_pyg.types import Pixels
@@ -60,8 +60,9 @@ def curves_figure(
         The bytes of the image file.
 
     Raises:
-        CurveError: no curve has a point by the metric.
+        CurveError: no curve has a point by the metric, or curves are of different images.
     """
+    check_same_images((*curves, *beside))
     shown, others = with_metric(curves, metric), with_metric(beside, metric)
     if not shown:
         raise CurveError(f"No curve has a point by {metric}, so there is nothing to draw.")
@@ -81,7 +82,7 @@ def curves_figure(
         return encode_figure(figure, kind)
 
 
-def curves_page(curves: Sequence[Curve], title: str) -> str:
+def curves_page(curves: Sequence[Curve], title: str, *, shown: Collection[str] | None = None) -> str:
     """A self-contained HTML page to point at curves, hide them, and switch the metric.
 
     Curves without a point are left out.
@@ -89,7 +90,12 @@ def curves_page(curves: Sequence[Curve], title: str) -> str:
     Args:
         curves: at least one; the page opens on the rates that half of them cover.
         title: of the page.
+        shown: names of the curves that the page opens with, the others being a click away; all by default.
+
+    Raises:
+        CurveError: curves are of different images.
     """
+    check_same_images(curves)
     template = (files("glic_pyg") / "evaluation" / "curves_page.html").read_text(encoding="utf-8")
     data = {
         "axes": AXIS_TITLES,
@@ -97,6 +103,7 @@ def curves_page(curves: Sequence[Curve], title: str) -> str:
             {
                 "name": curve.name,
                 "source": curve.source,
+                "hidden": shown is not None and curve.name not in shown,
                 **{
                     metric: list(zip(*_points(known, metric), strict=True))
                     for metric in METRICS

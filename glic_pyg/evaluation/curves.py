@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -16,13 +16,22 @@ from glic_pyg.evaluation.baselines import BASELINES
 from glic_pyg.files import read_text
 from glic_pyg.metrics import ms_ssim_db
 
-__all__ = ["METRICS", "SET_SIZES", "Curve", "CurveError", "Metric", "curves_of", "read_curves"]
+__all__ = [
+    "METRICS",
+    "SET_SIZES",
+    "Curve",
+    "CurveError",
+    "Metric",
+    "check_same_images",
+    "curves_of",
+    "read_curves",
+]
 
 Metric = Literal["psnr", "ms-ssim"]
 METRICS: tuple[Metric, ...] = ("psnr", "ms-ssim")
 
-SET_SIZES = {"kodak": 24, "clic-pro-valid": 41, "tecnick": 100}
-"""Images of the data sets whose published means are over all of them."""
+SET_SIZES = {"kodak": 24, "clic-pro-valid": 41, "tecnick": 100, "clic2021-test": 60, "jpegai-test": 16}
+"""Images of the data sets that published means are over; unknown for CompressAI's sets of CLIC."""
 
 Point = tuple[str, float | None, float | None, float | None]
 """Codec, bits per pixel, PSNR, mean similarity; ``None``, infinite or NaN where there is no value."""
@@ -42,6 +51,7 @@ class Curve:
         psnr: of 8-bit RGB, dB, N values.
         ms_ssim: mean similarity, 0 to 1, N values; ``None`` if it was not measured.
         source: who measured it.
+        data_set: name of the images, as published points call them; ``None`` if it is not known.
     """
 
     name: str
@@ -49,6 +59,7 @@ class Curve:
     psnr: tuple[float, ...]
     ms_ssim: tuple[float, ...] | None
     source: str
+    data_set: str | None = None
 
     def __post_init__(self) -> None:
         lengths = {len(values) for values in (self.bpp, self.psnr, self.ms_ssim) if values is not None}
@@ -112,6 +123,21 @@ class Curve:
         return float(np.interp(math.log(bpp), [math.log(rate) for rate in known.bpp], known.psnr))
 
 
+def check_same_images(curves: Iterable[Curve]) -> None:
+    """Refuse curves that are known to be of different images.
+
+    Raises:
+        CurveError: two of them name different data sets.
+    """
+    named = [curve for curve in curves if curve.data_set is not None]
+    for curve in named:
+        if curve.data_set != named[0].data_set:
+            raise CurveError(
+                f"{named[0].name} is a curve of {named[0].data_set} and {curve.name} one of "
+                f"{curve.data_set}: these are different images, so the two cannot be compared."
+            )
+
+
 def curves_of(points: Sequence[Point], source: str) -> list[Curve]:
     """One curve per codec, in the order of first appearance, points in ascending order of rate.
 
@@ -134,7 +160,7 @@ def read_curves(path: Path, data_set: str | None = None) -> list[Curve]:
         data_set: name of the published data set to compare with, if any.
 
     Raises:
-        CurveError: it is no results file, or its number of images is not that of the data set.
+        CurveError: it is no results file, or its images are not those of the data set by their number.
     """
     try:
         document = json.loads(read_text(path))
@@ -154,8 +180,13 @@ def read_curves(path: Path, data_set: str | None = None) -> list[Curve]:
             f"{path} holds {images} images and {data_set} has {SET_SIZES[data_set]}: their means cannot be "
             "compared; measure the whole set, or leave the published curves out."
         )
+    if data_set == "clic2020-professional" and images == SET_SIZES["clic-pro-valid"]:
+        raise CurveError(
+            f"{path} holds {images} images, as clic-pro-valid does; {data_set} is CompressAI's name for "
+            "other images, so their means cannot be compared; use clic-pro-valid."
+        )
     curves = curves_of(points, f"{path.name}, {images if of == images else f'{of} of {images}'} images")
-    return [replace(curve, name=f"{curve.name} (measured)") for curve in curves]
+    return [replace(curve, name=f"{curve.name} (measured)", data_set=data_set) for curve in curves]
 
 
 def _text(value: object) -> str:

@@ -23,7 +23,7 @@ from glic_pyg.evaluation.comparison import QUALITIES, Comparison
 from glic_pyg.evaluation.curve_plots import curves_figure, curves_page, with_metric
 from glic_pyg.evaluation.curves import METRICS, SET_SIZES
 from glic_pyg.evaluation.provenance import Provenance, provenance
-from glic_pyg.evaluation.published import published_curves
+from glic_pyg.evaluation.published import WELL_KNOWN, published_curves
 from glic_pyg.evaluation.summary import BDSummary, as_csv, as_json, bd_summaries, mean_curves
 from glic_pyg.evaluation.tables import sweep_page
 from glic_pyg.files import write_file
@@ -123,7 +123,8 @@ def _command(parser: argparse.ArgumentParser, args: argparse.Namespace) -> list[
 def write_kodak(docs: Path, measured: MeasuredSets, codec: ImageCodec, how: Provenance) -> None:
     """Write the section, the curves by both metrics, and the crops."""
     [[name, comparisons]] = measured.comparisons.items()
-    published = dict(published_curves(name)) if len(comparisons) == SET_SIZES[name] else {}
+    known = published_curves(name) if len(comparisons) == SET_SIZES[name] else {}
+    published = {codec: curve for codec, curve in known.items() if codec in WELL_KNOWN}
     curves = mean_curves(comparisons)
     beside = [
         replace(published[codec], name=f"{codec} (published)") for codec in BESIDE if codec in published

@@ -92,7 +92,10 @@ def kodak_section(
     ]
     if published:
         measured = mean_curves(comparisons)
-        parts += [f"Against {ANCHOR}'s published points:", anchor_table(measured, published)]
+        parts += [
+            f"Against {ANCHOR}'s published points (many more codecs: [leaderboard.md](leaderboard.md)):",
+            anchor_table(measured, published),
+        ]
     parts += [
         "Against what was measured in the same run:",
         bd_table(bd_summaries(comparisons), context.versions),

@@ -1,11 +1,13 @@
 import json
 import math
 import random
+import re
 from pathlib import Path
 
 import pytest
 
 from glic_pyg.cli.main import main
+from glic_pyg.evaluation.published import published_curves
 
 Capture = pytest.CaptureFixture[str]
 
@@ -17,11 +19,84 @@ def test_headline_beside_the_papers_numbers(capsys: Capture) -> None:
         assert pair in " ".join(said.split())
 
 
+def rows(said: str) -> dict[str, list[str]]:
+    """Cells of the printed rows by codec, without those of the source."""
+    found = re.findall(
+        r"^(\S.*?)  +((?:(?:[+-][\d.]+ %|–) +(?:\d+%|–) +)+(?:[+-][\d.]+ dB|–)) ", said, re.MULTILINE
+    )
+    return {name: re.split(r"  +", cells) for name, cells in found}
+
+
 def test_every_published_codec_against_an_anchor(capsys: Capture) -> None:
     assert main(["rd", "kodak", "--anchor", "BPG 4:4:4", "--method", "pchip"]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert "against BPG 4:4:4 in psnr (pchip)" in lines[0]
-    assert len(lines) == 2 + 14 and not any(line.startswith("BPG") for line in lines[1:])
+    said = capsys.readouterr().out
+    assert "against BPG 4:4:4 in psnr (pchip)" in said.splitlines()[0]
+    found = rows(said)
+    assert set(found) == set(published_curves("kodak")) - {"BPG 4:4:4"}
+    values = [float(cells[0].removesuffix(" %")) for cells in found.values() if cells[0] != "–"]
+    assert values == sorted(values)
+
+
+@pytest.mark.parametrize(
+    ("data_set", "second", "codec", "cells"),
+    [
+        ("kodak", "VTM-18.0", "HPCM-Large", ["-19.99 %", "-19.39 %"]),
+        ("clic-pro-valid", "VTM-17.0", "MLIC++", ["-14.46 %", "-13.13 %"]),
+        ("tecnick", "VTM-18.0", "HPCM-Large", ["-21.4", "-22.24 %"]),
+    ],
+)
+def test_two_anchors_and_which_is_which(
+    capsys: Capture, data_set: str, second: str, codec: str, cells: list[str]
+) -> None:
+    """The second reproduces what the authors state: -19.19, -13.08 and -22.20 %."""
+    assert main(["rd", data_set]) == 0
+    said = capsys.readouterr().out
+    header = said.splitlines()[1]
+    assert header.index("BD-rate, VTM-9.1") < header.index(f"BD-rate, {second}")
+    first, _, last, *_ = rows(said)[codec]
+    assert first.startswith(cells[0]) and last == cells[1]
+    assert "VTM-9.1: run by" in said and f"\n{second}: " in said
+    assert f"points against {second} compared with VTM-9.1 (median; " in said
+
+
+def test_only_the_codecs_that_were_named(capsys: Capture, tmp_path: Path) -> None:
+    assert main(["rd", "kodak", "--codec", "DCAE", "--codec", "C3", "-o", str(tmp_path)]) == 0
+    assert set(rows(capsys.readouterr().out)) == {"DCAE", "C3", "VTM-9.1", "VTM-18.0"}
+    assert "HPCM" not in (tmp_path / "rd-kodak-psnr.html").read_text()
+    assert main(["rd", "kodak", "--codec", "X"]) == 1
+    assert capsys.readouterr().err.startswith("glic rd: There is no curve 'X' of kodak; there are VTM-9.1, ")
+
+
+def test_a_figure_has_room_for_the_well_known(tmp_path: Path) -> None:
+    assert main(["rd", "kodak", "-o", str(tmp_path)]) == 0
+    svg = (tmp_path / "rd-kodak-psnr.svg").read_text()
+    assert "<!-- HPCM-Large -->" in svg and "<!-- COIN -->" not in svg
+    page = (tmp_path / "rd-kodak-psnr.html").read_text()
+    assert '"name":"COIN",' in page and page.count('"hidden":true') == len(published_curves("kodak")) - 19
+
+
+def test_images_are_never_mixed(capsys: Capture, tmp_path: Path) -> None:
+    (tmp_path / "r.json").write_text(json.dumps({"images": [{}] * 41, "mean": GOOD}))
+    for arguments, sentence in {
+        ("clic2020-professional", "clic-pro-valid"): "are different images despite their names",
+        ("kodak", "tecnick"): "kodak and tecnick are different images; name one of them.",
+        (
+            "clic2020-professional",
+            "--anchor",
+            "GLIC",
+        ): "'GLIC' is one of kodak, clic-pro-valid, tecnick: different",
+        (
+            "clic-pro-valid",
+            "--codec",
+            "AV1",
+        ): "'AV1' is one of kodak, clic2020-professional, clic2020-mobile: diff",
+        ("clic2020-professional", "--results", str(tmp_path / "r.json")): "use clic-pro-valid.",
+        ("clic",): "clic-pro-valid (GLIC's CLIC)",
+    }.items():
+        assert main(["rd", *arguments]) == 1
+        said = capsys.readouterr().err
+        assert said.startswith("glic rd: ") and sentence in said and said.count("\n") == 1
+    assert main(["rd", "clic-pro-valid", "--results", str(tmp_path / "r.json")]) == 0
 
 
 def test_curves_without_ms_ssim_are_left_out(capsys: Capture) -> None:
@@ -123,4 +198,8 @@ def test_unknown_names_are_one_sentence(capsys: Capture) -> None:
     assert main(["rd", "kodiak"]) == 1
     assert capsys.readouterr().err.startswith("glic rd: No published points for 'kodiak'; there are kodak,")
     assert main(["rd", "tecnick", "--anchor", "H.261"]) == 1
-    assert capsys.readouterr().err == "glic rd: There is no curve 'H.261'; there are GLIC, FTIC, TCM-L.\n"
+    said = capsys.readouterr().err
+    assert said.startswith(
+        "glic rd: There is no curve 'H.261' of tecnick; there are GLIC, FTIC, TCM-L, HPCM-Base"
+    )
+    assert said.endswith(" InvCompress.\n")
