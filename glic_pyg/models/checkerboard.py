@@ -37,7 +37,7 @@ class HalvesCheckerboard(CheckerboardLatentCodec):
     def _pass(self, y: Tensor, context: Tensor, side_params: Tensor) -> tuple[Tensor, Tensor]:
         """y_hat and the parameters of its Gaussians, at half of the places."""
         params = self.entropy_parameters(self.merge(context, side_params))
-        _, means = self.latent_codec["y"]._chunk(params)
+        _, means = params.chunk(2, 1)
         return quantize_ste(y - means) + means, params
 
     def _halves(self, whole: Tensor) -> tuple[Tensor, Tensor]:

@@ -70,8 +70,8 @@ def code_at_once(
         coder, y: as for :func:`code_latents`.
         side: parameters of the Gaussians, ``(1, 2M or M, h, w)``.
     """
-    scales, means = codec._chunk(side)
-    return coder.gaussian(torch.zeros_like(scales) if means is None else means, scales, y)
+    scales, means = side.chunk(2, 1) if "means" in codec.chunks else (side, torch.zeros_like(side))
+    return coder.gaussian(means, scales, y)
 
 
 def code_groups(

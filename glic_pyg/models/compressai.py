@@ -60,7 +60,7 @@ class CompressAICodec(Codec):
         self.config = config
 
     def code_latents(self, coder: EntropyCoder, y: Tensor | None = None, *, shape: tuple[int, int]) -> Tensor:
-        """Send (``y`` given) or receive y through an entropy coder; see :func:`latent_walk.code_latents`."""
+        """Send (``y`` given) or receive y through an entropy coder; see :func:`coding.code_latents`."""
         return code_latents(self.latent_codec, coder, y, shape)
 
 

@@ -55,6 +55,7 @@ def _solutions(bottleneck: EntropyBottleneck) -> Tensor:
     low, high = torch.full_like(target, -WIDEST), torch.full_like(target, WIDEST)
     for _ in range(HALVINGS):
         middle = (low + high) / 2
+        # Private, for want of a public way: the auxiliary loss has its gradient, not its sign at a point.
         above = exact._logits_cumulative(middle, stop_gradient=True) > target
         low, high = torch.where(above, low, middle), torch.where(above, middle, high)
     return (low + high) / 2

@@ -248,7 +248,7 @@ def agrees(codec: ImageCodec, pixels: np.ndarray, target: RateTarget | None, set
     assert (np.abs(decoded - expected) <= 1).mean() >= 0.999
 
 
-def test_float64_networks_differ_far_less_than_the_margin() -> None:
+def test_coding_float64s_differ_far_less_than_the_margin() -> None:
     """What the margin is held against: one walk with one thread, one with two and without oneDNN."""
     model, seen = TinyBackbone(), []
 

@@ -1,4 +1,4 @@
-"""A step that is not finite is skipped, its culprit is named, and the run ends before harm is done."""
+"""A step that is not finite is skipped, its source is named, and the run ends before harm is done."""
 
 import csv
 import logging
@@ -45,7 +45,7 @@ class BrokenCodec(TinyCodec):
 
 
 @pytest.mark.parametrize(
-    ("where", "culprit"),
+    ("where", "source"),
     [
         ("x_hat", "x_hat"),
         ("likelihood", "the loss"),
@@ -54,7 +54,7 @@ class BrokenCodec(TinyCodec):
     ],
 )
 def test_one_bad_step_is_skipped(
-    make_module, make_data, make_trainer, caplog, where: str, culprit: str
+    make_module, make_data, make_trainer, caplog, where: str, source: str
 ) -> None:
     module, trainer = make_module(model=BrokenCodec(where, (1,))), make_trainer(3)
     states = []
@@ -62,7 +62,7 @@ def test_one_bad_step_is_skipped(
     with caplog.at_level(logging.WARNING):
         trainer.fit(module, make_data(3))
     [line] = [record.getMessage() for record in caplog.records if "skipped" in record.getMessage()]
-    assert line.startswith(f"step 1 skipped: {culprit} is not finite (batch of ")
+    assert line.startswith(f"step 1 skipped: {source} is not finite (batch of ")
     assert ".png" in line
     assert trainer.global_step == 3
     assert trainer.lr_scheduler_configs[0].scheduler.last_epoch == 3

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from glic_pyg.models.glic import GLIC
 from glic_pyg.models.init import grow, klt_init
-from tests.models.test_klt_init import TINY, psnr
+from tests.models.test_init_klt import TINY, psnr
 
 SMALL = {**TINY, "levels": [0.001, 0.01, 0.1]}
 WIDER = {**SMALL, "widths": (12, 24, 32, 80), "groups": (16, 32, 20, 12)}
