@@ -52,6 +52,7 @@ def _arithmetic() -> Iterator[_Line]:
     import torch
 
     from glic_pyg.codec.tables import GAUSSIAN_FINGERPRINT, gaussian_fingerprint
+    from glic_pyg.graph.candidates import torch_cluster_or_none
     from glic_pyg.nn import kernels
 
     yield "CPU threads", str(torch.get_num_threads()), True
@@ -60,6 +61,8 @@ def _arithmetic() -> Iterator[_Line]:
     yield "oneDNN", "in use" if torch.backends.mkldnn.is_available() else "not in this torch", True
     yield "attention", "in C" if kernels.available() else "by torch operators: slower on CPUs", True
     yield "sums along edges", *_along_edges()
+    cluster = torch_cluster_or_none() is not None
+    yield "radius, nearest nodes", "by torch-cluster" if cluster else "by comparing all pairs: slower", True
     yield "CUDA", torch.cuda.get_device_name() if torch.cuda.is_available() else "none", True
     good = gaussian_fingerprint() == GAUSSIAN_FINGERPRINT
     yield "probability tables", "as on every machine" if good else "DIFFER: files from elsewhere fail", good

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -11,66 +10,15 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Data
 
+from glic_pyg.graph.candidates import within_radius
 from glic_pyg.graph.cells import CELL_SIDE, Cells, local_cells
 from glic_pyg.graph.complexity import Detector, Pooling, check_map, complexity_map
 from glic_pyg.graph.degree import MEAN_DEGREE, Scope, target_degrees, whole_degrees
 from glic_pyg.graph.similarity import CellSimilarities, edge_similarity, unit_features
 from glic_pyg.graph.threshold import Method, select
 
-PAIRS_AT_ONCE = 2**20
 LOCAL_MARGIN = 4  # a local window begins 4 rows above its cell, so its offsets are displacement + 4
 LARGEST_RADIUS = 11  # offsets that the position bias knows: -7..15
-
-
-def within_radius(targets: Tensor, sources: Tensor, radius: float) -> Tensor:
-    """Find pairs of lattice positions at a Euclidean distance of at most ``radius``.
-
-    Uses ``torch_cluster.radius`` where it is installed; the result is the same without.
-
-    Args:
-        targets: ``(n, 2)`` int64 positions.
-        sources: ``(m, 2)`` int64 positions.
-        radius: in lattice steps, not negative.
-
-    Returns:
-        ``(2, E)`` int64, row 0 into ``sources``, row 1 into ``targets``, sorted by target, then source.
-
-    Raises:
-        ValueError: if the radius is negative or not finite.
-    """
-    if not 0 <= radius < math.inf:
-        raise ValueError(f"a radius of {radius} lattice steps makes no graph: choose a finite one, 0 or more")
-    # Squared distances are whole numbers: half a step above the largest one inside, nothing can round.
-    bound = math.floor(radius**2) + 0.5
-    cluster_radius = _cluster_radius()
-    if cluster_radius is None or not len(targets) or not len(sources):
-        return _compare_all(targets, sources, bound)
-    found = cluster_radius(
-        sources.double(), targets.double(), math.sqrt(bound), max_num_neighbors=len(sources)
-    )
-    order = torch.argsort(found[0] * len(sources) + found[1])
-    return found.flip(0)[:, order]
-
-
-@lru_cache(maxsize=1)
-def _cluster_radius() -> Callable[..., Tensor] | None:
-    """``torch_cluster.radius``, imported when asked for, as it brings half of scipy; None without it."""
-    try:
-        from torch_cluster import radius
-    except (ImportError, OSError):  # absent, or compiled for another torch
-        return None
-    return radius
-
-
-def _compare_all(targets: Tensor, sources: Tensor, bound: float) -> Tensor:
-    """:func:`within_radius` by comparing every target with every source, some targets at a time."""
-    found = [targets.new_empty(2, 0)]
-    at_once = max(1, PAIRS_AT_ONCE // max(1, len(sources)))
-    for first in range(0, len(targets), at_once):
-        squared = (targets[first : first + at_once, None] - sources).square().sum(-1)
-        target, source = (squared < bound).nonzero(as_tuple=True)
-        found.append(torch.stack([source, target + first]))
-    return torch.cat(found, dim=1)
 
 
 @lru_cache(maxsize=16)

@@ -13,12 +13,15 @@ def test_a_healthy_machine(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize("present", [True, False])
-def test_what_sums_along_edges(
+def test_what_works_along_edges(
     present: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("torch_geometric.typing.WITH_TORCH_SCATTER", present)
+    monkeypatch.setattr("glic_pyg.graph.candidates.torch_cluster_or_none", lambda: present or None)
     assert main(["doctor"]) == 0
-    assert ("by torch-scatter" if present else "by torch.segment_reduce") in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert ("by torch-scatter" if present else "by torch.segment_reduce") in said
+    assert ("by torch-cluster" if present else "by comparing all pairs") in said
 
 
 def test_other_tables_are_an_illness(

@@ -8,40 +8,9 @@ from glic_pyg.graph import RadiusGraphBuilder, build_graphs, build_radius_graph,
 from glic_pyg.graph import radius as module
 from glic_pyg.graph.threshold import bisect, keep_top
 
-RADII = [0, 1, 1.5, 5, 11, 40]
-
 
 def lattice(height: int, width: int) -> torch.Tensor:
     return torch.cartesian_prod(torch.arange(height), torch.arange(width)).view(-1, 2)
-
-
-@pytest.mark.parametrize("radius", RADII)
-def test_pairs_by_their_distance(radius: float) -> None:
-    targets, sources = lattice(7, 6), lattice(9, 4) - 3
-    distance = torch.cdist(targets.double(), sources.double())
-    expected = (distance <= radius + 1e-9).nonzero().flip(1).T
-    assert torch.equal(within_radius(targets, sources, radius), expected)
-
-
-@pytest.mark.parametrize("radius", RADII)
-def test_the_fallback_equals_torch_cluster(monkeypatch, size, radius: float) -> None:
-    pytest.importorskip("torch_cluster")
-    nodes = lattice(*size)
-    found = within_radius(nodes, nodes, radius)
-    monkeypatch.setattr(module, "_cluster_radius", lambda: None)
-    monkeypatch.setattr(module, "PAIRS_AT_ONCE", 5000)
-    assert torch.equal(within_radius(nodes, nodes, radius), found)
-
-
-def test_nothing_is_cut_off() -> None:
-    nodes = lattice(30, 30)
-    assert within_radius(nodes, nodes, 100).shape[1] == 900 * 900
-
-
-@pytest.mark.parametrize("radius", [-1, float("nan"), float("inf")])
-def test_a_radius_that_makes_no_graph_is_refused(radius: float) -> None:
-    with pytest.raises(ValueError, match="radius"):
-        within_radius(lattice(2, 2), lattice(2, 2), radius)
 
 
 def test_discs_of_a_cell_lie_in_its_window() -> None:
