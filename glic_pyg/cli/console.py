@@ -19,7 +19,7 @@ from glic_pyg.errors import GlicError
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.progress import Progress
+    from rich.progress import Progress, TaskID
 
 __all__ = [
     "PIPE",
@@ -132,17 +132,31 @@ class FileBatch:
         self.command, self.count, self.summary = command, count, summary
         self.failed = 0
         self._bar: Progress | None = None
+        self._files: TaskID | None = None
+        self._steps: TaskID | None = None
 
     def __enter__(self) -> FileBatch:
-        if self.count > 1 and sys.stderr is not None and sys.stderr.isatty():
+        if self.count > 1 and (bar := self._shown_bar()):
+            self._files = bar.add_task("", total=self.count)
+        return self
+
+    def _shown_bar(self) -> Progress | None:
+        """The progress bar, which appears when it is first asked for, and on a terminal only."""
+        if self._bar is None and sys.stderr is not None and sys.stderr.isatty():
             from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
             name = TextColumn("{task.description}", markup=False)
             columns = (name, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
             self._bar = Progress(*columns, console=_terminal(), transient=True)
-            self._task = self._bar.add_task("", total=self.count)
             self._bar.start()
-        return self
+        return self._bar
+
+    def steps(self, done: int, total: int, text: str) -> None:
+        """Show how far the work on the present file is, in a bar of its own."""
+        if bar := self._shown_bar():
+            if self._steps is None:
+                self._steps = bar.add_task("", total=total)
+            bar.update(self._steps, completed=done, total=total, description=text)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -159,8 +173,8 @@ class FileBatch:
         Raises:
             CommandError, BrokenPipeError: it concerns all files, not this one.
         """
-        if self._bar is not None:
-            self._bar.update(self._task, description=os.path.basename(shown(name)))
+        if self._bar is not None and self._files is not None:
+            self._bar.update(self._files, description=os.path.basename(shown(name)))
         try:
             yield
         except (CommandError, BrokenPipeError):
@@ -170,8 +184,11 @@ class FileBatch:
             self.say(f"glic {self.command}: {shown(name)}: {sentence_of(error)}")
             print_traceback()
         finally:
-            if self._bar is not None:
-                self._bar.advance(self._task)
+            if self._bar is not None and self._steps is not None:
+                self._bar.remove_task(self._steps)
+                self._steps = None
+            if self._bar is not None and self._files is not None:
+                self._bar.advance(self._files)
 
     def say(self, text: str, style: str | None = None) -> None:
         """Print a message above the progress bar."""

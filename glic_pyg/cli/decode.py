@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from glic_pyg.cli.console import PIPE
+from glic_pyg.cli.console import PIPE, FileBatch
 from glic_pyg.cli.jobs import Job, Result, Work, add_job_options, plan_jobs, run_jobs
 from glic_pyg.cli.options import add_coding_options, choose_device, set_threads
 from glic_pyg.cli.paths import is_stream
@@ -41,7 +41,7 @@ def main(argv: Sequence[str]) -> int:
     return run_jobs("decode", jobs, read, partial(_decoder, args), args)
 
 
-def _decoder(args: argparse.Namespace) -> Work[bytes]:
+def _decoder(args: argparse.Namespace, batch: FileBatch) -> Work[bytes]:
     """Return what decodes one file; weights are loaded as files name them."""
     from glic_pyg.codec.api import codec_for_decoding
     from glic_pyg.codec.image_file import write_image

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Collection, Sequence
+import signal
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
+from types import FrameType
 from typing import TYPE_CHECKING, BinaryIO
 
+from glic_pyg.cli.console import FileBatch
 from glic_pyg.cli.jobs import Job, Result, Work, add_job_options, plan_jobs, run_jobs
 from glic_pyg.cli.options import add_coding_options, add_rate_options, choose_device, set_threads, target_of
+from glic_pyg.codec.effort import HIGHEST_EFFORT, METRICS, Effort, Progress
 
 if TYPE_CHECKING:
     from glic_pyg.codec.image import ImageData
     from glic_pyg.codec.image_codec import ImageCodec
     from glic_pyg.codec.rate_control import RateTarget
-    from glic_pyg.codec.results import Encoded
+    from glic_pyg.codec.results import Encoded, Won
     from glic_pyg.evaluation.rate_matching import WebpCheck
 
 __all__ = ["checked", "decibels", "main"]
@@ -34,6 +39,7 @@ def _parser() -> argparse.ArgumentParser:
     add_rate_options(parser)
     parser.add_argument("--model", metavar="NAME", help="name of shipped weights (glic doctor lists them)")
     add_coding_options(parser)
+    _add_effort_options(parser)
     parser.add_argument(
         "--check",
         action="store_true",
@@ -42,6 +48,30 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--reduce-16bit", action="store_true", help="reduce more than 8 bits a sample to 8")
     parser.add_argument("--first-frame", action="store_true", help="keep the first frame of an animation")
     return parser
+
+
+def _add_effort_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--effort",
+        type=int,
+        choices=range(HIGHEST_EFFORT + 1),
+        default=0,
+        metavar="0...9",
+        help="search longer for a better file; Ctrl-C ends the search and keeps what it found (default: 0)",
+    )
+    parser.add_argument(
+        "--effort-metric",
+        choices=METRICS,
+        default="psnr",
+        help="what effort improves beside the size (default: psnr)",
+    )
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=0,
+        metavar="N",
+        help="of the search: the same seed, the same file (default: 0)",
+    )
 
 
 def main(argv: Sequence[str]) -> int:
@@ -67,7 +97,7 @@ def _read(args: argparse.Namespace, source: BinaryIO) -> ImageData:
     )
 
 
-def _encoder(args: argparse.Namespace, target: RateTarget | None) -> Work[ImageData]:
+def _encoder(args: argparse.Namespace, target: RateTarget | None, batch: FileBatch) -> Work[ImageData]:
     """Load the weights; return what encodes one image."""
     from glic_pyg.codec.api import codec_for_encoding
 
@@ -80,18 +110,58 @@ def _encoder(args: argparse.Namespace, target: RateTarget | None) -> Work[ImageD
         max_pixels=args.max_pixels,
     )
 
-    def encode(image_data: ImageData, job: Job) -> Result:
-        encoded = codec.encode(image_data, target=target)
+    def encode(image: ImageData, job: Job) -> Result:
+        with _search_of(args, batch) as effort:
+            encoded = codec.encode(image, target=target, effort=effort)
         result = Result(encoded.data, _summary(encoded), encoded.notes)
-        return checked(result, image_data, codec) if args.check else result
+        return checked(result, image, codec) if args.check else result
 
     return encode
+
+
+@contextmanager
+def _search_of(args: argparse.Namespace, batch: FileBatch) -> Iterator[Effort]:
+    """The effort that these options ask for; its progress is shown, and the first Ctrl-C ends its search."""
+    stopped = False
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        nonlocal stopped
+        if stopped:
+            raise KeyboardInterrupt
+        stopped = True
+
+    def report(progress: Progress) -> bool:
+        batch.steps(progress.step, progress.steps, f"search, {-progress.gain / 8:+,.0f} bytes")
+        return not stopped
+
+    effort = Effort(args.effort, args.effort_metric, args.seed, report)
+    before = signal.getsignal(signal.SIGINT)
+    listens = args.effort > 0 and before is signal.default_int_handler
+    try:
+        if listens:
+            signal.signal(signal.SIGINT, stop)
+        yield effort
+    finally:
+        if listens:
+            signal.signal(signal.SIGINT, before)
 
 
 def _summary(encoded: Encoded) -> str:
     quality = "" if encoded.quality is None else f", quality {encoded.quality:g}"
     psnr = "" if encoded.psnr is None else f", {decibels(encoded.psnr)}"
-    return f"{len(encoded.data)} bytes, {encoded.bpp:.3f} bpp{quality}{psnr}"
+    won = "" if encoded.won is None else f"; {_won(encoded, encoded.won)}"
+    return f"{len(encoded.data)} bytes, {encoded.bpp:.3f} bpp{quality}{psnr}{won}"
+
+
+def _won(encoded: Encoded, won: Won) -> str:
+    """What effort brought, in a few words."""
+    if not won.gain:
+        return f"effort {won.level} found nothing better"
+    change = f"{won.bytes} -> {len(encoded.data)} bytes"
+    psnr = f"{decibels(won.psnr_before)} -> {decibels(won.psnr_after)}"
+    return (
+        f"effort {won.level}, {won.steps} steps: {change}, {psnr} ({-100 * won.gain:.1f} % at equal quality)"
+    )
 
 
 def checked(result: Result, image_data: ImageData, codec: ImageCodec) -> Result:

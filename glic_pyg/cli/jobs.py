@@ -138,7 +138,7 @@ def run_jobs(
     command: str,
     jobs: Sequence[Job],
     read: Callable[[BinaryIO], T],
-    prepare: Callable[[], Work[T]],
+    prepare: Callable[[FileBatch], Work[T]],
     args: argparse.Namespace,
 ) -> int:
     """Do every job; one that fails is named on standard error and the others run.
@@ -147,8 +147,9 @@ def run_jobs(
         command: for messages.
         jobs: what to make of what.
         read: reads one input.
-        prepare: is called when the first input has been read, and returns what makes a result of it. What
-            this function raises ends the command, what a job raises does not.
+        prepare: is called when the first input has been read, and returns what makes a result of it, and may
+            say in the batch how far it is. What this function raises ends the command, what a job raises does
+            not.
         args: what :func:`add_job_options` added.
 
     Returns:
@@ -171,7 +172,7 @@ class _Runner(Generic[T]):
     def __init__(
         self,
         read: Callable[[BinaryIO], T],
-        prepare: Callable[[], Work[T]],
+        prepare: Callable[[FileBatch], Work[T]],
         force: bool,
         skip_existing: bool,
     ) -> None:
@@ -187,7 +188,7 @@ class _Runner(Generic[T]):
             self.skipped += 1
             return
         check_output(path, force=self.force, sources=[job.source])
-        result = self._make(job)
+        result = self._make(job, batch)
         try:
             if job.target == PIPE:
                 sys.stdout.buffer.write(result.data)
@@ -205,12 +206,12 @@ class _Runner(Generic[T]):
         for warning in result.warnings:
             batch.say(f"  WARNING: {warning}", style="bold yellow")
 
-    def _make(self, job: Job) -> Result:
+    def _make(self, job: Job, batch: FileBatch) -> Result:
         with open_input(job.source) as stream:
             source = self._read(stream)
         if self._work is None:
             try:
-                self._work = self._prepare()
+                self._work = self._prepare(batch)
             except Exception as error:
                 raise CommandError(sentence_of(error)) from error
         return self._work(source, job)

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from glic_pyg.codec.container import DEFAULT_MAX_PIXELS, glic_bytes, read_container, unreadable
+from glic_pyg.codec.effort import Effort
 from glic_pyg.codec.image_codec import ImageCodec, Precision, Source
 from glic_pyg.codec.image_file import read_image
 from glic_pyg.codec.rate_control import parse_target
@@ -47,6 +48,7 @@ def encode(
     reduce_16bit: bool = False,
     first_frame: bool = False,
     max_pixels: int = DEFAULT_MAX_PIXELS,
+    effort: int | Effort = 0,
 ) -> bytes:
     """Compress an image to the bytes of a ``.glic`` file.
 
@@ -63,16 +65,19 @@ def encode(
         precision: ``"bf16"`` for faster transforms.
         reduce_16bit, first_frame: allow these losses.
         max_pixels: refuse larger images.
+        effort: 0 to 9, how long to search for a better file of the same weights; an
+            :class:`~glic_pyg.codec.effort.Effort` to say more.
 
     Raises:
         glic_pyg.errors.GlicError: one clear sentence about what is wrong.
     """
+    wanted = effort if isinstance(effort, Effort) else Effort(effort)
     target = parse_target(
         quality=quality, target_bytes=target_bytes, target_bpp=target_bpp, target_psnr=target_psnr
     )
     codec = codec_for_encoding(model, weights, device=device, precision=precision, max_pixels=max_pixels)
     losses = {"reduce_16bit": reduce_16bit, "first_frame": first_frame}
-    return codec.encode(_image(image, max_pixels, losses), target=target, **losses).data
+    return codec.encode(_image(image, max_pixels, losses), target=target, **losses, effort=wanted).data
 
 
 def decode(

@@ -16,7 +16,7 @@ from torch.overrides import TorchFunctionMode
 
 from glic_pyg.errors import BadArgument
 
-__all__ = ["full_precision_inference", "usable_device"]
+__all__ = ["full_precision_gradients", "full_precision_inference", "usable_device"]
 
 
 def usable_device(name: str | torch.device) -> torch.device:
@@ -43,8 +43,20 @@ def full_precision_inference(device: torch.device) -> Iterator[None]:
     machine. ``torch.set_float32_matmul_precision`` is left as the program has it: that setting exists for
     the whole process only.
     """
+    with torch.inference_mode(), _full_precision(device):
+        yield
+
+
+@contextmanager
+def full_precision_gradients(device: torch.device) -> Iterator[None]:
+    """As :func:`full_precision_inference`, but with autograd, whatever the surrounding program has set."""
+    with torch.inference_mode(False), torch.enable_grad(), _full_precision(device):
+        yield
+
+
+@contextmanager
+def _full_precision(device: torch.device) -> Iterator[None]:
     with ExitStack() as stack:
-        stack.enter_context(torch.inference_mode())
         stack.enter_context(torch.autocast(device.type, enabled=False))
         if torch.get_default_device().type != "cpu":
             stack.enter_context(torch.device("cpu"))

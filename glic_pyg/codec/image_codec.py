@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from torch import Tensor
 
 from glic_pyg.codec.alpha import pack_alpha, take_alpha
 from glic_pyg.codec.container import (
@@ -20,9 +19,11 @@ from glic_pyg.codec.container import (
     read_container,
     write_container,
 )
+from glic_pyg.codec.effort import Effort
+from glic_pyg.codec.file_search import Candidate, FileSearch
 from glic_pyg.codec.header import HASH_BYTES, Header, header_name
 from glic_pyg.codec.image import ImageData, as_image_data
-from glic_pyg.codec.latent_coder import LatentCoder, Precision, check_coding_memory, padded_size
+from glic_pyg.codec.latent_coder import LatentCoder, Latents, Precision, check_coding_memory, padded_size
 from glic_pyg.codec.metadata import Metadata, deflate, inflate
 from glic_pyg.codec.rate_control import (
     DEFAULT_QUALITY,
@@ -30,6 +31,7 @@ from glic_pyg.codec.rate_control import (
     RateTarget,
     bracket_of,
     file_quality,
+    search_improved,
     search_quality,
     with_outcome,
 )
@@ -101,6 +103,7 @@ class ImageCodec:
         reduce_16bit: bool = False,
         first_frame: bool = False,
         estimate: bool = False,
+        effort: Effort | None = None,
     ) -> Encoded:
         """Encode one image.
 
@@ -109,13 +112,15 @@ class ImageCodec:
             target: a quality, size or PSNR; default: quality ``DEFAULT_QUALITY`` for variable-rate weights.
             reduce_16bit, first_frame: allow these losses.
             estimate: also compute ``Encoded.estimated_bits``.
+            effort: how much to search for a better file; default: not at all.
 
         Raises:
             FixedRate, OutOfReach, UnsupportedImage, ImageTooLarge, NotEnoughMemory, NonFiniteLatents: see
                 ``errors``.
         """
         target = self._target(target)
-        prepared = self.prepare(source, reduce_16bit=reduce_16bit, first_frame=first_frame, estimate=estimate)
+        losses = {"reduce_16bit": reduce_16bit, "first_frame": first_frame}
+        prepared = self.prepare(source, **losses, estimate=estimate, effort=effort)
         return prepared.at(None) if target is None else prepared.reach(target)
 
     def encode_many(
@@ -132,13 +137,14 @@ class ImageCodec:
         reduce_16bit: bool = False,
         first_frame: bool = False,
         estimate: bool = False,
+        effort: Effort | None = None,
     ) -> ImageEncoder:
         """Run g_a on one image, to encode it several times; arguments and errors as for :meth:`encode`."""
         if isinstance(source, Image.Image):
             check_pixels(*source.size, self.max_pixels)
         image = as_image_data(source, reduce_16bit=reduce_16bit, first_frame=first_frame)
         self._check_size(*image.size, decoding=False)
-        return ImageEncoder(self._coder, self.name, self.hash_prefix, image, estimate=estimate)
+        return ImageEncoder(self._coder, self.name, self.hash_prefix, image, estimate=estimate, effort=effort)
 
     def decode(self, data: bytes) -> Decoded:
         """Decode one file.
@@ -201,10 +207,6 @@ def _metadata(container: Container, kind: Stream) -> bytes | None:
     return inflate(container.streams[kind]) if kind in container.streams else None
 
 
-Candidate = tuple[Encoded, Tensor]
-"""A file, and its y_hat in the scale of the entropy model."""
-
-
 class ImageEncoder:
     """Encodes one image at several qualities; g_a runs once, the entropy model for every file.
 
@@ -214,13 +216,21 @@ class ImageEncoder:
         hash_prefix: of the weights, as in the files.
         image: what to encode.
         estimate: also compute ``Encoded.estimated_bits``.
+        effort: how much to search for better files, see :mod:`~glic_pyg.codec.effort`.
 
     Raises:
         NonFiniteLatents: the model computes an infinity or a NaN, here or for a file.
     """
 
     def __init__(
-        self, coder: LatentCoder, name: str, hash_prefix: bytes, image: ImageData, *, estimate: bool
+        self,
+        coder: LatentCoder,
+        name: str,
+        hash_prefix: bytes,
+        image: ImageData,
+        *,
+        estimate: bool,
+        effort: Effort | None = None,
     ) -> None:
         self._coder = coder
         self._name, self._hash_prefix = name, hash_prefix
@@ -228,6 +238,7 @@ class ImageEncoder:
         self._estimate = estimate
         self._side_streams = _side_streams(image)
         self._y = coder.analyse(image.colour)
+        self._search = FileSearch(coder, image, self._y, effort) if effort and effort.level else None
 
     def at(self, quality: float | None) -> Encoded:
         """Encode at a quality from 0 to 100, to the nearest hundredth; ``None`` for weights of one rate.
@@ -235,7 +246,7 @@ class ImageEncoder:
         Raises:
             ValueError: there is no such quality, or these weights have none.
         """
-        return self._candidate(None if quality is None else file_quality(quality))[0]
+        return self._improved(None if quality is None else file_quality(quality))[0]
 
     def reach(self, target: RateTarget) -> Encoded:
         """Search the file that meets a target: 98 to 100 % of the bytes, 0 to 0.05 dB above the PSNR.
@@ -252,11 +263,19 @@ class ImageEncoder:
         bracket = bracket_of(target, *self._image.size)
         measure = self._psnr if target.kind == "psnr" else _log_size
 
-        def attempt(quality: float) -> tuple[float, Encoded]:
+        def plain(quality: float) -> tuple[float, Encoded]:
             candidate = self._candidate(quality)
             return measure(candidate), candidate[0]
 
-        return with_outcome(search_quality(attempt, bracket), bracket, target)
+        def improved(quality: float) -> tuple[float, Encoded]:
+            candidate = self._improved(quality)
+            return measure(candidate), candidate[0]
+
+        if self._search is None:
+            found = search_quality(plain, bracket)
+        else:
+            found = search_improved(plain, improved, bracket)
+        return with_outcome(found, bracket, target)
 
     def _psnr(self, candidate: Candidate) -> float:
         encoded, y_hat = candidate
@@ -264,8 +283,15 @@ class ImageEncoder:
         decoded = self._coder.synthesise(y_hat, encoded.quality, *image.size, grey=image.grey)
         return min(pixel_psnr(decoded, image.colour), HIGHEST_PSNR)
 
+    def _improved(self, quality: float | None) -> Candidate:
+        plain = self._candidate(quality)
+        return plain if self._search is None else self._search.improve(plain, self._file)
+
     def _candidate(self, quality: float | None) -> Candidate:
-        coder, y_hat = self._coder.encode(self._y, quality, estimate=self._estimate)
+        return self._file(Latents(self._coder.scale(self._y, quality)), quality)
+
+    def _file(self, scaled: Latents, quality: float | None) -> Candidate:
+        coder, y_hat = self._coder.encode_scaled(scaled, estimate=self._estimate)
         latents, image = coder.finish(), self._image
         width, height = image.size
         header = Header(

@@ -10,6 +10,7 @@ refuse does not fit.
 from __future__ import annotations
 
 import contextlib
+from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
@@ -27,6 +28,7 @@ from glic_pyg.nn.precision import bfloat16_products
 
 __all__ = [
     "LatentCoder",
+    "Latents",
     "Precision",
     "check_coding_memory",
     "coding_memory",
@@ -43,6 +45,19 @@ _CODED_PER_LATENT = 2
 _BYTES_PER_PIXEL = 75
 _MAPS_ENCODING, _MAPS_DECODING = 2.6, 3.7
 """Float32 maps of the first stage that are alive at once; one is a byte per pixel and channel."""
+
+
+@dataclass(frozen=True)
+class Latents:
+    """What an encoder codes.
+
+    Attributes:
+        y: (1, M, h, w) float32, in the scale of the entropy model.
+        z: (1, C, h', w') float32; ``None`` for what the model computes from y.
+    """
+
+    y: Tensor
+    z: Tensor | None = None
 
 
 class LatentCoder:
@@ -87,16 +102,26 @@ class LatentCoder:
         Raises:
             ValueError: no quality for a model that needs one, or the other way round.
         """
+        return self.encode_scaled(Latents(self.scale(y, quality)), estimate=estimate)
+
+    def scale(self, y: Tensor, quality: float | None) -> Tensor:
+        """Return y in the scale of the entropy model at a quality; errors as for :meth:`encode`."""
         if (quality is None) != (self.rates is None):
             raise ValueError(
                 f"quality {quality} for weights of {'one' if self.rates is None else 'any'} rate"
             )
-        coder = EntropyEncoder(self._priors, estimate=estimate)
         with full_precision_inference(self.device):
-            if self.rates is not None and quality is not None:
-                y = self.rates.scale(y, quality)
-            y_hat = self.model.code_latents(coder, y, shape=(y.shape[-2], y.shape[-1]))
-        return coder, y_hat
+            return y if self.rates is None or quality is None else self.rates.scale(y, quality)
+
+    def unscale(self, y_hat: Tensor, quality: float | None) -> Tensor:
+        """Return y_hat in the scale of g_s."""
+        return y_hat if self.rates is None or quality is None else self.rates.unscale(y_hat, quality)
+
+    def encode_scaled(self, latents: Latents, *, estimate: bool) -> tuple[EntropyEncoder, Tensor]:
+        """As :meth:`encode`, of latents that are scaled already."""
+        coder, y = EntropyEncoder(self._priors, estimate=estimate, z=latents.z), latents.y
+        with full_precision_inference(self.device):
+            return coder, self.model.code_latents(coder, y, shape=(y.shape[-2], y.shape[-1]))
 
     def decode(self, stream: bytes, width: int, height: int, crc: int) -> Tensor:
         """Decode a latents stream to y_hat, still scaled, float64 (1, M, h, w).
@@ -129,9 +154,7 @@ class LatentCoder:
     ) -> NDArray[np.uint8]:
         """Run g_s on scaled latents: uint8 (height, width, 3), or (height, width) if grey."""
         with full_precision_inference(self.device):
-            y_hat = y_hat.float()
-            if self.rates is not None and quality is not None:
-                y_hat = self.rates.unscale(y_hat, quality)
+            y_hat = self.unscale(y_hat.float(), quality)
             with self._transform_precision():
                 x_hat = self.model.g_s(y_hat)
             return colour_from_tensor(x_hat, width, height, grey=grey)

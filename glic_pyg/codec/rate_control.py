@@ -23,6 +23,7 @@ __all__ = [
     "bracket_of",
     "file_quality",
     "parse_target",
+    "search_improved",
     "search_quality",
     "with_outcome",
 ]
@@ -39,6 +40,7 @@ HIGHEST_PSNR = 100.0
 MAX_TRIALS = 16
 
 _INTERPOLATED = 8
+_CORRECTIONS = 2
 _STEP = 1 / QUALITY_STEPS
 _SIZE_TOLERANCE = 0.02
 _PSNR_TOLERANCE = 0.05
@@ -127,6 +129,14 @@ class Bracket:
         """The middle of the interval."""
         return (self.least + self.most) / 2
 
+    def shifted(self, by: float) -> Bracket:
+        """The same interval elsewhere."""
+        return replace(self, least=self.least + by, most=self.most + by)
+
+    def allows(self, measure: float) -> bool:
+        """Whether the measure lies inside, or misses the interval on the harmless side."""
+        return measure <= self.most if self.hard == "most" else measure >= self.least
+
     def holds(self, measure: float) -> bool:
         """Whether the measure lies inside."""
         return self.least <= measure <= self.most
@@ -184,6 +194,38 @@ def search_quality(attempt: Callable[[float], tuple[float, T]], bracket: Bracket
     if low is None or high is None:
         return trials[-1]
     return low if bracket.hard == "most" else high
+
+
+def search_improved(
+    plain: Callable[[float], tuple[float, T]],
+    improved: Callable[[float], tuple[float, T]],
+    bracket: Bracket,
+) -> Trial[T]:
+    """Find the quality at which an improved result meets the bracket, where improving is what takes time.
+
+    The quality is found with plain results, then corrected for what improving changes, up to twice.
+
+    Args:
+        plain, improved: quality to (measure, result).
+        bracket: where the measure of the improved result must lie.
+
+    Returns:
+        An improved trial inside the bracket if one was found; else the best of those that miss it on the
+        harmless side; else the plain one.
+    """
+    start = search_quality(plain, bracket)
+    quality, allowed = start.quality, list[Trial[T]]()
+    for _ in range(1 + _CORRECTIONS):
+        last = Trial(quality, *improved(quality))
+        if bracket.holds(last.measure):
+            return last
+        if bracket.allows(last.measure):
+            allowed.append(last)
+        aim = bracket.shifted(plain(quality)[0] - last.measure)
+        quality = search_quality(plain, aim).quality
+        if quality == last.quality:
+            break
+    return min(allowed, key=lambda trial: abs(trial.measure - bracket.centre), default=start)
 
 
 def _beyond(trials: list[Trial[T]], bracket: Bracket) -> float:

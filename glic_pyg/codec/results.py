@@ -14,7 +14,28 @@ if TYPE_CHECKING:
     from glic_pyg.codec.image import ImageData
     from glic_pyg.types import Pixels
 
-__all__ = ["Decoded", "Encoded", "FileInfo", "open_info"]
+__all__ = ["Decoded", "Encoded", "FileInfo", "Won", "open_info"]
+
+
+@dataclass(frozen=True)
+class Won:
+    """What a search for better latents brought, against effort 0 at the same quality.
+
+    Attributes:
+        level: the effort.
+        steps: of the search; fewer than the level has if it was stopped.
+        bytes: of the file of effort 0.
+        psnr_before, psnr_after: of the decoded images, in dB.
+        gain: at equal quality, to first order, the part of those bytes that was saved; 0 where nothing was,
+            and the file is that of effort 0.
+    """
+
+    level: int
+    steps: int
+    bytes: int
+    psnr_before: float
+    psnr_after: float
+    gain: float
 
 
 @dataclass(frozen=True)
@@ -29,6 +50,7 @@ class Encoded:
         estimated_bits: bits the model's likelihoods predict for the latents; ``None`` unless asked for.
         notes: what is not kept of the source, and how a target was missed.
         psnr: of the decoded 8-bit image, without alpha, in dB; ``None`` unless it was the target.
+        won: what effort brought; ``None`` without any.
     """
 
     data: bytes
@@ -39,6 +61,7 @@ class Encoded:
     estimated_bits: float | None
     notes: tuple[str, ...]
     psnr: float | None = None
+    won: Won | None = None
 
     @property
     def bpp(self) -> float:
