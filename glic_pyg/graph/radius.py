@@ -16,6 +16,7 @@ from glic_pyg.graph.complexity import Detector, Pooling, check_map, complexity_m
 from glic_pyg.graph.degree import MEAN_DEGREE, Scope, target_degrees, whole_degrees
 from glic_pyg.graph.similarity import CellSimilarities, edge_similarity, unit_features
 from glic_pyg.graph.threshold import Method, select
+from glic_pyg.graph.window_graph import points
 
 LOCAL_MARGIN = 4  # a local window begins 4 rows above its cell, so its offsets are displacement + 4
 LARGEST_RADIUS = 11  # offsets that the position bias knows: -7..15
@@ -78,15 +79,17 @@ class RadiusGraphBuilder:
         A node that bisection leaves with no edge gets all its candidates, as the released masking does.
 
         Returns:
-            ``Data`` over ``B * H * W`` nodes: ``x`` (nodes, C); ``edge_index`` (2, E) sorted by target,
-            then source; ``edge_attr`` (E, 2) int64, displacement + 4, so that a displacement reads the
-            position bias it has in a local cell; ``pos``; ``degree`` target degrees; ``batch``;
-            ``padding`` (all False); with ``similarity`` also ``edge_similarity`` (E,).
+            ``Data`` over ``B * H * W`` nodes: ``x`` (nodes, C) in the map's dtype; ``edge_index`` (2, E)
+            sorted by target, then source; ``edge_attr`` (E, 2) int64, displacement + 4, so that a
+            displacement reads the position bias it has in a local cell; ``pos`` x and y, float32; ``degree``
+            int64, the edges that a node has, and ``target_degree``, those it was to have; ``batch`` and
+            ``ptr``; ``padding`` (all False); with ``similarity`` also ``edge_similarity`` (E,).
 
         Raises:
             ValueError: as :class:`GraphBuilder <glic_pyg.graph.GraphBuilder>`.
         """
         check_map(x)
+        given = x
         with torch.autocast(x.device.type, enabled=False):
             x = x if x.dtype == torch.float64 else x.float()
             complexity = complexity_map(x, self.detector, self.pooling)
@@ -98,6 +101,7 @@ class RadiusGraphBuilder:
             data = _as_data(rows, degrees, edges, tiles.cells)
             if similarity:
                 data.edge_similarity = edge_similarity(data.x, data.edge_index)
+            data.x = given.permute(0, 2, 3, 1).flatten(0, 2)
         data.kind, data.radius = "radius", self.radius
         return data
 
@@ -154,18 +158,20 @@ class _Tiles:
 
 def _as_data(rows: Tensor, degrees: Tensor, edges: list[Tensor], cells: Cells) -> Data:
     batch, nodes = rows.shape[:2]
-    pos = cells.positions[:nodes].repeat(batch, 1)
+    positions = cells.positions[:nodes].repeat(batch, 1)
     edge_index = torch.cat([e + image * nodes for image, e in enumerate(edges)], dim=1)
-    degree = degrees.new_empty(batch, nodes)
-    degree[:, cells.nodes[cells.real]] = degrees[:, cells.real]
+    target_degree = degrees.new_empty(batch, nodes)
+    target_degree[:, cells.nodes[cells.real]] = degrees[:, cells.real]
     data = Data(
         x=rows.flatten(0, 1),
         edge_index=edge_index,
-        edge_attr=pos[edge_index[0]] - pos[edge_index[1]] + LOCAL_MARGIN,
-        pos=pos,
-        degree=degree.flatten(),
+        edge_attr=positions[edge_index[0]] - positions[edge_index[1]] + LOCAL_MARGIN,
+        pos=points(positions),
+        degree=torch.bincount(edge_index[1], minlength=batch * nodes),
+        target_degree=target_degree.flatten(),
         padding=torch.zeros(batch * nodes, dtype=torch.bool, device=rows.device),
         batch=torch.arange(batch, device=rows.device).repeat_interleave(nodes),
+        ptr=torch.arange(batch + 1, device=rows.device) * nodes,
         num_nodes=batch * nodes,
     )
     data.height, data.width = cells.height, cells.width

@@ -8,8 +8,7 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Data
 
-from glic_pyg.graph.cells import Cells
-from glic_pyg.graph.window_graph import WindowGraph
+from glic_pyg.graph.window_graph import WindowGraph, points
 
 EDGE_KINDS = ("local", "mesh")
 
@@ -28,14 +27,15 @@ def union_data(graphs: Mapping[str, WindowGraph], x: Tensor | None = None) -> Da
         ``Data``, for each image the real nodes row-major, then the padding nodes row-major: ``edge_index``
         (2, E) sorted by target, then source; ``edge_attr`` (E, 2) int64 lattice offsets; ``edge_kind``
         (E,) int64 into :data:`EDGE_KINDS`; ``edge_cell`` (E,) cell in the graph of that kind; ``pos``;
-        ``degree`` and ``cell`` (nodes, 2), one column a kind; ``padding`` bool; ``batch``.
+        ``degree`` (nodes,) int64, the edges that a node has; ``target_degree`` and ``cell`` (nodes, 2), one
+        column a kind; ``padding`` bool; ``batch`` and ``ptr``.
 
     Raises:
         ValueError: if the graphs are not over the same maps, or ``x`` does not fit them.
     """
     _check(graphs)
     parts = [graphs[kind].to_data(x) for kind in EDGE_KINDS]
-    ids, outside = _merge([graphs[kind].cells for kind in EDGE_KINDS])
+    ids, outside = _merge([graphs[kind] for kind in EDGE_KINDS])
     batch, cells = graphs["local"].batch_size, graphs["local"].cells
     positions = torch.cat([cells.positions[: cells.num_real], outside])
     nodes, device = len(positions), positions.device
@@ -47,12 +47,14 @@ def union_data(graphs: Mapping[str, WindowGraph], x: Tensor | None = None) -> Da
         edge_attr=torch.cat([d.edge_attr for d in parts])[kept],
         edge_kind=torch.arange(len(parts), device=device).repeat_interleave(counts)[kept],
         edge_cell=torch.cat([d.edge_cell for d in parts])[kept],
-        pos=positions.repeat(batch, 1),
+        pos=points(positions).repeat(batch, 1),
+        degree=torch.bincount(edge_index[1, kept], minlength=batch * nodes),
         padding=(torch.arange(nodes, device=device) >= cells.num_real).repeat(batch),
         batch=torch.arange(batch, device=device).repeat_interleave(nodes),
+        ptr=torch.arange(batch + 1, device=device) * nodes,
         num_nodes=batch * nodes,
     )
-    for name, missing in (("degree", 0), ("cell", -1)):
+    for name, missing in (("target_degree", 0), ("cell", -1)):
         columns = [_real_rows(d[name], batch, cells.num_real, nodes, missing) for d in parts]
         data[name] = torch.stack(columns, -1)
     if x is not None:
@@ -72,11 +74,11 @@ def _check(graphs: Mapping[str, WindowGraph]) -> None:
         )
 
 
-def _merge(geometries: list[Cells]) -> tuple[list[Tensor], Tensor]:
-    """New id of every node of each geometry, and the ``(P, 2)`` positions of the padding nodes of all."""
-    outside = [c.positions[c.num_real :] for c in geometries]
+def _merge(graphs: list[WindowGraph]) -> tuple[list[Tensor], Tensor]:
+    """New id of every node of each graph, and the ``(P, 2)`` positions of the padding nodes of all."""
+    outside = [g.cells.positions[g.cells.num_real : g.num_nodes] for g in graphs]
     padding, inverse = torch.unique(torch.cat(outside), dim=0, return_inverse=True)
-    real = torch.arange(geometries[0].num_real, device=padding.device)
+    real = torch.arange(graphs[0].cells.num_real, device=padding.device)
     return [torch.cat([real, len(real) + i]) for i in inverse.split([len(o) for o in outside])], padding
 
 

@@ -12,7 +12,7 @@ of them, which is what the released masking amounts to (GLIC section 5).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -33,12 +33,14 @@ class WindowGraph:
     Attributes:
         cells: the geometry.
         mask: ``(B, G, q, s)`` bool, True where candidate j sends a message to node i.
-        degrees: ``(B, G, q)`` target degrees that the mask was built for.
+        target_degree: ``(B, G, q)`` real or whole numbers of edges that the mask was built for.
+        padding: whether padding nodes are nodes of this graph; without, no edge comes from one.
     """
 
     cells: Cells
     mask: Tensor
-    degrees: Tensor
+    target_degree: Tensor
+    padding: bool = field(default=True, kw_only=True)
 
     def __post_init__(self) -> None:
         """Check that the parts belong together.
@@ -53,14 +55,15 @@ class WindowGraph:
                 f"a mask is bool of shape (B, {', '.join(map(str, shape[1:]))}) for these cells, "
                 f"got {self.mask.dtype} {tuple(self.mask.shape)}"
             )
-        if self.degrees.shape != shape[:-1]:
+        if self.target_degree.shape != shape[:-1]:
             raise ValueError(
-                f"degrees have the shape {shape[:-1]} of the mask's nodes, got {tuple(self.degrees.shape)}"
+                f"target_degree has the shape {shape[:-1]} of the mask's nodes, "
+                f"got {tuple(self.target_degree.shape)}"
             )
-        if not nodes.device == self.mask.device == self.degrees.device:
+        if not nodes.device == self.mask.device == self.target_degree.device:
             raise ValueError(
-                f"cells on {nodes.device}, a mask on {self.mask.device} and degrees on {self.degrees.device} "
-                "make no graph: bring them to one device"
+                f"cells on {nodes.device}, a mask on {self.mask.device} and degrees on "
+                f"{self.target_degree.device} make no graph: bring them to one device"
             )
 
     @property
@@ -68,9 +71,28 @@ class WindowGraph:
         """Number of maps."""
         return self.mask.shape[0]
 
+    @property
+    def degree(self) -> Tensor:
+        """``(B, G, q)`` int64, the edges that each node has."""
+        return self.mask.sum(-1)
+
+    @property
+    def num_nodes(self) -> int:
+        """Nodes of each map's graph, with the padding nodes if these are part of it."""
+        return self.cells.num_nodes if self.padding else self.cells.num_real
+
     def to(self, device: torch.device | str) -> Self:
         """The same graph on another device."""
-        return replace(self, **{f.name: getattr(self, f.name).to(device) for f in fields(self)})
+        parts = {f.name: getattr(self, f.name) for f in fields(self)}
+        return replace(self, **{n: part.to(device) for n, part in parts.items() if hasattr(part, "to")})
+
+    def __len__(self) -> int:
+        return self.batch_size
+
+    def __repr__(self) -> str:
+        cells, maps = self.cells, f"{self.batch_size} map{'s' * (self.batch_size > 1)}"
+        edges = f", {int(self.mask.sum())} edges" if self.mask.device.type != "meta" else ""
+        return f"{type(self).__name__}({cells.kind}, {maps} of {cells.height}x{cells.width}{edges})"
 
     @property
     def attention_rows(self) -> tuple[Tensor, Tensor, Tensor]:
@@ -116,10 +138,11 @@ class WindowGraph:
 
         Returns:
             ``Data`` with ``edge_index`` (2, E) sorted by target, then source, the order that conversions to
-            CSR expect; ``edge_attr`` (E, 2) int64, the lattice offset that the
-            position bias reads; ``edge_cell`` (E,); ``pos`` (nodes, 2) row and column; ``batch``;
-            ``padding`` bool; ``cell`` (-1 at padding nodes); ``degree`` target degree (0 there);
-            ``kind``, ``height``, ``width`` of the geometry.
+            CSR expect; ``edge_attr`` (E, 2) int64, the lattice offset that the position bias reads;
+            ``edge_cell`` (E,); ``pos`` (nodes, 2) float32, x (column) and y (row) as everywhere in PyG;
+            ``batch`` and ``ptr``; ``padding`` bool; ``cell`` (-1 at padding nodes); ``degree`` int64, the
+            edges that a node has, and ``target_degree``, those it was to have (0 at padding nodes);
+            ``kind``, ``height``, ``width`` of the geometry. docs/graphs.md has them in a table.
 
         Raises:
             ValueError: if ``x`` does not fit the graph, or ``similarity`` is asked for without it.
@@ -129,18 +152,20 @@ class WindowGraph:
         image, node, candidate = self._edges()
         edge_index, slot = self._ends(image, node, candidate), cells.slots[node]
         cell_of_slot = torch.arange(len(cells.nodes), device=device)[:, None].expand_as(cells.nodes)
-        padding = torch.arange(cells.num_nodes, device=device) >= cells.num_real
+        padding = torch.arange(self.num_nodes, device=device) >= cells.num_real
         data = Data(
             x=None if x is None else self._node_rows(x.permute(0, 2, 3, 1).flatten(1, 2)),
             edge_index=edge_index,
             edge_attr=cells.lattice_offsets()[slot % cells.nodes.shape[1], candidate],
             edge_cell=slot // cells.nodes.shape[1],
-            pos=cells.positions.repeat(batch, 1),
+            pos=points(cells.positions[: self.num_nodes]).repeat(batch, 1),
             cell=self._per_node(cell_of_slot, -1),
-            degree=self._per_node(self.degrees, 0),
+            degree=self._per_node(self.degree, 0),
+            target_degree=self._per_node(self.target_degree, 0),
             padding=padding.repeat(batch),
-            batch=torch.arange(batch, device=device).repeat_interleave(cells.num_nodes),
-            num_nodes=batch * cells.num_nodes,
+            batch=torch.arange(batch, device=device).repeat_interleave(self.num_nodes),
+            ptr=torch.arange(batch + 1, device=device) * self.num_nodes,
+            num_nodes=batch * self.num_nodes,
         )
         if similarity:
             data.edge_similarity = edge_similarity(data.x, edge_index)
@@ -152,7 +177,8 @@ class WindowGraph:
         """Convert to one ``Data`` per image, ready for ``Batch.from_data_list`` or a PyG loader."""
         self._check_map(x, similarity=False)
         images = [slice(i, i + 1) for i in range(self.batch_size)]
-        singles = [WindowGraph(self.cells, self.mask[i], self.degrees[i]) for i in images]
+        parts = [(self.mask[i], self.target_degree[i]) for i in images]
+        singles = [WindowGraph(self.cells, *part, padding=self.padding) for part in parts]
         maps = [None if x is None else x[i] for i in images]
         return [graph.to_data(x_one, **options) for graph, x_one in zip(singles, maps, strict=True)]
 
@@ -164,7 +190,8 @@ class WindowGraph:
             ValueError: if the data is of another kind, mixes geometries, or holds an edge that does
                 not belong to its geometry.
         """
-        return cls(*_read(data))
+        cells, mask, asked, padding = _read(data)
+        return cls(cells, mask, asked, padding=padding)
 
     def _edges(self) -> tuple[Tensor, Tensor, Tensor]:
         """Image, real node and place in its cell's candidates of all edges, by image, node, then source."""
@@ -179,7 +206,7 @@ class WindowGraph:
         """Sources and targets of such edges, ``(2, E)``."""
         cells = self.cells
         source = cells.candidates[cells.slots[node] // cells.nodes.shape[1], candidate]
-        return torch.stack([source, node]) + image * cells.num_nodes
+        return torch.stack([source, node]) + image * self.num_nodes
 
     def _check_map(self, x: Tensor | None, similarity: bool) -> None:
         if x is None:
@@ -193,26 +220,38 @@ class WindowGraph:
 
     def _node_rows(self, rows: Tensor) -> Tensor:
         """``(B, N, C)`` real rows -> ``(B * num_nodes, C)`` with zero rows for padding nodes."""
-        filler = self.cells.num_nodes - self.cells.num_real
+        filler = self.num_nodes - self.cells.num_real
         return torch.nn.functional.pad(rows, (0, 0, 0, filler)).flatten(0, 1)
 
     def _per_node(self, values: Tensor, missing: int) -> Tensor:
         """Values per cell slot ``([B,] G, q)`` -> one per node of the batch."""
         cells = self.cells
         values = values.expand(self.batch_size, *cells.nodes.shape)
-        out = values.new_full((self.batch_size, cells.num_nodes), missing)
+        out = values.new_full((self.batch_size, self.num_nodes), missing)
         out[:, cells.nodes[cells.real]] = values[:, cells.real]
         return out.flatten()
+
+
+def points(positions: Tensor) -> Tensor:
+    """Rows and columns ``(..., 2)`` as PyG's ``pos``: x and y, float32."""
+    return positions.flip(-1).float()
 
 
 _GEOMETRY = ("kind", "height", "width", "cell_side", "window_side")
 
 
-def _read(data: Data) -> tuple[Cells, Tensor, Tensor]:
-    """Geometry, ``(B, G, q, s)`` mask and ``(B, G, q)`` degrees of what :meth:`WindowGraph.to_data` wrote."""
+def _read(data: Data) -> tuple[Cells, Tensor, Tensor, bool]:
+    """Geometry, ``(B, G, q, s)`` mask and ``(B, G, q)`` target degrees of what :meth:`WindowGraph.to_data`
+    wrote, and whether padding nodes are among its nodes."""
     cells = _geometry(data)
-    batch = data.num_nodes // cells.num_nodes
-    image, cell, node, candidate = _slots(data, cells)
+    padding = bool(data.padding.any()) or cells.num_nodes == cells.num_real
+    nodes = cells.num_nodes if padding else cells.num_real
+    if data.num_nodes % nodes:
+        raise ValueError(
+            f"{data.num_nodes} nodes are not a multiple of the {nodes} of a {cells.height}x{cells.width} map"
+        )
+    batch = data.num_nodes // nodes
+    image, cell, node, candidate = _slots(data, cells, nodes)
     shape = (batch, *cells.nodes.shape, cells.candidates.shape[1])
     mask = torch.zeros(shape, dtype=torch.bool, device=cells.nodes.device)
     mask[image, cell, node, candidate] = True
@@ -220,12 +259,13 @@ def _read(data: Data) -> tuple[Cells, Tensor, Tensor]:
         raise ValueError(
             "this data holds an edge twice, which a WindowGraph cannot: call data.coalesce() first"
         )
-    return cells, mask, data.degree.view(batch, cells.num_nodes)[:, cells.nodes] * cells.real
+    asked = data.target_degree.view(batch, nodes)[:, cells.nodes.clamp(max=nodes - 1)] * cells.real
+    return cells, mask, asked, padding
 
 
 def _geometry(data: Data) -> Cells:
     """Cells of a ``Data`` or of a ``Batch`` of data over one geometry, on the device of its edges."""
-    if any(name not in data for name in _GEOMETRY):
+    if any(name not in data for name in (*_GEOMETRY, "padding", "target_degree")):
         raise ValueError("this data does not name its cells: give data that WindowGraph.to_data made")
     kind, *sizes = (_the_only(data[name]) for name in _GEOMETRY)
     if kind not in ("local", "mesh"):
@@ -233,10 +273,6 @@ def _geometry(data: Data) -> Cells:
     height, width, cell_side, window_side = sizes
     make = local_cells if kind == "local" else mesh_cells
     cells = make(height, width, cell_side=cell_side, window_side=window_side)
-    if data.num_nodes % cells.num_nodes:
-        raise ValueError(
-            f"{data.num_nodes} nodes are not a multiple of the {cells.num_nodes} of a {height}x{width} map"
-        )
     return cells.to(data.edge_index.device)
 
 
@@ -248,7 +284,7 @@ def _the_only(value: Any) -> Any:
     return values[0]
 
 
-def _slots(data: Data, cells: Cells) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def _slots(data: Data, cells: Cells, nodes: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Image, cell, node in the cell and candidate of the cell of each edge."""
     if (
         data.edge_attr is None
@@ -257,7 +293,7 @@ def _slots(data: Data, cells: Cells) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     ):
         raise ValueError("this data lacks the (E, 2) whole numbers edge_attr that WindowGraph.to_data wrote")
     source, target = data.edge_index
-    node_id, image = target % cells.num_nodes, target // cells.num_nodes
+    node_id, image = target % nodes, target // nodes
     slot = cells.slots[node_id.clamp(max=cells.num_real - 1)]
     cell, node = slot // cells.nodes.shape[1], slot % cells.nodes.shape[1]
     row = data.edge_attr[:, 0] + node // cells.cell_side
@@ -265,7 +301,7 @@ def _slots(data: Data, cells: Cells) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     side = cells.window_side
     fits = (row >= 0) & (row < side) & (column >= 0) & (column < side)
     candidate = (row * side + column) * fits
-    expected = image * cells.num_nodes + cells.candidates[cell, candidate]
+    expected = image * nodes + cells.candidates[cell, candidate]
     fits &= (target >= 0) & (target < data.num_nodes) & (node_id < cells.num_real) & (expected == source)
     if not fits.all():
         raise ValueError(

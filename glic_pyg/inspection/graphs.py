@@ -151,7 +151,7 @@ def _from_windows(graph: WindowGraph, rows: Tensor) -> GraphArrays:
     slot, order = cells.slots, cells.candidates.argsort(1)
     cell, place = slot // cells.nodes.shape[1], slot % cells.nodes.shape[1]
     mask, similarities = graph.mask[0].flatten(0, 1), _candidate_similarities(graph, rows)
-    degrees, asked = mask.sum(1)[slot], graph.degrees[0].flatten()[slot]
+    degrees, asked = mask.sum(1)[slot], graph.target_degree[0].flatten()[slot]
     columns: list[tuple[NDArray[Any], ...]] = []
     for nodes in torch.arange(cells.num_real, device=slot.device).split(NODES_AT_ONCE):
         by_source = order[cell[nodes]]
@@ -169,7 +169,7 @@ def _from_windows(graph: WindowGraph, rows: Tensor) -> GraphArrays:
     return GraphArrays(
         kind=cells.kind,
         shape=shape,
-        positions=_numpy(cells.positions, np.int32),
+        positions=_numpy(cells.positions[: graph.num_nodes], np.int32),
         colptr=_pointers(degrees),
         source=source,
         offset=offset,
@@ -192,17 +192,16 @@ def _candidate_similarities(graph: WindowGraph, rows: Tensor) -> Tensor:
 def _from_edge_list(data: Data, rows: Tensor) -> GraphArrays:
     shape, nodes = (data.height, data.width), rows.new_zeros(data.num_nodes, rows.shape[1])
     nodes[: len(rows)] = rows
+    asked = data.target_degree[: len(rows)].reshape(len(rows), -1).sum(1)
     return GraphArrays(
         kind=data.kind,
         shape=shape,
-        positions=_numpy(data.pos, np.int32),
-        colptr=_pointers(torch.bincount(data.edge_index[1], minlength=len(rows))[: len(rows)]),
+        positions=_numpy(data.pos.flip(-1), np.int32),
+        colptr=_pointers(data.degree[: len(rows)]),
         source=_numpy(data.edge_index[0], np.int32),
         offset=_numpy(data.edge_attr, np.int8),
         similarity=_numpy(edge_similarity(nodes, data.edge_index), np.float16),
-        target_degree=_numpy(data.degree[: len(rows)].reshape(len(rows), -1).sum(1), np.float32).reshape(
-            shape
-        ),
+        target_degree=_numpy(asked, np.float32).reshape(shape),
         isolated=np.zeros(shape, np.bool_),
     )
 

@@ -73,7 +73,7 @@ class LearnedGraph(WindowGraph):
             change = conv(rows, self.wider) - conv(rows, self.narrower)
             more = self._met(self.wider) - self._met(self.narrower)
             change = torch.where(more > 0, change / more.clamp_min(1), 0)
-        degrees = self._by_node(self.degrees)
+        degrees = self._by_node(self.target_degree)
         return (degrees - degrees.detach()).to(rows.dtype) * change
 
     def _met(self, graph: WindowGraph) -> Tensor:

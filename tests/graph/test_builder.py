@@ -32,7 +32,7 @@ def test_maps_of_any_size(feature_map, size, method, scope) -> None:
         assert graph.mask.shape == (2, *graph.cells.nodes.shape, 256)
         assert not graph.mask[:, ~graph.cells.real].any()
         if method == "exact":
-            assert torch.equal(graph.mask.sum(-1), graph.degrees.long())
+            assert torch.equal(graph.mask.sum(-1), graph.target_degree.long())
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -52,7 +52,7 @@ def test_bisection_comes_near_the_budget(feature_map, kind: str) -> None:
 
 
 def test_complex_nodes_get_more_edges(feature_map) -> None:
-    degrees = build_graphs(feature_map(32, 48), scope="image")["local"].degrees.mean(2).view(2, 4, 6)
+    degrees = build_graphs(feature_map(32, 48), scope="image")["local"].target_degree.mean(2).view(2, 4, 6)
     assert (degrees[..., -1] > 2 * degrees[..., 0]).all()  # the maps are noisier to the right
 
 
@@ -166,7 +166,7 @@ def test_no_node_is_isolated(kind: str) -> None:
 
 def test_the_graph_carries_no_gradient(feature_map) -> None:
     graph = GraphBuilder()(feature_map(8, 8).requires_grad_())["mesh"]
-    assert not graph.degrees.requires_grad
+    assert not graph.target_degree.requires_grad
 
 
 def test_an_unknown_method_is_named(feature_map) -> None:
@@ -224,7 +224,7 @@ def test_given_scores_replace_the_detector_and_keep_their_gradient(feature_map) 
     graph = GraphBuilder(detector="learned")(x, scores)["local"]
     assert torch.equal(graph.mask, GraphBuilder()(x, scores.detach())["local"].mask)
     assert not torch.equal(graph.mask, GraphBuilder()(x)["local"].mask)
-    (gradient,) = torch.autograd.grad(graph.degrees[0, 0, 0], scores)
+    (gradient,) = torch.autograd.grad(graph.target_degree[0, 0, 0], scores)
     assert gradient[0, 0, 0] > 0 and gradient[0, :8, :8].flatten()[1:].max() < 0  # shared in a cell
     # The flattening is towards the mean of the whole map, so other cells matter a little.
     assert gradient[1].abs().max() == 0
@@ -233,7 +233,7 @@ def test_given_scores_replace_the_detector_and_keep_their_gradient(feature_map) 
 def test_whole_degrees_keep_the_gradient(feature_map) -> None:
     scores = torch.rand(2, 16, 16).add_(0.1).requires_grad_()
     x = feature_map(16, 16)
-    whole, real = (GraphBuilder(method=m)(x, scores)["mesh"].degrees for m in ("exact", "bisection"))
+    whole, real = (GraphBuilder(method=m)(x, scores)["mesh"].target_degree for m in ("exact", "bisection"))
     assert torch.equal(whole, whole.round())
     gradients = [
         torch.autograd.grad(degrees.square().sum() / degrees.detach().sum(), scores)[0]
@@ -258,7 +258,7 @@ def test_float32_and_float64_and_another_order_of_channels_build_the_same(
     graph = build_graphs(latents, reproducible=True, method=method)[kind]
     for other in (latents.float(), latents.flip(1)):
         twin = build_graphs(other, reproducible=True, method=method)[kind]
-        assert torch.equal(twin.mask, graph.mask) and torch.equal(twin.degrees, graph.degrees)
+        assert torch.equal(twin.mask, graph.mask) and torch.equal(twin.target_degree, graph.target_degree)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -266,7 +266,7 @@ def test_a_reproducible_graph_is_the_usual_graph_up_to_ties(feature_map, kind: s
     x = (feature_map(32, 32) * 256).round().double() / 256
     usual, found = (build_graphs(x, reproducible=r)[kind] for r in (False, True))
     assert (usual.mask == found.mask).double().mean() > 0.9995
-    torch.testing.assert_close(found.degrees, usual.degrees, rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(found.target_degree, usual.target_degree, rtol=1e-3, atol=1e-3)
 
 
 @pytest.mark.parametrize("detector", ["entropy", "residual", "learned"])

@@ -43,7 +43,9 @@ def test_every_node_chooses_among_its_disc(feature_map, method) -> None:
     for node in range(data.num_nodes):
         sources = candidates[0][candidates[1] == node]
         choose = bisect if method == "bisection" else keep_top
-        kept = choose((unit[sources] * unit[node]).sum(-1)[None], data.degree[node : node + 1])[0].bool()
+        kept = choose((unit[sources] * unit[node]).sum(-1)[None], data.target_degree[node : node + 1])[
+            0
+        ].bool()
         expected += [[source, node] for source in sources[kept if kept.any() else slice(None)].tolist()]
     assert data.edge_index.T.tolist() == expected
 
@@ -51,11 +53,14 @@ def test_every_node_chooses_among_its_disc(feature_map, method) -> None:
 @pytest.mark.parametrize("scope", SCOPES)
 def test_exact_meets_the_budget_to_the_edge(feature_map, scope) -> None:
     data = build_radius_graph(feature_map(40, 24), radius=5, mean_degree=20.3, scope=scope, method="exact")
-    assert torch.equal(data.edge_index[1].bincount(), data.degree.long())
-    tile = data.pos[:, 0] // 8 * 3 + data.pos[:, 1] // 8 + 15 * data.batch
+    assert torch.equal(data.edge_index[1].bincount(), data.degree)
+    assert torch.equal(data.degree, data.target_degree.long())
+    tile = data.pos[:, 1].long() // 8 * 3 + data.pos[:, 0].long() // 8 + 15 * data.batch
     groups = data.batch if scope == "image" else tile
     nodes = 40 * 24 if scope == "image" else 64
-    assert (torch.zeros(groups.max() + 1).index_add_(0, groups, data.degree) == round(nodes * 20.3)).all()
+    assert (
+        torch.zeros(groups.max() + 1).index_add_(0, groups, data.target_degree) == round(nodes * 20.3)
+    ).all()
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -67,7 +72,7 @@ def test_data_of_any_size(feature_map, size, method, scope) -> None:
     source, target = data.edge_index
     assert data.validate() and data.num_nodes == 2 * size[0] * size[1]
     assert ((target * data.num_nodes + source).diff() > 0).all()
-    assert torch.equal(data.edge_attr, data.pos[source] - data.pos[target] + 4)
+    assert torch.equal(data.edge_attr, (data.pos[source] - data.pos[target]).flip(-1).long() + 4)
     assert torch.equal(data.batch[source], data.batch[target])
     assert not data.padding.any() and (target.bincount(minlength=data.num_nodes) > 0).all()
     alone = [builder(image[None]) for image in x]
@@ -89,7 +94,7 @@ def test_a_displacement_reads_the_bias_it_has_in_a_local_cell(feature_map) -> No
     graphs = [build_graphs(x)["local"].to_data(), build_radius_graph(x, radius=11)]
     for data in graphs:
         source, target = data.edge_index
-        assert torch.equal(data.edge_attr - 4, data.pos[source] - data.pos[target])
+        assert torch.equal(data.edge_attr - 4, (data.pos[source] - data.pos[target]).flip(-1).long())
         assert data.edge_attr.min() >= -7 and data.edge_attr.max() <= 15
 
 
@@ -118,3 +123,15 @@ def test_a_node_without_edges_gets_all_its_candidates() -> None:
 def test_wrong_settings_are_named(feature_map, settings, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         build_radius_graph(feature_map(8, 8), **settings)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_x_keeps_its_dtype(feature_map, dtype: torch.dtype) -> None:
+    x = feature_map(9, 9).to(dtype)
+    data = build_radius_graph(
+        x,
+        radius=2,
+        mean_degree=6,
+    )
+    assert data.x.dtype == dtype and torch.equal(data.x[11], x[0, :, 1, 2])
+    assert data.pos.dtype == torch.float32 and data.ptr.tolist() == [0, 81, 162] and data.validate()

@@ -43,7 +43,7 @@ def test_nodes_are_numbered_once(feature_map, size) -> None:
     assert torch.equal(data.x[~data.padding], x.permute(0, 2, 3, 1).flatten(0, 2))
     for column, kind in enumerate(("local", "mesh")):
         alone = graphs[kind].to_data()
-        assert torch.equal(data.degree[~data.padding, column], alone.degree[~alone.padding])
+        assert torch.equal(data.target_degree[~data.padding, column], alone.target_degree[~alone.padding])
         assert torch.equal(data.cell[~data.padding, column], alone.cell[~alone.padding])
 
 
@@ -53,7 +53,7 @@ def test_sorted_and_batched(feature_map) -> None:
     source, target = data.edge_index
     assert ((target * data.num_nodes + source).diff() > 0).all()
     batch = Batch.from_data_list([union_data(build_graphs(image[None]), image[None]) for image in x])
-    for name in ("edge_index", "edge_attr", "edge_kind", "x", "pos", "padding", "batch", "degree"):
+    for name in ("edge_index", "edge_attr", "edge_kind", "x", "pos", "padding", "batch", "ptr", "degree"):
         assert torch.equal(batch[name], data[name]), name
 
 
@@ -63,3 +63,11 @@ def test_wrong_graphs_are_named(feature_map) -> None:
         union_data({"local": graphs["local"]})
     with pytest.raises(ValueError, match="same maps"):
         union_data({"local": graphs["local"], "mesh": build_graphs(feature_map(8, 9))["mesh"]})
+
+
+def test_degrees_and_no_padding_nodes(feature_map) -> None:
+    graphs = build_graphs(feature_map(13, 21), padding=False, mean_degree=12)
+    data = union_data(graphs)
+    assert data.num_nodes == 2 * 273 and not data.padding.any()
+    assert torch.equal(data.degree, data.edge_index[1].bincount(minlength=data.num_nodes))
+    assert data.pos[22].tolist() == [1.0, 1.0] and data.validate()

@@ -19,7 +19,7 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 def check_equal(one: WindowGraph, other: WindowGraph) -> None:
     assert one.cells is other.cells or torch.equal(one.cells.candidates, other.cells.candidates)
-    assert torch.equal(one.mask, other.mask) and torch.equal(one.degrees, other.degrees)
+    assert torch.equal(one.mask, other.mask) and torch.equal(one.target_degree, other.target_degree)
 
 
 @pytest.mark.parametrize("settings", [{}, {"method": "exact", "scope": "image"}])
@@ -32,7 +32,18 @@ def test_a_batch_of_data_and_back_without_loss(feature_map, size, kind: str) -> 
     x = feature_map(*size, batch=3)
     graph = build_graphs(x)[kind]
     batch, whole = Batch.from_data_list(graph.to_data_list(x)), graph.to_data(x)
-    for name in ("x", "edge_index", "edge_attr", "edge_cell", "pos", "batch", "padding", "cell", "degree"):
+    for name in (
+        "x",
+        "edge_index",
+        "edge_attr",
+        "edge_cell",
+        "pos",
+        "batch",
+        "padding",
+        "cell",
+        "degree",
+        "ptr",
+    ):
         assert torch.equal(batch[name], whole[name]), name
     check_equal(graph, WindowGraph.from_data(batch))
     check_equal(WindowGraph.from_data(batch[1]), build_graphs(x[1:2])[kind])
@@ -69,11 +80,11 @@ def test_a_conversion_to_csr_moves_no_edge(feature_map, size, kind: str, batch: 
 def test_padding_nodes_are_sources_only(feature_map, kind: str) -> None:
     x = feature_map(13, 21)
     data = build_graphs(x)[kind].to_data(x)
-    outside = (data.pos < 0).any(-1) | (data.pos >= torch.tensor([13, 21])).any(-1)
+    outside = (data.pos < 0).any(-1) | (data.pos >= torch.tensor([21, 13])).any(-1)
     assert torch.equal(data.padding, outside) and data.padding.any()
     assert not data.padding[data.edge_index[1]].any()
     assert data.padding[data.edge_index[0]].any()
-    assert not data.x[data.padding].any() and not data.degree[data.padding].any()
+    assert not data.x[data.padding].any() and not data.target_degree[data.padding].any()
     assert (data.cell[data.padding] == -1).all() and (data.cell[~data.padding] >= 0).all()
     rows = data.x[~data.padding].view(2, 13 * 21, -1)
     assert torch.equal(rows, x.permute(0, 2, 3, 1).flatten(1, 2))
@@ -82,7 +93,7 @@ def test_padding_nodes_are_sources_only(feature_map, kind: str) -> None:
 def test_edge_attr_of_a_local_edge_is_displacement_plus_four(feature_map) -> None:
     data = build_graphs(feature_map(13, 21))["local"].to_data()
     source, target = data.edge_index
-    assert torch.equal(data.edge_attr, data.pos[source] - data.pos[target] + 4)
+    assert torch.equal(data.edge_attr, (data.pos[source] - data.pos[target]).flip(-1).long() + 4)
 
 
 def test_edge_similarity_is_the_cosine(feature_map, kind: str) -> None:
@@ -133,17 +144,19 @@ def test_parts_that_do_not_belong_together_are_refused(feature_map, kind: str) -
         {"mask": graph.mask.byte()},
         {"mask": graph.mask[..., :200]},
         {"mask": graph.mask[:1]},
-        {"mask": graph.mask[:0], "degrees": graph.degrees[:0]},
+        {"mask": graph.mask[:0], "target_degree": graph.target_degree[:0]},
         {"mask": other.mask},
-        {"degrees": other.degrees},
+        {"target_degree": other.target_degree},
         {"cells": other.cells},
     ):
-        with pytest.raises(ValueError, match=r"mask is bool|degrees have the shape"):
+        with pytest.raises(ValueError, match=r"mask is bool|target_degree has the shape"):
             replace(graph, **change)
     with pytest.raises(ValueError, match="one device"):
         replace(graph, mask=graph.mask.to("meta"))
     moved = graph.to("meta")
-    assert {moved.mask.device.type, moved.degrees.device.type, moved.cells.nodes.device.type} == {"meta"}
+    assert {moved.mask.device.type, moved.target_degree.device.type, moved.cells.nodes.device.type} == {
+        "meta"
+    }
 
 
 def test_a_map_that_does_not_fit_is_refused(feature_map, kind: str) -> None:
@@ -182,3 +195,43 @@ def test_mixed_or_foreign_data_is_refused(feature_map, kind: str) -> None:
     del data[1].kind
     with pytest.raises(ValueError, match="does not name its cells"):
         WindowGraph.from_data(data[1])
+
+
+def test_length_and_repr(feature_map) -> None:
+    graph = build_graphs(feature_map(13, 21))["mesh"]
+    assert len(graph) == 2
+    assert repr(graph) == f"WindowGraph(mesh, 2 maps of 13x21, {graph.edge_index().shape[1]} edges)"
+    assert repr(graph.to("meta")) == "WindowGraph(mesh, 2 maps of 13x21)"
+
+
+def test_data_as_pyg_has_it(feature_map, kind: str) -> None:
+    """Positions are x and y in floating point, degree is what a node has, and PyG finds nothing to object."""
+    x = feature_map(13, 21)
+    graph = build_graphs(x)[kind]
+    data = graph.to_data(x)
+    assert data.validate() and data.is_sorted(sort_by_row=False)
+    assert data.pos.dtype == torch.float32 and data.pos[21 + 4].tolist() == [4.0, 1.0]
+    assert torch.equal(data.x[21 + 4], x[0, :, 1, 4])
+    assert torch.equal(data.degree, data.edge_index[1].bincount(minlength=data.num_nodes))
+    assert torch.equal(data.degree.view(2, -1)[:, :273].sum(1), graph.degree.sum((1, 2)))
+    assert data.ptr.tolist() == [0, data.num_nodes // 2, data.num_nodes]
+
+
+@pytest.mark.parametrize("method", ["bisection", "exact"])
+def test_without_padding_nodes(feature_map, size, kind: str, method: str) -> None:
+    """All edges are between nodes of the map, the budget is met, and nothing is lost on the way back."""
+    x = feature_map(*size)
+    graph = build_graphs(x, padding=False, method=method, mean_degree=20)[kind]
+    data = graph.to_data(x)
+    nodes = size[0] * size[1]
+    assert data.num_nodes == 2 * nodes and not data.padding.any() and data.edge_index.max() < 2 * nodes
+    assert data.degree.min() >= 1
+    if method == "exact":
+        assert torch.equal(data.degree.float(), data.target_degree)
+        room = (graph.cells.candidates < nodes).sum(1)
+        budget = torch.minimum((graph.cells.real.sum(1) * 20), graph.cells.real.sum(1) * room)
+        assert torch.equal(graph.degree.sum(2), budget.expand(2, -1))
+    back = WindowGraph.from_data(data)
+    assert torch.equal(back.mask, graph.mask) and torch.equal(back.target_degree, graph.target_degree)
+    singles = graph.to_data_list(x)
+    assert torch.equal(Batch.from_data_list(singles).edge_index, data.edge_index)

@@ -36,7 +36,7 @@ def graph(request: pytest.FixtureRequest, shape: tuple[int, int]) -> WindowGraph
     built = GraphBuilder()(features_of(shape))[request.param]
     mask = built.mask.clone()
     mask[0][built.cells.nodes == shape[1] + 1] = True
-    return WindowGraph(built.cells, mask, built.degrees)
+    return WindowGraph(built.cells, mask, built.target_degree)
 
 
 @pytest.fixture
@@ -48,9 +48,9 @@ def test_the_same_edges_as_pyg_data(graph: WindowGraph, arrays: GraphArrays, sha
     data = graph.to_data(features_of(shape), similarity=True)
     assert np.array_equal(arrays.edge_index, data.edge_index)
     assert np.array_equal(arrays.offset, data.edge_attr)
-    assert np.array_equal(arrays.positions, data.pos)
+    assert np.array_equal(arrays.positions, data.pos.flip(-1))
     np.testing.assert_allclose(arrays.similarity, data.edge_similarity, atol=1e-3)
-    assert np.array_equal(arrays.target_degree.ravel(), data.degree[: arrays.num_real])
+    assert np.array_equal(arrays.target_degree.ravel(), data.target_degree[: arrays.num_real])
 
 
 def test_degrees_are_the_edges_that_end_at_a_node(graph: WindowGraph, arrays: GraphArrays) -> None:
@@ -100,7 +100,8 @@ def test_graphs_given_as_lists_of_edges(settings: dict[str, Any], shape: tuple[i
     assert arrays.kind == kind and arrays.shape == shape
     assert np.array_equal(arrays.edge_index, data.edge_index)
     assert np.array_equal(
-        arrays.neighbours((2, 3)), data.pos[data.edge_index[0, data.edge_index[1] == 2 * shape[1] + 3]]
+        arrays.neighbours((2, 3)),
+        data.pos.flip(-1)[data.edge_index[0, data.edge_index[1] == 2 * shape[1] + 3]],
     )
     assert arrays.target_degree.min() >= 1 and 0.9 < arrays.similarity.max() <= 1
 

@@ -270,6 +270,13 @@ def test_heads_must_divide_channels() -> None:
         GFAConv(12)
 
 
+@pytest.mark.parametrize("kind", ["local", "mesh"])
+def test_without_padding_nodes(kind: str, path: str) -> None:
+    x = torch.randn(2, 12, 13, 21)
+    graph, conv = build_graphs(x, padding=False)[kind], on_path(GFAConv(12, heads=3), path)
+    torch.testing.assert_close(plain(conv, rows_of(x), graph), conv(rows_of(x), graph), rtol=1e-4, atol=1e-5)
+
+
 @pytest.fixture
 def edges() -> tuple[Tensor, Tensor]:
     """An edge_index of 40 edges from 12 to 9 nodes, sorted by target, and offsets; node 4 is isolated."""

@@ -27,7 +27,7 @@ def test_scores_are_positive_and_nearly_even_at_first() -> None:
     x = uneven_map()
     score = LearnedComplexity(6)(x)
     assert score.shape == (1, 16, 16) and (score > 0).all()
-    degrees = GraphBuilder()(x, score)["local"].degrees
+    degrees = GraphBuilder()(x, score)["local"].target_degree
     assert (degrees - 64).abs().mean() < 20
 
 
@@ -66,7 +66,7 @@ def test_the_gradient_is_the_change_by_a_neighbour_more(kind: str) -> None:
     graph = learned_graphs(builder, x, torch.rand(1, 16, 16).double().add_(0.2).requires_grad_())[kind]
     rows = x.permute(0, 2, 3, 1).flatten(1, 2)
     weight = torch.randn(1, 256, 6, dtype=torch.float64)
-    (gradient,) = torch.autograd.grad((graph.degree_term(conv, rows) * weight).sum(), graph.degrees)
+    (gradient,) = torch.autograd.grad((graph.degree_term(conv, rows) * weight).sum(), graph.target_degree)
     cell, slot = 2, 11
     node = graph.cells.nodes[cell, slot]
     ends = [conv(rows, g)[0, node] for g in (graph.wider, graph.narrower)]
@@ -94,7 +94,7 @@ def test_it_learns_where_the_edges_are_wanted() -> None:
         loss.backward()
         optimizer.step()
         losses.append(loss.item())
-        distances.append((graph.degrees - teacher.degrees).abs().mean().item())
+        distances.append((graph.target_degree - teacher.target_degree).abs().mean().item())
     assert losses[-1] < 0.15 * losses[0]
     assert distances[-1] < 0.6 * distances[0]
 
