@@ -1,5 +1,7 @@
 # make help tells what there is. Settings, e.g. make test PYTHON=python3.12 TORCH=2.12.0 TORCHVISION=0.27.0
-PYTHON ?= python3
+SUITS := import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 13))
+PYTHON ?= $(or $(shell for python in python3 python3.12 python3.11 python3.10; do \
+	$$python -c '$(SUITS)' 2>/dev/null && echo $$python && break; done),python3)
 TORCH ?= 2.13.0
 TORCHVISION ?= 0.28.0
 VENV ?= .venv
@@ -19,9 +21,9 @@ help:  ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 27
 	@echo "  Settings: PYTHON=$(PYTHON) TORCH=$(TORCH) TORCHVISION=$(TORCHVISION) VENV=$(VENV) ARGS=(for the command)"
 
-venv: $(VENV)/.ready  ## the Python environment in .venv (the first time takes some minutes)
+venv: $(VENV)/.ready  ## the whole Python environment in .venv (the first time takes some minutes)
 
-demo: $(VENV)/.ready  ## a photograph to .glic and back, beside JPEG and WebP
+demo: $(VENV)/.codec  ## a photograph to .glic and back, beside JPEG and WebP
 	@$(BIN)/glic demo --force $(ARGS)
 
 test: $(VENV)/.ready  ## the test suite in a process a core, ARGS="-m slow" for the long ones, ARGS="-n 0" in one
@@ -58,21 +60,30 @@ clean:  ## remove caches and outputs; .venv and runs stay
 	rm -rf build dist outputs .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
-# Set-up, in three steps that can be interrupted and taken up again at any point.
+# Set-up, in steps that can be interrupted and taken up again at any point. The first two are enough for make demo.
+PINNED := "torch==$(TORCH)" "torchvision==$(TORCHVISION)"
+
 $(VENV)/.torch:
-	@echo "[1/3] torch $(TORCH) and torchvision $(TORCHVISION) into $(VENV) (a large download)"
-	@$(PYTHON) -c 'import sys; sys.exit("Python 3.10 or newer is needed: make PYTHON=...") if sys.version_info < (3, 10) else 0'
+	@echo "[1/4] torch $(TORCH) and torchvision $(TORCHVISION) into $(VENV) (a large download)"
+	@$(PYTHON) -c '$(SUITS)' || { \
+	  echo "Python 3.10, 3.11 or 3.12 is needed (CompressAI wants numpy 1): make PYTHON=python3.12"; exit 1; }
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
-	@$(PIP) "torch==$(TORCH)" "torchvision==$(TORCHVISION)" "numpy<2" setuptools wheel
+	@$(PIP) --no-compile $(PINNED) "numpy<2"
+	@touch $@
+
+$(VENV)/.codec: $(VENV)/.torch pyproject.toml $(wildcard glic_pyg/nn/kernels/*.[ch])
+	@echo "[2/4] glic-pyg and what encoding and decoding need"
+	@$(PIP) --no-compile $(PINNED) --editable ".[inspect]"
 	@touch $@
 
 $(VENV)/.ops: $(VENV)/.torch
-	@echo "[2/3] compiling torch-scatter and torch-cluster, both at once: some minutes of silence from the compiler"
+	@echo "[3/4] compiling torch-scatter and torch-cluster, both at once: some minutes of silence from the compiler"
+	@$(PIP) setuptools wheel
 	@.ci/build_ops $(BIN)/python $(VENV)/ops
 	@touch $@
 
-$(VENV)/.ready: $(VENV)/.ops pyproject.toml $(wildcard glic_pyg/nn/kernels/*.[ch])
-	@echo "[3/3] glic-pyg and what else it needs"
-	@$(PIP) "torch==$(TORCH)" "torchvision==$(TORCHVISION)" --editable ".[dev]"
+$(VENV)/.ready: $(VENV)/.codec $(VENV)/.ops
+	@echo "[4/4] training, evaluation, and the tools of development"
+	@$(PIP) $(PINNED) --editable ".[dev]"
 	@touch $@
 	@echo "Ready: $(BIN)/glic --help"

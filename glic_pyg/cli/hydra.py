@@ -29,6 +29,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 import glic_pyg
 from glic_pyg.cli.console import print_traceback, say, sentence_of
+from glic_pyg.cli.extras import missing_package
 from glic_pyg.cli.run_folder import arguments_of_this_process
 from glic_pyg.errors import GlicError
 
@@ -43,8 +44,6 @@ _PACKAGE_OF_LAUNCHER = {
     "ray": ("hydra-ray-launcher", "ray"),
 }
 """Launcher plugins by Hydra's name: the distribution, and our extra that installs it."""
-_EXTRA_OF_MODULE = {"pytorch_optimizer": "optim", "wandb": "wandb", "mlflow": "mlflow"}
-"""Modules that an option of a group needs, and our extra that installs them."""
 _PATHS = (
     "images",
     "weights",
@@ -131,9 +130,9 @@ def _one_sentence(command: str) -> Iterator[None]:
     except (HydraException, OmegaConfBaseException) as error:
         raise SystemExit(f"glic {command}: {explain(error, command)}") from error
     except ModuleNotFoundError as error:  # of what is imported when it is used
-        if error.name not in _EXTRA_OF_MODULE:
+        if (sentence := missing_package(error, command)) is None:
             raise
-        raise SystemExit(f"glic {command}: {_missing_package(error)}") from error
+        raise SystemExit(f"glic {command}: {sentence}") from error
 
 
 def explain(error: Exception, command: str) -> str:
@@ -147,7 +146,7 @@ def explain(error: Exception, command: str) -> str:
     if isinstance(error, ConfigCompositionException) and error.__cause__:  # else Hydra says what to do
         return f"{str(error).splitlines()[0]} glic {command} --cfg job shows what there is."
     if isinstance(error, InstantiationException) and error.__cause__:
-        return _failed_constructor(error)
+        return _failed_constructor(error, command)
     return _one_line(error)
 
 
@@ -186,18 +185,13 @@ def _missing_file(name: str, options: Sequence[str]) -> str:
     return f"there is no {group}={option}; {hint}"
 
 
-def _failed_constructor(error: InstantiationException) -> str:
+def _failed_constructor(error: InstantiationException, command: str) -> str:
     """The constructor's own complaint, with the key of the object that could not be made."""
     for reason in _causes(error):
-        if isinstance(reason, ModuleNotFoundError) and reason.name in _EXTRA_OF_MODULE:
-            return _missing_package(reason)
+        if isinstance(reason, ModuleNotFoundError) and (sentence := missing_package(reason, command)):
+            return sentence
     _, _, key = str(error).rpartition("full_key: ")  # Hydra's last line, for all but the topmost object
     return f"{key}: {_one_line(error.__cause__)}" if "\n" not in key else _one_line(error.__cause__)
-
-
-def _missing_package(error: ModuleNotFoundError) -> str:
-    extra = _EXTRA_OF_MODULE[str(error.name)]
-    return f"this needs the package {error.name}: pip install 'glic-pyg[{extra}]'."
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

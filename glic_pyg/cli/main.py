@@ -15,6 +15,7 @@ from typing import NamedTuple
 import glic_pyg
 from glic_pyg import runtime
 from glic_pyg.cli.console import print_traceback, run_program, say, sentence_of, shown
+from glic_pyg.cli.extras import missing_package
 from glic_pyg.errors import GlicError
 
 __all__ = ["COMMANDS", "Command", "main"]
@@ -94,6 +95,9 @@ def _run(command: Command, arguments: list[str]) -> int:
     except BrokenPipeError:
         return _FAILED  # nobody reads on: end quietly, as other filters do
     except Exception as error:
+        if isinstance(error, ModuleNotFoundError) and (sentence := missing_package(error, command.name)):
+            say(f"glic {command.name}: {sentence}")
+            return _FAILED
         if command.name in _WITH_CODE_OF_USERS and not isinstance(error, GlicError | OSError):
             raise
         say(f"glic {command.name}: {sentence_of(error)}")
