@@ -14,7 +14,6 @@ EXTRA_OF_MODULE = {
     "mlflow": "mlflow",
     "networkx": "inspect",
     "omegaconf": "train",
-    "optuna": "optuna",
     "pyarrow": "parquet",
     "pytorch_optimizer": "optim",
     "scipy": "inspect",
