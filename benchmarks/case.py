@@ -180,6 +180,10 @@ class TimedCodec:
         with self._watch.part("synthesis"):
             return self._model.g_s(y_hat)
 
+    def synthesise(self, y_hat: Tensor, size: tuple[int, int]) -> Tensor:
+        with self._watch.part("synthesis"):
+            return self._model.synthesise(y_hat, size)
+
     def code_latents(self, coder: EntropyCoder, y: Tensor | None = None, *, shape: tuple[int, int]) -> Tensor:
         with self._watch.part("latents"):
             return self._model.code_latents(_TimedCoder(coder, self._watch), y, shape=shape)

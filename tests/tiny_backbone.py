@@ -49,9 +49,11 @@ class TinyBackbone(Codec):
         return self.synthesis(y_hat) * 0.3 + 0.5
 
     def code_latents(self, coder: EntropyCoder, y: Tensor | None = None, *, shape: tuple[int, int]) -> Tensor:
-        z = None if y is None else self.h_a(y)
-        z_hat = coder.factorized(self.bottleneck, (1, 4, shape[0] // 4, shape[1] // 4), z)
-        side = F.interpolate(in_float64(self.h_s, z_hat), scale_factor=4.0)
+        missing = -shape[0] % 4, -shape[1] % 4
+        z = None if y is None else self.h_a(F.pad(y, (0, missing[1], 0, missing[0])))
+        z_shape = (1, 4, (shape[0] + missing[0]) // 4, (shape[1] + missing[1]) // 4)
+        z_hat = coder.factorized(self.bottleneck, z_shape, z)
+        side = F.interpolate(in_float64(self.h_s, z_hat), scale_factor=4.0)[:, :, : shape[0], : shape[1]]
         first, second = (None, None) if y is None else y.chunk(2, 1)
         first_hat = _gaussian(coder, side, first)
         second_hat = _gaussian(coder, in_float64(self.context, torch.cat([side, first_hat], 1)), second)

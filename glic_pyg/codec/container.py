@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from glic_pyg.codec.header import (
+    ANY_SIZE,
     FIXED_RATE,
     VARIABLE_RATE,
     Header,
@@ -52,7 +53,7 @@ __all__ = [
 AnySource = bytes | bytearray | memoryview | str | os.PathLike[str] | BinaryIO
 
 MAGIC = b"GLIC"
-VERSIONS = (FIXED_RATE, VARIABLE_RATE)
+VERSIONS = (FIXED_RATE, VARIABLE_RATE, ANY_SIZE)
 DEFAULT_MAX_PIXELS = 1 << 26  # 67 megapixels
 _MAX_STREAMS = 32
 _MAX_HEAD = 1024  # 594 bytes: the longest name, numbers of 9 bytes and 32 streams

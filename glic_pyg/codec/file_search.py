@@ -120,7 +120,7 @@ class FileSearch:
 
     def _search(self, quality: float | None, objective: _Objective) -> LatentSearch:
         image, rates = self._image, self._model.rates
-        x = tensor_from_colour(image.colour, 1, self._coder.device)
+        x = tensor_from_colour(image.colour, self._coder.device)
 
         def synthesise(y_hat: Tensor) -> Tensor:
             unscaled = y_hat if rates is None or quality is None else rates.unscale(y_hat, quality)
@@ -185,5 +185,5 @@ def _measure(metric: Metric, decoded: Pixels, original: Pixels) -> float:
     """The same of images of 8 bits."""
     if metric == "psnr":
         return float(np.square(decoded.astype(np.int32) - original).mean())
-    pair = (tensor_from_colour(pixels, 1, torch.device("cpu")) for pixels in (decoded, original))
+    pair = (tensor_from_colour(pixels, torch.device("cpu")) for pixels in (decoded, original))
     return 1 - float(ms_ssim(*pair))

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from glic_pyg.errors import CorruptFile, TruncatedFile
 
 __all__ = [
+    "ANY_SIZE",
     "FIELDS",
     "FIXED_RATE",
     "HASH_BYTES",
@@ -35,8 +36,8 @@ __all__ = [
 ]
 
 
-FIXED_RATE, VARIABLE_RATE = 1, 2
-"""Versions of the format: that of variable-rate weights has one field more."""
+FIXED_RATE, VARIABLE_RATE, ANY_SIZE = 1, 2, 3
+"""Versions of the format. Version 2 was that of variable-rate weights; 3 is of all, and pads images less."""
 
 HASH_BYTES = 8
 HIGHEST_QUALITY = 100.0
@@ -45,6 +46,7 @@ HIGHEST_QUALITY = 100.0
 QUALITY_STEPS = 100
 """Files store qualities in steps of 1/QUALITY_STEPS."""
 
+_NO_QUALITY = 0xFFFF
 _MAX_NAME = 100
 _MAX_BYTES = 9  # 63 bits: more than any field of the format may hold
 _TOO_LONG = "A number in the file is longer than any field of the format."
@@ -70,6 +72,7 @@ class Header:
         source_mode: the mode that the source was converted from, one of ``SOURCE_MODES``.
         latents_crc: CRC-32 of the decoded latents (see ``coders``).
         quality: 0 to 100, a multiple of 1/QUALITY_STEPS; ``None`` for weights of one fixed rate.
+        version: of the format.
     """
 
     model: str
@@ -81,11 +84,7 @@ class Header:
     source_mode: str
     latents_crc: int
     quality: float | None = None
-
-    @property
-    def version(self) -> int:
-        """The first version of the format that has every field this header needs."""
-        return FIXED_RATE if self.quality is None else VARIABLE_RATE
+    version: int = ANY_SIZE
 
 
 @dataclass(frozen=True)
@@ -233,14 +232,18 @@ def _pack_flag(value: bool) -> bytes:
     return bytes([value])
 
 
-def _pack_quality(quality: float) -> bytes:
+def _pack_quality(quality: float | None) -> bytes:
+    if quality is None:
+        return _NO_QUALITY.to_bytes(2, "little")
     if not 0 <= quality <= HIGHEST_QUALITY or quality != round(quality * QUALITY_STEPS) / QUALITY_STEPS:
         raise ValueError(f"A file's quality is 0 to {HIGHEST_QUALITY:g} in hundredths, not {quality}.")
     return round(quality * QUALITY_STEPS).to_bytes(2, "little")
 
 
-def _take_quality(data: bytes, start: int) -> tuple[float, int]:
+def _take_quality(data: bytes, start: int) -> tuple[float | None, int]:
     raw, at = _take_bytes(data, start, 2)
+    if int.from_bytes(raw, "little") == _NO_QUALITY:
+        return None, at
     quality = int.from_bytes(raw, "little") / QUALITY_STEPS
     if quality > HIGHEST_QUALITY:
         raise CorruptFile(f"The file claims quality {quality}; the highest is {HIGHEST_QUALITY:g}.")
@@ -259,7 +262,7 @@ FIELDS = (
           lambda mode: bytes([SOURCE_MODES.index(mode)]), _take_mode),
     Field("latents_crc", "u32, little-endian", "CRC-32 of the decoded latents",
           lambda value: value.to_bytes(4, "little"), _take_crc),
-    Field("quality", "u16, little-endian", "hundredths, at most 10000; from version 2 on",
+    Field("quality", "u16, little-endian", "hundredths, at most 10000, or 65535: none; from version 2 on",
           _pack_quality, _take_quality, since=VARIABLE_RATE),
 )  # fmt: skip
 
@@ -281,7 +284,10 @@ def take_header(data: bytes, start: int, version: int) -> tuple[Header, int]:
     for field in FIELDS:
         if field.since <= version:
             values[field.name], start = field.take(data, start)
-    return Header(**values), start
+    header = Header(**values, version=version)
+    if version == VARIABLE_RATE and header.quality is None:
+        raise CorruptFile("The file names no quality, which version 2 of the format always does.")
+    return header, start
 
 
-assert [field.name for field in FIELDS] == [field.name for field in fields(Header)]
+assert [*(field.name for field in FIELDS), "version"] == [field.name for field in fields(Header)]

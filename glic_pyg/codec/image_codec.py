@@ -21,7 +21,7 @@ from glic_pyg.codec.container import (
 )
 from glic_pyg.codec.effort import Effort
 from glic_pyg.codec.file_search import Candidate, FileSearch
-from glic_pyg.codec.header import HASH_BYTES, Header, header_name
+from glic_pyg.codec.header import ANY_SIZE, HASH_BYTES, Header, header_name
 from glic_pyg.codec.image import ImageData, as_image_data
 from glic_pyg.codec.latent_coder import LatentCoder, Latents, Precision, check_coding_memory, padded_size
 from glic_pyg.codec.metadata import Metadata, deflate, inflate
@@ -56,7 +56,7 @@ class ImageCodec:
         device: where to compute.
         precision: ``"bf16"`` takes products in g_a and g_s, never in the entropy model, in bfloat16.
         former_hash: the hash by which older files know the weights, if it is another.
-        max_pixels: refuse images that, padded, have more pixels; ``None`` allows any.
+        max_pixels: refuse images with more pixels, in files of versions 1 and 2 padded; ``None`` allows any.
 
     Raises:
         BadArgument: torch cannot use the device, or the precision is unknown.
@@ -158,7 +158,7 @@ class ImageCodec:
         header = container.header
         self._check_weights(header)
         self._check_quality(header)
-        self._check_size(header.width, header.height, decoding=True)
+        self._check_size(*self._coded_size(header), decoding=True)
         alpha = (
             take_alpha(container.streams[Stream.ALPHA], header.height, header.width) if header.alpha else None
         )
@@ -168,9 +168,15 @@ class ImageCodec:
 
     def _decode_colour(self, container: Container) -> NDArray[np.uint8]:
         header = container.header
-        stream = container.streams[Stream.LATENTS]
-        y_hat = self._coder.decode(stream, header.width, header.height, header.latents_crc)
-        return self._coder.synthesise(y_hat, header.quality, header.width, header.height, grey=header.grey)
+        width, height = self._coded_size(header)
+        y_hat = self._coder.decode(container.streams[Stream.LATENTS], width, height, header.latents_crc)
+        colour = self._coder.synthesise(y_hat, header.quality, width, height, grey=header.grey)
+        return colour[: header.height, : header.width]
+
+    def _coded_size(self, header: Header) -> tuple[int, int]:
+        """Width and height that the model decodes: the image's, rounded up in files of versions 1 and 2."""
+        multiple = self.model.multiple if header.version < ANY_SIZE else 1
+        return padded_size(header.width, header.height, multiple)
 
     def _target(self, target: RateTarget | None) -> RateTarget | None:
         """The target, or the default one of variable-rate weights."""
@@ -184,9 +190,8 @@ class ImageCodec:
         return None
 
     def _check_size(self, width: int, height: int, *, decoding: bool) -> None:
-        """Check the padded image against the limit on pixels, and the memory that it needs."""
+        """Check what the model would code against the limit on pixels, and the memory that it needs."""
         check_pixels(width, height, self.max_pixels)
-        check_pixels(*padded_size(width, height, self.model.multiple), self.max_pixels)
         check_coding_memory(self.model, width, height, self.device, decoding=decoding)
 
     def _check_weights(self, header: Header) -> None:

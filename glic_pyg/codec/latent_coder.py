@@ -91,7 +91,7 @@ class LatentCoder:
             NonFiniteLatents: the model computes an infinity or a NaN.
         """
         with full_precision_inference(self.device), self._transform_precision():
-            y = self.model.g_a(tensor_from_colour(colour, self.model.multiple, self.device)).float()
+            y = self.model.g_a(extended(tensor_from_colour(colour, self.device), LATENT_STRIDE)).float()
         if not y.isfinite().all():
             raise NonFiniteLatents("The model computed latents that are not finite for this image.")
         return y
@@ -128,16 +128,15 @@ class LatentCoder:
 
         Args:
             stream: the bytes of the coder that :meth:`encode` returned.
-            width, height: of the image, in pixels.
+            width, height: of what was analysed, in pixels.
             crc: the checksum of the encoder.
 
         Raises:
             LatentMismatch: the checksum is another.
             GlicFileError: the stream is damaged.
         """
-        wide, high = padded_size(width, height, self.model.multiple)
-        shape = (high // LATENT_STRIDE, wide // LATENT_STRIDE)
-        values = _CODED_PER_LATENT * self.model.latent_channels * shape[0] * shape[1]
+        shape = (-(-height // LATENT_STRIDE), -(-width // LATENT_STRIDE))
+        values = _CODED_PER_LATENT * self.model.latent_channels * (shape[0] + 1) * (shape[1] + 1)
         coder = EntropyDecoder(self._priors, stream, values)
         with full_precision_inference(self.device):
             y_hat = self.model.code_latents(coder, None, shape=shape)
@@ -152,11 +151,18 @@ class LatentCoder:
     def synthesise(
         self, y_hat: Tensor, quality: float | None, width: int, height: int, *, grey: bool
     ) -> NDArray[np.uint8]:
-        """Run g_s on scaled latents: uint8 (height, width, 3), or (height, width) if grey."""
+        """Run g_s on scaled latents: uint8 (height, width, 3), or (height, width) if grey.
+
+        Args:
+            y_hat: what :meth:`decode` returned.
+            quality: as of :meth:`encode`.
+            width, height: as of :meth:`decode`.
+            grey: return the mean of the colours.
+        """
         with full_precision_inference(self.device):
             y_hat = self.unscale(y_hat.float(), quality)
             with self._transform_precision():
-                x_hat = self.model.g_s(y_hat)
+                x_hat = self.model.synthesise(y_hat, (height, width))
             return colour_from_tensor(x_hat, width, height, grey=grey)
 
     def _transform_precision(self) -> contextlib.AbstractContextManager[object]:
@@ -168,18 +174,52 @@ def padded_size(width: int, height: int, multiple: int) -> tuple[int, int]:
     return -(-width // multiple) * multiple, -(-height // multiple) * multiple
 
 
-def tensor_from_colour(colour: NDArray[np.uint8], multiple: int, device: torch.device) -> Tensor:
-    """Convert pixels to x, float32 (1, 3, H', W') in [0, 1], padded by replicating the right and bottom edge.
+def tensor_from_colour(colour: NDArray[np.uint8], device: torch.device) -> Tensor:
+    """Convert pixels to x, float32 (1, 3, H, W) in [0, 1].
 
     Args:
         colour: uint8 (H, W, 3), or (H, W) grey, which becomes three equal channels.
+        device: where to.
     """
     pixels = torch.from_numpy(colour).to(device)
     x = pixels.permute(2, 0, 1) if pixels.ndim == 3 else pixels.expand(3, *pixels.shape)
-    x = (x.to(torch.float32) / 255.0)[None]
-    height, width = colour.shape[:2]
-    wide, high = padded_size(width, height, multiple)
-    return F.pad(x, (0, wide - width, 0, high - height), mode="replicate").contiguous()
+    return (x.to(torch.float32) / 255.0)[None]
+
+
+def extended(x: Tensor, multiple: int) -> Tensor:
+    """Continue an image by its edge, more and more blurred, until its sides are multiples.
+
+    The decoder crops what is beyond the edge: it should cost little, and begin where the image ends. On crops
+    of 260x300 (shipped weights, quality 50) repeating the edge takes 1.6 % more bits and a mirror image 3 %,
+    for 0.02 dB; a constant takes as few bits, and costs 0.04 dB more.
+
+    Args:
+        x: (1, C, H, W).
+        multiple: of both sides.
+
+    Returns:
+        (1, C, H', W').
+    """
+    for axis in (3, 2):
+        missing = -x.shape[axis] % multiple
+        if missing:
+            edge = x.select(axis, -1).transpose(0, 1).double()  # (C, 1, length)
+            kernels = _blurs(missing).to(edge)
+            blurred = F.conv1d(F.pad(edge, (_REACH, _REACH), mode="replicate"), kernels).to(x)
+            x = torch.cat([x, (blurred if axis == 2 else blurred.mT)[None]], axis)
+    return x.contiguous()
+
+
+_BLUR_STEP = 0.5
+_REACH = 24
+
+
+def _blurs(count: int) -> Tensor:
+    """Gaussians of a standard deviation that grows by ``_BLUR_STEP`` a pixel, (count, 1, 2 _REACH + 1)."""
+    deviation = _BLUR_STEP * torch.arange(1, count + 1, device="cpu")[:, None]
+    offset = torch.arange(-_REACH, _REACH + 1, device="cpu")
+    weights = torch.exp(-((offset / deviation) ** 2) / 2)
+    return (weights / weights.sum(1, keepdim=True))[:, None]
 
 
 def colour_from_tensor(x_hat: Tensor, width: int, height: int, *, grey: bool) -> NDArray[np.uint8]:
@@ -199,7 +239,7 @@ def coding_memory(model: Codec, width: int, height: int, *, decoding: bool) -> i
         width, height: of the image, in pixels.
         decoding: rather than encoding.
     """
-    wide, high = padded_size(width, height, model.multiple)
+    wide, high = padded_size(width, height, LATENT_STRIDE)
     maps = _MAPS_DECODING if decoding else _MAPS_ENCODING
     return int(wide * high * (_BYTES_PER_PIXEL + maps * _first_width(model)))
 

@@ -35,7 +35,9 @@ class Codec(nn.Module):
     alone trains them, rate and distortion all others.
 
     Attributes:
-        multiple: height and width of x must be multiples of this many pixels.
+        multiple: height and width of x must be multiples of this many pixels in :meth:`forward`; in files of
+            format versions 1 and 2 images are padded to it. The parts that files are made with, g_a,
+            :meth:`code_latents` and :meth:`synthesise`, take any multiple of 16.
         latent_channels: M, the channels of y.
         config: keyword arguments that the model was constructed with, JSON-serialisable.
         rates: gains of a variable-rate model, whose :meth:`forward` takes qualities; None for a single rate.
@@ -64,6 +66,15 @@ class Codec(nn.Module):
         latents = self.latent_codec(at_least_float32(self.g_a(x)))
         return {"x_hat": self.g_s(latents["y_hat"]), "likelihoods": latents["likelihoods"]}
 
+    def synthesise(self, y_hat: Tensor, size: tuple[int, int]) -> Tensor:
+        """Run g_s on latents ``(B, M, h, w)`` of images of ``size`` (H, W), 16 (h - 1) < H <= 16 h.
+
+        Returns:
+            ``(B, 3, H, W)``, not clamped.
+        """
+        x_hat: Tensor = self.g_s(y_hat)
+        return x_hat[:, :, : size[0], : size[1]]
+
     def code_latents(self, coder: EntropyCoder, y: Tensor | None = None, *, shape: tuple[int, int]) -> Tensor:
         """Walk the entropy model once, and send or fetch every symbol through ``coder``.
 
@@ -73,7 +84,7 @@ class Codec(nn.Module):
         Args:
             coder: an encoder when ``y`` is given, a decoder otherwise.
             y: ``(1, M, h, w)`` float32, or None to decode.
-            shape: ``(h, w)`` of y.
+            shape: ``(h, w)`` of y, any.
 
         Returns:
             y_hat, ``(1, M, h, w)``, of files float64, every value exactly representable in float32.

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import torch
@@ -47,17 +48,60 @@ def code_latents(
         codec: side information in ``codec.hyper``; ``codec.y`` is one of CompressAI's classes below.
         coder: writes symbols (``y`` given) or reads them (``y`` is None).
         y: ``(1, M, h, w)`` latents, or None to decode.
-        shape: ``(h, w)`` of y, multiples of 4.
+        shape: ``(h, w)`` of y.
 
     Returns:
         y_hat, ``(1, M, h, w)``, of the dtype that the coder returns; equal on both sides.
     """
     bottleneck = codec.hyper.entropy_bottleneck
-    z = None if y is None else codec.hyper.h_a(y)
-    ratio = SIDE_STRIDE // LATENT_STRIDE
-    z_shape = (1, bottleneck.channels, shape[0] // ratio, shape[1] // ratio)
-    side = run(codec.hyper.h_s, coder.factorized(bottleneck, z_shape, z))
-    return _ORDERS[type(codec.y)](codec.y, coder, y, side)
+    rows, columns = side_shape(shape)
+    z = None if y is None else codec.hyper.h_a(y)[:, :, :rows, :columns]
+    z_hat = coder.factorized(bottleneck, (1, bottleneck.channels, rows, columns), z)
+    return _ORDERS[type(codec.y)](codec.y, coder, y, side_information(codec.hyper.h_s, z_hat, shape))
+
+
+_RATIO = SIDE_STRIDE // LATENT_STRIDE
+
+
+def side_shape(shape: tuple[int, int]) -> tuple[int, int]:
+    """Rows and columns of z for those of y: a quarter, to the nearest whole number from 1 on."""
+    return max(1, (shape[0] + _RATIO // 2) // _RATIO), max(1, (shape[1] + _RATIO // 2) // _RATIO)
+
+
+def side_information(h_s: nn.Sequential, z_hat: Tensor, shape: tuple[int, int]) -> Tensor:
+    """Run h_s and fit what it says to y, whenever it has doubled the resolution.
+
+    Rows and columns that y lacks are left out. Where z was rounded down, the last ones are repeated.
+
+    Args:
+        h_s: doubles the resolution twice.
+        z_hat: ``(B, N, h', w')`` with the sides of :func:`side_shape`.
+        shape: ``(h, w)`` of y.
+
+    Returns:
+        ``(B, C, h, w)``.
+    """
+    side, stride = z_hat, _RATIO
+    for layer in _layers(h_s):
+        before = side.shape[2]
+        side = run(layer, side)
+        if side.shape[2] > before:
+            stride //= side.shape[2] // before
+            side = _fitted(side, -(-shape[0] // stride), -(-shape[1] // stride))
+    return side
+
+
+def _layers(network: nn.Sequential) -> Iterator[nn.Module]:
+    """The layers of a sequence, those of sequences inside it one by one."""
+    for layer in network:
+        yield from _layers(layer) if isinstance(layer, nn.Sequential) else (layer,)
+
+
+def _fitted(x: Tensor, height: int, width: int) -> Tensor:
+    """``(B, C, H, W)`` cut to a size, or its last row and column repeated."""
+    x = x[:, :, :height, :width]
+    missing = width - x.shape[3], height - x.shape[2]
+    return F.pad(x, (0, missing[0], 0, missing[1]), mode="replicate") if any(missing) else x
 
 
 def code_at_once(
@@ -82,7 +126,7 @@ def code_groups(
     Args:
         codec: groups of channels, a :class:`CheckerboardLatentCodec` in each.
         coder: writes symbols (``y`` given) or reads them (``y`` is None).
-        y: ``(1, M, h, w)`` latents, or None to decode; w even.
+        y: ``(1, M, h, w)`` latents, or None to decode.
         side: what h_s says, ``(1, C, h, w)``.
 
     Returns:
@@ -102,16 +146,66 @@ def _code_group(
     codec: CheckerboardLatentCodec, coder: EntropyCoder, values: Tensor | None, params: Tensor
 ) -> Tensor:
     """Two passes over a checkerboard: anchors from ``params`` alone, the rest given the anchors."""
-    params = codec.unembed(params)
-    values = None if values is None else codec.unembed(values)
+    height, width = params.shape[2:]
+    there = codec.unembed(even_sided(torch.ones(1, 1, height, width, device=params.device)))[:, 0, 0] > 0
+    params = codec.unembed(even_sided(params))
+    values = None if values is None else codec.unembed(even_sided(values))
     context = params.new_zeros(1, codec.context_prediction.out_channels, *params.shape[3:])
+    network = partial(run, codec.entropy_parameters)
     halves: list[Tensor] = []
     for half in range(2):
         if half:
             context = run(SecondHalfContext(codec.context_prediction), halves[0])
-        scales, means = run(codec.entropy_parameters, torch.cat([context, params[half]], 1)).chunk(2, 1)
-        halves.append(coder.gaussian(means, scales, None if values is None else values[half]))
-    return codec.embed(torch.stack(halves))
+        given, sent = torch.cat([context, params[half]], 1), None if values is None else values[half]
+        halves.append(Places(there[half]).code(coder, network, given, sent))
+    return codec.embed(torch.stack(halves))[:, :, :height, :width]
+
+
+def even_sided(x: Tensor) -> Tensor:
+    """Append zeros to ``(B, C, H, W)`` where a side is odd."""
+    return F.pad(x, (0, x.shape[3] % 2, 0, x.shape[2] % 2)) if x.shape[3] % 2 or x.shape[2] % 2 else x
+
+
+class Places:
+    """The places of half a checkerboard that lie on a map: where the map has odd sides, some do not.
+
+    Args:
+        there: ``(h, w)`` bool.
+    """
+
+    def __init__(self, there: Tensor) -> None:
+        self.shape = there.shape
+        self.indices = None if there.all() else there.flatten().nonzero().flatten()
+
+    def code(
+        self, coder: EntropyCoder, network: Callable[[Tensor], Tensor], given: Tensor, values: Tensor | None
+    ) -> Tensor:
+        """Send or receive the values of these places.
+
+        Args:
+            coder: writes symbols (``values`` given) or reads them (``values`` is None).
+            network: pointwise, from what is given to scales, then means.
+            given: ``(B, P, h, w)``.
+            values: ``(B, C, h, w)`` or None.
+
+        Returns:
+            y_hat, ``(B, C, h, w)``, 0 at all other places.
+        """
+        if self.indices is not None and not len(self.indices):
+            return network(given)[:, ::2] * 0
+        scales, means = network(self._of(given)).chunk(2, 1)
+        return self._put(coder.gaussian(means, scales, None if values is None else self._of(values)))
+
+    def _of(self, x: Tensor) -> Tensor:
+        """``(B, C, h, w)`` -> ``(B, C, n, 1)``, or x itself where all places are there."""
+        return x if self.indices is None else x.flatten(2)[:, :, self.indices, None]
+
+    def _put(self, values: Tensor) -> Tensor:
+        """The inverse of :meth:`_of`, zeros elsewhere."""
+        if self.indices is None:
+            return values
+        nothing = values.new_zeros(*values.shape[:2], self.shape.numel())
+        return nothing.index_copy(2, self.indices, values[..., 0]).unflatten(2, self.shape)
 
 
 def code_wavefronts(

@@ -123,6 +123,10 @@ class GLIC(Codec):
         x_hat = self.g_s(y_hat if self.rates is None else self.rates.unscale(y_hat, quality))
         return {"x_hat": x_hat, "likelihoods": latents["likelihoods"]}
 
+    def synthesise(self, y_hat: Tensor, size: tuple[int, int]) -> Tensor:
+        """See :meth:`Codec.synthesise`; no stage computes more than images of that size need."""
+        return self.g_s(y_hat, size)
+
     def code_latents(self, coder: EntropyCoder, y: Tensor | None = None, *, shape: tuple[int, int]) -> Tensor:
         """Send (``y`` given) or receive y through an entropy coder; see :func:`coding.code_latents`."""
         return code_latents(self.latent_codec, coder, y, shape)

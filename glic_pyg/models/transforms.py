@@ -59,7 +59,8 @@ class SynthesisTransform(nn.Module):
 
     Args: as :class:`AnalysisTransform`, in the analysis order.
 
-    Shapes: ``(B, widths[3], h, w)`` -> ``(B, 3, 16h, 16w)``, not clamped.
+    Shapes: ``(B, widths[3], h, w)`` -> ``(B, 3, 16h, 16w)``, not clamped. With a ``size`` (H, W) that these
+    latents cover ``(B, 3, H, W)``: no stage computes more of its map than such an image needs.
     """
 
     def __init__(
@@ -77,11 +78,15 @@ class SynthesisTransform(nn.Module):
         self.side = nn.ModuleList(HaarUp(i, o) for i, o in steps)
         self.blocks = nn.ModuleList([*reversed(blocks), nn.Identity()])
 
-    def forward(self, y_hat: Tensor) -> Tensor:
+    def forward(self, y_hat: Tensor, size: tuple[int, int] | None = None) -> Tensor:
         x = side = y_hat.contiguous(memory_format=torch.channels_last)
+        stride = 2 ** len(self.up)
+        height, width = size or (stride * y_hat.shape[2], stride * y_hat.shape[3])
         for up, block, branch in zip(self.up, self.blocks, self.side, strict=True):
-            side = branch(side)
-            x = block(up(x)) + side
+            stride //= 2
+            here = ..., slice(-(-height // stride)), slice(-(-width // stride))
+            side = branch(side)[here]
+            x = block(up(x)[here]) + side
         return x
 
 

@@ -100,7 +100,7 @@ def change_the_quality(data: bytes, rng: Generator, _: list[bytes]) -> bytes:
     size, (_, after) = head_size(data), take_header(data, 5, FIXED_RATE)
     head = bytearray(data[:size])
     if rng.integers(0, 2):
-        head[4] = rng.integers(0, 4)
+        head[4] = rng.integers(0, 5)
     head[after : after + 2] = rng.bytes(2)
     return bytes(head) + zlib.crc32(head).to_bytes(4, "little") + data[size + 4 :]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,7 @@ from PIL import Image
 
 import glic_pyg
 from glic_pyg.codec import api
+from glic_pyg.codec.container import read_container, write_container
 from glic_pyg.codec.image_codec import ImageCodec
 from glic_pyg.codec.weights_store import Weights
 from glic_pyg.errors import (
@@ -32,12 +35,29 @@ def test_any_size(codec: ImageCodec, pixels: np.ndarray, size: tuple[int, int]) 
     assert encoded.bpp == pytest.approx(8 * len(encoded.data) / (size[0] * size[1]))
 
 
-def test_padding_repeats_the_edge(codec: ImageCodec, pixels: np.ndarray) -> None:
-    """An image and the same image padded by hand have the same latents."""
+def test_latents_cover_the_image_and_no_more(codec: ImageCodec, pixels: np.ndarray) -> None:
+    """What continues a flat image is as flat: the latents are those of the image with longer sides."""
+    flat = np.full((96, 144, 3), 90, np.uint8)
+    whole = codec.encode(flat)
+    for height, width in ((81, 129), (90, 144), (96, 130)):
+        part = codec.encode(flat[:height, :width])
+        assert part.latent_bits == whole.latent_bits
+        assert (codec.decode(part.data).array == codec.decode(whole.data).array[:height, :width]).all()
+    assert codec.encode(flat[:80]).latent_bits < whole.latent_bits
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_files_of_older_versions_cover_what_was_padded(
+    codec: ImageCodec, variable_codec: ImageCodec, pixels: np.ndarray, version: int
+) -> None:
+    """They pad to multiples of 64, for this model, and decode as part of the padded image."""
+    coder = (codec, variable_codec)[version - 1]
     padded = np.pad(pixels, ((0, 38), (0, 62), (0, 0)), mode="edge")
-    assert codec.encode(pixels).latent_bits == codec.encode(padded).latent_bits
-    inside = codec.decode(codec.encode(padded).data).array[:90, :130]
-    assert (codec.decode(codec.encode(pixels).data).array == inside).all()
+    container = read_container(coder.encode(padded).data)
+    header = replace(container.header, width=130, height=90, version=version)
+    decoded = coder.decode(write_container(header, container.streams)).array
+    assert decoded.shape == (90, 130, 3)
+    assert (decoded == coder.decode(coder.encode(padded).data).array[:90, :130]).all()
 
 
 @pytest.mark.parametrize(("mode", "shape"), [("L", ()), ("LA", (2,)), ("RGB", (3,)), ("RGBA", (4,))])
@@ -99,12 +119,15 @@ def test_other_weights_are_named(codec: ImageCodec, pixels: np.ndarray) -> None:
         other.decode(codec.encode(pixels).data)
 
 
-def test_the_limit_counts_padded_pixels(pixels: np.ndarray) -> None:
+def test_the_limit_counts_pixels(pixels: np.ndarray) -> None:
     model = TinyBackbone()
     small = ImageCodec(model, "tiny", weights_hash(model), max_pixels=64 * 64)
     data = small.encode(pixels[:64, :64]).data
     assert small.decode(data).image.size == (64, 64)
-    for image in (pixels[:65, :10], pixels, Image.new("L", (4097, 1))):
+    old = replace(read_container(data).header, width=70, height=50, version=1)
+    with pytest.raises(ImageTooLarge, match="128x64"):
+        small.decode(write_container(old, read_container(data).streams))
+    for image in (pixels[:65, :64], pixels, Image.new("L", (4097, 1))):
         with pytest.raises(ImageTooLarge, match="--max-pixels"):
             small.encode(image)
 

@@ -90,3 +90,18 @@ def test_estimated_and_real_bytes_agree(lively_model: Any, x: Tensor) -> None:
     estimated, real = encoder.estimated_bits / 8, len(encoder.finish())
     assert estimated > 500, "too few bytes to tell"
     assert abs(real - estimated) <= 0.01 * estimated + 64
+
+
+@pytest.mark.parametrize("size", [(1, 1), (17, 33), (112, 72)])
+def test_any_size_there_and_back(lively_model: Any, sample: np.ndarray, size: tuple[int, int]) -> None:
+    """Sides that no stride divides: y with odd sides, halves of a checkerboard without a place."""
+    codec, crop = codec_of(lively_model), sample[: size[0], : size[1]].copy()
+    encoded = codec.encode(crop)
+    assert codec.decode(encoded.data).array.shape == crop.shape
+    latents = -(-size[0] // 16) * -(-size[1] // 16)
+    sent: list[int] = []
+    coder = EntropyEncoder(PriorTables())
+    coder._symbols.encode = lambda symbols, *_: sent.append(symbols.size)  # type: ignore[method-assign]
+    y = torch.zeros(1, lively_model.latent_channels, -(-size[0] // 16), -(-size[1] // 16))
+    lively_model.code_latents(coder, y, shape=tuple(y.shape[2:]))
+    assert sum(sent[1:]) == latents * lively_model.latent_channels, "no symbol lies outside the image"

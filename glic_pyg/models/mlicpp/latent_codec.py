@@ -11,11 +11,9 @@ from torch import Tensor, nn
 
 from glic_pyg.models.base import EntropyCoder
 from glic_pyg.models.checkerboard import ANCHORS, OTHERS, half_of, only, weave
-from glic_pyg.models.coding import RateEstimator, run
+from glic_pyg.models.coding import Places, RateEstimator, even_sided, run, side_information, side_shape
 from glic_pyg.models.mlicpp.attention import InterSliceAttention, IntraSliceAttention, LocalAttention
 from glic_pyg.models.mlicpp.transforms import conv_stack, hyper_analysis, hyper_synthesis
-
-HYPER_STRIDE = 4
 
 
 class LatentCodec(nn.Module):
@@ -59,16 +57,21 @@ class LatentCodec(nn.Module):
 
     def code(self, coder: EntropyCoder, y: Tensor | None, shape: tuple[int, int]) -> Tensor:
         """Send ``(B, M, h, w)`` latents of ``shape`` (h, w), or receive them; y_hat in the coder's dtype."""
-        z = None if y is None else self.h_a(y)
-        z_shape = (1, self.entropy_bottleneck.channels, shape[0] // HYPER_STRIDE, shape[1] // HYPER_STRIDE)
-        side = run(self.h_s, coder.factorized(self.entropy_bottleneck, z_shape, z))
+        rows, columns = side_shape(shape)
+        z = None if y is None else self.h_a(y)[:, :, :rows, :columns]
+        z_hat = coder.factorized(
+            self.entropy_bottleneck, (1, self.entropy_bottleneck.channels, rows, columns), z
+        )
+        side = even_sided(side_information(self.h_s, z_hat, shape))
+        there = even_sided(torch.ones(1, 1, *shape, device=side.device))[0, 0] > 0
+        places = Places(half_of(there, OTHERS)), Places(half_of(there, ANCHORS))
         decoded = side[:, :0]
         values: Sequence[Tensor | None] = [None] * len(self.slices)
         if y is not None:
-            values = y.split(self.slice_channels, 1)
+            values = even_sided(y).split(self.slice_channels, 1)
         for codec, value in zip(self.slices, values, strict=True):
-            decoded = torch.cat([decoded, run(codec, coder, side, decoded, value)], 1)
-        return decoded
+            decoded = torch.cat([decoded, run(codec, coder, side, decoded, value, places)], 1)
+        return decoded[:, :, : shape[0], : shape[1]]
 
 
 REACH = 0.5  # what latent residual prediction may add, at most
@@ -125,7 +128,14 @@ class SliceCodec(nn.Module):
         self.anchor_residual = conv_stack([seen, *inner, channels], 3)
         self.other_residual = conv_stack([seen, *inner, channels], 3)
 
-    def forward(self, coder: EntropyCoder, side: Tensor, decoded: Tensor, values: Tensor | None) -> Tensor:
+    def forward(
+        self,
+        coder: EntropyCoder,
+        side: Tensor,
+        decoded: Tensor,
+        values: Tensor | None,
+        places: tuple[Places, Places],
+    ) -> Tensor:
         """Send or receive the slice.
 
         Args:
@@ -133,6 +143,7 @@ class SliceCodec(nn.Module):
             side: ``(B, 2M, h, w)``, the output of h_s; its second half are the means.
             decoded: ``(B, i * C, h, w)``, the slices before.
             values: ``(B, C, h, w)``, the slice of y, or None to decode.
+            places: that are coded, of the others and of the anchors.
 
         Returns:
             y_hat of the slice, ``(B, C, h, w)``.
@@ -140,7 +151,8 @@ class SliceCodec(nn.Module):
         given = self._given(side, decoded)
         seen = torch.cat([side[:, side.shape[1] // 2 :], decoded], 1)
 
-        anchors = _code(coder, self.anchor_parameters, half_of(given, ANCHORS), values, ANCHORS)
+        own = None if values is None else half_of(values, ANCHORS)
+        anchors = places[ANCHORS].code(coder, self.anchor_parameters, half_of(given, ANCHORS), own)
         map_of_anchors = only(anchors, ANCHORS)
         residual = _residual(self.anchor_residual, seen, map_of_anchors, ANCHORS)
         anchors = coder.lattice(anchors + residual)
@@ -148,7 +160,8 @@ class SliceCodec(nn.Module):
         map_of_anchors = only(anchors, ANCHORS)
         near = self._near(decoded, map_of_anchors)
         parameters = torch.cat([near, half_of(given, OTHERS)], 1)
-        others = _code(coder, self.other_parameters, parameters, values, OTHERS)
+        own = None if values is None else half_of(values, OTHERS)
+        others = places[OTHERS].code(coder, self.other_parameters, parameters, own)
         residual = _residual(self.other_residual, seen, weave(others, anchors), OTHERS)
         return weave(coder.lattice(others + residual), anchors)
 
@@ -165,14 +178,6 @@ class SliceCodec(nn.Module):
             return local
         intra = self.intra(decoded[:, -self.channels :], anchors)
         return torch.cat([local, half_of(intra, OTHERS)], 1)
-
-
-def _code(
-    coder: EntropyCoder, network: nn.Module, context: Tensor, values: Tensor | None, parity: int
-) -> Tensor:
-    """The sites of one parity through the entropy coder, half a map."""
-    scales, means = network(context).chunk(2, 1)
-    return coder.gaussian(means, scales, None if values is None else half_of(values, parity))
 
 
 def _residual(network: nn.Module, seen: Tensor, current: Tensor, parity: int) -> Tensor:
