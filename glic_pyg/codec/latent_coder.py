@@ -33,6 +33,7 @@ __all__ = [
     "check_coding_memory",
     "coding_memory",
     "colour_from_tensor",
+    "padded",
     "padded_size",
     "tensor_from_colour",
 ]
@@ -184,6 +185,12 @@ def tensor_from_colour(colour: NDArray[np.uint8], device: torch.device) -> Tenso
     pixels = torch.from_numpy(colour).to(device)
     x = pixels.permute(2, 0, 1) if pixels.ndim == 3 else pixels.expand(3, *pixels.shape)
     return (x.to(torch.float32) / 255.0)[None]
+
+
+def padded(x: Tensor, multiple: int) -> Tensor:
+    """Repeat the last row and column of (1, C, H, W) until both sides are multiples, as in older files."""
+    wide, high = padded_size(x.shape[3], x.shape[2], multiple)
+    return F.pad(x, (0, wide - x.shape[3], 0, high - x.shape[2]), mode="replicate").contiguous()
 
 
 def extended(x: Tensor, multiple: int) -> Tensor:

@@ -16,7 +16,7 @@ from torch.utils.hooks import RemovableHandle
 from torch_geometric.data import Data
 
 from glic_pyg.codec.determinism import full_precision_inference
-from glic_pyg.codec.latent_coder import colour_from_tensor, extended, tensor_from_colour
+from glic_pyg.codec.latent_coder import colour_from_tensor, padded, tensor_from_colour
 from glic_pyg.graph import EdgeListBuilder, complexity_map
 from glic_pyg.inspection.attention import BlockGraphs, LayerAttention
 from glic_pyg.inspection.graphs import GraphArrays, graph_arrays
@@ -156,7 +156,7 @@ def inspect_image(
         layers: indices of the attention layers to keep in each block; None for all.
     """
     device = next(model.parameters()).device
-    x, rates = extended(tensor_from_colour(image, device), model.multiple), model.rates
+    x, rates = padded(tensor_from_colour(image, device), model.multiple), model.rates
     quality = BEST_QUALITY / 2 if quality is None else quality
     products = partial(bfloat16_products, device.type) if precision == "bf16" else nullcontext
     with full_precision_inference(device), observed(model, x.shape[2], layers=layers) as blocks:

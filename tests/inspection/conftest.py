@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from glic_pyg.codec.latent_coder import extended, tensor_from_colour
+from glic_pyg.codec.latent_coder import padded, tensor_from_colour
 from glic_pyg.inspection.attention import BlockGraphs
 from glic_pyg.inspection.inspect import Inspection, inspect_image
 from glic_pyg.models.glic import GLIC
@@ -44,7 +44,7 @@ def image() -> NDArray[np.uint8]:
 @pytest.fixture(scope="session")
 def x(image: NDArray[np.uint8]) -> Tensor:
     """The image, padded to 256 x 256."""
-    return extended(tensor_from_colour(image, torch.device("cpu")), 128)
+    return padded(tensor_from_colour(image, torch.device("cpu")), 128)
 
 
 @pytest.fixture(scope="session")
