@@ -59,8 +59,9 @@ def test_headers_are_compiled_once_for_the_same_options(tmp_path: Path) -> None:
 
     def run(*arguments: str) -> list[str]:
         log.unlink(missing_ok=True)
-        script = [str(ROOT / ".ci" / "compile_with_headers"), str(tmp_path / "headers"), str(compiler)]
-        subprocess.run([*script, *arguments], check=True, env=os.environ | {"LOG": str(log)}, cwd=tmp_path)
+        places = {"LOG": str(log), "HEADERS": str(tmp_path / "headers"), "COMPILER": str(compiler)}
+        script = str(ROOT / ".ci" / "compile_with_headers")
+        subprocess.run([script, *arguments], check=True, env=os.environ | places, cwd=tmp_path)
         return log.read_text().splitlines()
 
     header, first = run("-O3", "-DTORCH_EXTENSION_NAME=_a", "-c", "a.cpp", "-o", "a.o")
