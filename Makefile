@@ -15,7 +15,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv demo test sanitize bench results regularizer-study ablations lint clean
+.PHONY: help venv demo test sanitize bench results regularizer-study ablations leaderboard lint clean
 
 help:  ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 27
@@ -47,6 +47,9 @@ regularizer-study: $(VENV)/.ready  ## does the regularizer help? trains a grid o
 
 ablations: $(VENV)/.ready  ## what each choice in the graphs is worth: short runs, writes docs/ablations.md
 	@$(BIN)/python -m studies.ablations $(ARGS)
+
+leaderboard: $(VENV)/.ready  ## published codecs and ours by BD-rate and complexity, writes docs/leaderboard.md
+	@$(BIN)/python -m studies.leaderboard $(ARGS)
 
 lint: $(VENV)/.ready  ## ruff, mypy and the rule on imports
 	@status=0; \

@@ -1,0 +1,5 @@
+"""Entry point."""
+
+from studies.leaderboard.command import main
+
+raise SystemExit(main())
