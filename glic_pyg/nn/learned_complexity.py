@@ -46,7 +46,7 @@ class LearnedComplexity(nn.Module):
             return F.softplus(self.score(F.gelu(self.mix(x))))[:, 0] + LEAST
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class LearnedGraph(WindowGraph):
     r"""A graph whose degrees have a gradient, between the graphs of a larger and of a smaller budget.
 

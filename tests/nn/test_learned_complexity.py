@@ -64,6 +64,7 @@ def test_the_gradient_is_the_change_by_a_neighbour_more(kind: str) -> None:
         torch.nn.init.normal_(parameter, std=0.4)
     builder, conv = block.builder, block.layers[0].conv
     graph = learned_graphs(builder, x, torch.rand(1, 16, 16).double().add_(0.2).requires_grad_())[kind]
+    assert len(repr(graph)) < 80 and repr(graph).startswith(f"LearnedGraph({kind}, 1 map of 16x16, ")
     rows = x.permute(0, 2, 3, 1).flatten(1, 2)
     weight = torch.randn(1, 256, 6, dtype=torch.float64)
     (gradient,) = torch.autograd.grad((graph.degree_term(conv, rows) * weight).sum(), graph.target_degree)
