@@ -15,7 +15,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv demo test sanitize bench results regularizer-study ablations leaderboard lint clean
+.PHONY: help venv demo test sanitize bench results effort regularizer-study ablations leaderboard lint clean
 
 help:  ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 27
@@ -41,6 +41,9 @@ bench: $(VENV)/.ready  ## time and memory of every part
 
 results: $(VENV)/.ready  ## rate and distortion of all codecs on KODAK and OOD, writes docs/results.md
 	@$(BIN)/python -m studies.results --kodak $(KODAK) --ood $(OOD) $(ARGS)
+
+effort: $(VENV)/.ready  ## what searching longer brings: files of KODAK at every effort, writes docs/effort.md
+	@$(BIN)/python -m studies.effort --images $(KODAK) $(ARGS)
 
 regularizer-study: $(VENV)/.ready  ## does the regularizer help? trains a grid of tiny codecs, writes docs/results.md
 	@$(BIN)/python -m studies.regularizer $(ARGS)

@@ -20,10 +20,13 @@ from glic_pyg.codec.effort import Effort, Metric, Progress
 from glic_pyg.codec.image import ImageData
 from glic_pyg.codec.latent_coder import LatentCoder, Latents, tensor_from_colour
 from glic_pyg.codec.latent_search import LatentSearch
+from glic_pyg.codec.rate_control import DEFAULT_QUALITY
 from glic_pyg.codec.relaxed_coder import RelaxedCoder
 from glic_pyg.codec.results import Encoded, Won
 from glic_pyg.errors import BadArgument
+from glic_pyg.memory import check_memory
 from glic_pyg.metrics import MS_SSIM_MIN_SIDE, ms_ssim, pixel_psnr
+from glic_pyg.models.base import LATENT_STRIDE
 from glic_pyg.models.coding import frozen
 from glic_pyg.types import Pixels
 
@@ -79,6 +82,15 @@ class FileSearch:
             )
         self._coder, self._image, self._y, self._effort = coder, image, y, effort
         self._model = frozen(coder.model)
+        with full_precision_gradients(coder.device):
+            quality = None if coder.rates is None else DEFAULT_QUALITY
+            needed = self._search(quality, _Objective("psnr", 1.0)).memory(y.clone())
+        check_memory(
+            needed,
+            f"Effort {effort.level}",
+            "free some, or use effort 0 or smaller weights",
+            str(coder.device),
+        )
 
     def improve(self, plain: Candidate, encode: Callable[[Latents, float | None], Candidate]) -> Candidate:
         """Search from the latents of a file on; return the file found, or ``plain`` if it is no better.
@@ -124,7 +136,8 @@ class FileSearch:
 
         def synthesise(y_hat: Tensor) -> Tensor:
             unscaled = y_hat if rates is None or quality is None else rates.unscale(y_hat, quality)
-            return self._model.g_s(unscaled)
+            height, width = y_hat.shape[2:]
+            return self._model.synthesise(unscaled, (LATENT_STRIDE * height, LATENT_STRIDE * width))
 
         def loss(x_hat: Tensor, rows: slice, columns: slice) -> Tensor:
             target = x[:, :, rows, columns]

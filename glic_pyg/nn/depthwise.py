@@ -75,6 +75,8 @@ class _Depthwise(torch.autograd.Function):
         beyond = weight.shape[-1] - 1 - ctx.padding
         grad = grad.contiguous()
         grad_rows = _convolve(grad, weight.flip(2, 3), None, (beyond, beyond))
+        if not any(ctx.needs_input_grad[1:3]):
+            return grad_rows, None, None, None
         grad_weight, grad_bias = _weight_gradients(grad, rows, weight, ctx.padding)
         return grad_rows, grad_weight, grad_bias if ctx.needs_input_grad[2] else None, None
 

@@ -128,7 +128,8 @@ class _GatedLinear(torch.autograd.Function):
         for u_part, v_part, grad_part, gu_part, gv_part in _parts(u, v, grad, grad_u, grad_v):
             inner = grad_part @ weight
             product = _gate_backward(u_part, v_part, inner, gu_part, gv_part)
-            grad_weight += grad_part.T @ product
+            if ctx.needs_input_grad[2]:
+                grad_weight += grad_part.T @ product
         return grad_u, grad_v, grad_weight.to(weight.dtype)
 
 

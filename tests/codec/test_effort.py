@@ -14,11 +14,13 @@ import glic_pyg
 from glic_pyg.codec import effort as levels
 from glic_pyg.codec import latent_search
 from glic_pyg.codec.effort import DESCENTS, HIGHEST_EFFORT, Descent, Effort, Progress
-from glic_pyg.codec.image_codec import ImageCodec
+from glic_pyg.codec.file_search import FileSearch, _Objective
+from glic_pyg.codec.image import as_image_data
+from glic_pyg.codec.image_codec import ImageCodec, ImageEncoder
 from glic_pyg.codec.latent_search import tiles_of
 from glic_pyg.codec.rate_control import RateTarget
 from glic_pyg.codec.relaxed_coder import RelaxedCoder
-from glic_pyg.errors import BadArgument
+from glic_pyg.errors import BadArgument, NotEnoughMemory
 from glic_pyg.metrics import pixel_psnr
 from glic_pyg.models.glic import GLIC
 from glic_pyg.models.weights import weights_hash
@@ -236,3 +238,22 @@ def test_the_api_takes_a_level(photo: Pixels) -> None:
     assert len(found) <= len(plain) and found != plain and glic_pyg.decode(found).size == (64, 64)
     with torch.inference_mode():
         assert glic_pyg.encode(tiny, quality=30, effort=3) == found
+
+
+def test_memory_is_checked_before_the_search(
+    variable_codec: ImageCodec, photo: Pixels, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is needed follows the largest tile, and is compared with what is free."""
+    searched: list[bool] = []
+    monkeypatch.setattr(latent_search.LatentSearch, "run", lambda *_: searched.append(True))
+    monkeypatch.setattr("glic_pyg.memory.free_memory", lambda device: 10**4)
+    image, coder = as_image_data(photo), variable_codec._coder
+    with pytest.raises(
+        NotEnoughMemory, match=r"^Effort 2 needs about .* are free; free some, or use effort 0"
+    ):
+        ImageEncoder(coder, "x", bytes(8), image, estimate=False, effort=Effort(2))
+    assert not searched
+    monkeypatch.undo()
+    search = FileSearch(coder, image, coder.analyse(photo), Effort(1))._search(50.0, _Objective("psnr", 1.0))
+    needs = [search.memory(torch.zeros(1, 8, 32, width)) for width in (16, 32, 64, 640)]
+    assert needs[1] == pytest.approx(2 * needs[0], rel=0.01) and needs[3] < 2.5 * needs[2]

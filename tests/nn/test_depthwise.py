@@ -36,6 +36,18 @@ def test_output_and_gradients(side: int, bias: bool, dtype: torch.dtype) -> None
         torch.testing.assert_close(got, expected, rtol=tolerance, atol=10 * tolerance)
 
 
+def test_weights_that_ask_for_no_gradient_get_none() -> None:
+    """The gradient of the rows is the same, and those of the weights are not computed."""
+    conv, rows = convolution(3, bias=True), torch.randn(2, 9, 7, 10, requires_grad=True)
+    (expected,) = torch.autograd.grad(ours(conv, rows, (1, 1)).square().sum(), rows)
+    conv.requires_grad_(False)
+    with torch.autograd.profiler.profile() as profile:
+        (found,) = torch.autograd.grad(ours(conv, rows, (1, 1)).square().sum(), rows)
+    assert torch.equal(found, expected)
+    names = {event.name for event in profile.function_events}
+    assert not {"glic_pyg::depthwise_backward", "aten::convolution_backward"} & names
+
+
 def test_by_finite_differences() -> None:
     conv = convolution(3, bias=True, dtype=torch.float64)
     rows = torch.randn(1, 4, 3, 10, dtype=torch.float64, requires_grad=True)

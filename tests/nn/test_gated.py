@@ -112,6 +112,18 @@ def test_output_and_gradients(monkeypatch: pytest.MonkeyPatch, rows: int) -> Non
         torch.testing.assert_close(ours, expected, rtol=1e-11, atol=1e-11)
 
 
+def test_a_weight_that_asks_for_no_gradient_costs_no_product() -> None:
+    u, v, residual = torch.randn(30, 12, requires_grad=True), torch.randn(30, 12), torch.randn(30, 5)
+    linear, products = Pointwise(12, 5, bias=False), []
+    for asks in (True, False):
+        linear.weight.requires_grad_(asks)
+        with torch.autograd.profiler.profile() as profile:
+            (grad,) = torch.autograd.grad(add_gated_linear(residual, u, v, linear).square().sum(), u)
+        products.append((sum(event.name == "aten::mm" for event in profile.function_events), grad))
+    assert torch.equal(products[0][1], products[1][1])
+    assert products[1][0] == products[0][0] - 1
+
+
 def test_without_gradient() -> None:
     residual, u, v, linear = case(torch.float32)
     expected = plain(residual, u, v, linear)

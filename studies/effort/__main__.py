@@ -1,0 +1,5 @@
+"""Entry point."""
+
+from studies.effort.command import main
+
+raise SystemExit(main())
