@@ -45,5 +45,5 @@ def test_metrics_and_rates_can_be_chosen(open_page: OpenPage, page_file: Path) -
     page.locator("#log").check()
     assert "MS-SSIM" in page.locator("#plot").text_content()
     before = page.locator("#plot circle").count()
-    page.locator("#right").fill("0.3")
+    page.locator("#right").fill("0.1")
     assert 0 < page.locator("#plot circle").count() < before
