@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from glic_pyg.graph import Builder
 from glic_pyg.nn import GatedBlock, GFABlock, HaarDown, HaarUp, Rescale
+from glic_pyg.nn.tiling import run_in_bands
 
 
 class AnalysisTransform(nn.Module):
@@ -47,11 +48,24 @@ class AnalysisTransform(nn.Module):
         self.blocks = nn.ModuleList([*blocks, nn.Identity()])
 
     def forward(self, x: Tensor) -> Tensor:
-        x = side = x.contiguous(memory_format=torch.channels_last)
-        for down, block, branch in zip(self.down, self.blocks, self.side, strict=True):
-            side = branch(side)
-            x = block(down(x)) + side
-        return x
+        x, side = self._enter_stage_1(x)
+        for stage in (1, 2):
+            x = self.blocks[stage](x) + side
+            x, side = self.down[stage + 1](x), self.side[stage + 1](side)
+        return x + side
+
+    def _enter_stage_1(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Stage 0 and both halvings after it, in bands: no map of half the resolution is ever whole."""
+        halo = _reach(self.down[0]) + 2 * (_reach(self.blocks[0]) + _reach(self.down[1]))
+
+        def of_rows(first: int, last: int) -> tuple[Tensor, Tensor]:
+            band = x[:, :, 4 * first : 4 * last].contiguous(memory_format=torch.channels_last)
+            side = self.side[0](band)
+            return self.down[1](self.blocks[0](self.down[0](band)) + side), self.side[1](side)
+
+        height, width = x.shape[2] // 4, x.shape[3] // 4
+        entered, side = run_in_bands(of_rows, (height, len(x) * width), -(-halo // 4), height)
+        return entered, side
 
 
 class SynthesisTransform(nn.Module):
@@ -80,14 +94,34 @@ class SynthesisTransform(nn.Module):
 
     def forward(self, y_hat: Tensor, size: tuple[int, int] | None = None) -> Tensor:
         x = side = y_hat.contiguous(memory_format=torch.channels_last)
-        stride = 2 ** len(self.up)
-        height, width = size or (stride * y_hat.shape[2], stride * y_hat.shape[3])
-        for up, block, branch in zip(self.up, self.blocks, self.side, strict=True):
-            stride //= 2
-            here = ..., slice(-(-height // stride)), slice(-(-width // stride))
-            side = branch(side)[here]
-            x = block(up(x)[here]) + side
-        return x
+        height, width = size or (16 * y_hat.shape[2], 16 * y_hat.shape[3])
+        for stage, stride in ((0, 8), (1, 4)):
+            x, side = self._stage(stage, x, side, -(-height // stride), -(-width // stride))
+        return self._leave_stage_1(x, side, height, width)
+
+    def _stage(self, stage: int, x: Tensor, side: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:
+        """One stage, whose maps are cut to a size; what the main branch gives has the side branch added."""
+        side = self.side[stage](side)[:, :, :height, :width]
+        return self.blocks[stage](self.up[stage](x)[:, :, :height, :width]) + side, side
+
+    def _leave_stage_1(self, x: Tensor, side: Tensor, height: int, width: int) -> Tensor:
+        """The last two stages, in bands: no map of half the resolution is ever whole."""
+        halo = _reach(self.up[2]) + -(-(_reach(self.blocks[2]) + _reach(self.up[3])) // 2)
+
+        def of_rows(first: int, last: int) -> tuple[Tensor]:
+            band, beside = (rows[:, :, first:last] for rows in (x, side))
+            for stage, stride in ((2, 2), (3, 1)):
+                here = -(-(height - 4 * first) // stride)
+                band, beside = self._stage(stage, band, beside, here, -(-width // stride))
+            return (band,)
+
+        (x_hat,) = run_in_bands(of_rows, (x.shape[2], len(x) * x.shape[3]), halo, height)
+        return x_hat
+
+
+def _reach(layers: nn.Module) -> int:
+    """How many rows above and below itself a row of the output of these layers reads."""
+    return sum(layer.kernel_size[0] // 2 for layer in layers.modules() if isinstance(layer, nn.Conv2d))
 
 
 def stage_blocks(

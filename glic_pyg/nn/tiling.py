@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
 TILE_NODES = 4096
+BAND_NODES = 2**16
 LEAST_TILE_ROWS = 4
 
 
@@ -28,9 +30,11 @@ class Operation(Protocol):
         ...
 
 
-def tile_bounds(height: int, width: int, halo: int) -> list[tuple[int, int, int, int]]:
+def tile_bounds(
+    height: int, width: int, halo: int, nodes: int = TILE_NODES
+) -> list[tuple[int, int, int, int]]:
     """Rows ``(first, last, above, below)`` of each tile; above and below are its halo rows on the map."""
-    size = max(LEAST_TILE_ROWS, TILE_NODES // width)
+    size = max(LEAST_TILE_ROWS, nodes // width)
     starts = range(0, height, size)
     ends = [min(s + size, height) for s in starts]
     return [(s, e, min(halo, s), min(halo, height - e)) for s, e in zip(starts, ends, strict=True)]
@@ -65,3 +69,39 @@ def run_tiled(operation: Operation, rows: Tensor, halo: int, channels: int) -> T
                 out[image : image + 1, first:last] = result
     assert out is not None
     return out
+
+
+def run_in_bands(
+    operation: Callable[[int, int], tuple[Tensor, ...]], size: tuple[int, int], halo: int, height: int
+) -> tuple[Tensor, ...]:
+    """Compute large maps from another one, a band of its rows at a time, for the sake of memory.
+
+    Without gradients a band has about ``BAND_NODES`` nodes; with gradients, or where the whole map has no
+    more, there is one. Both give the same numbers up to the rounding of a differently blocked product.
+
+    Args:
+        operation: computes maps ``(B, C, h, w)`` from the rows ``first`` to ``last``, as if there were none
+            around them; it gives k rows for each, the last time perhaps fewer.
+        size: rows and columns of the map that is read.
+        halo: how many rows of it around its own a row of the results depends on.
+        height: of the results.
+
+    Returns:
+        the maps whole, channels last.
+    """
+    bounds = tile_bounds(*size, halo, BAND_NODES)
+    if torch.is_grad_enabled() or len(bounds) == 1:
+        return operation(0, size[0])
+    scale, wholes = -(-height // size[0]), list[Tensor]()
+    for first, last, above, below in bounds:
+        maps = operation(first - above, last + below)
+        if not wholes:
+            shapes = [(len(part), part.shape[1], height, part.shape[3]) for part in maps]
+            wholes = [
+                torch.empty(shape, dtype=part.dtype, device=part.device, memory_format=torch.channels_last)
+                for part, shape in zip(maps, shapes, strict=True)
+            ]
+        for whole, part in zip(wholes, maps, strict=True):
+            own = part[:, :, scale * above : scale * (above + last - first)]
+            whole[:, :, scale * first : scale * last] = own
+    return tuple(wholes)

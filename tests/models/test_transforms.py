@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from glic_pyg.models.transforms import AnalysisTransform, SynthesisTransform, stage_blocks, stage_depths
+from glic_pyg.nn import tiling
 
 SETTINGS: dict[str, Any] = {
     "gated_depth": 1,
@@ -91,3 +92,23 @@ def test_kernel_sizes_keep_the_shapes() -> None:
     assert [u[0].kernel_size[0] for u in synthesis.up] == [1, 5, 3, 3]
     y = analysis(torch.rand(1, 3, 32, 48))
     assert y.shape == (1, 10, 2, 3) and synthesis(y).shape == (1, 3, 32, 48)
+
+
+@pytest.mark.parametrize("kernels", [(3, 3, 3, 3), (5, 7, 3, 1)])
+@pytest.mark.parametrize("rows", [4, 8])
+def test_large_maps_in_bands(kernels: tuple[int, ...], rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both ends of the codec, where the maps are largest; the last band is smaller and its map cut."""
+    settings = {**SETTINGS, "gated_depth": 2}
+    g_a = AnalysisTransform(WIDTHS, stage_blocks(WIDTHS, **settings), kernels).double()
+    g_s = SynthesisTransform(WIDTHS, stage_blocks(WIDTHS, **settings), kernels).double()
+    x = torch.rand(2, 3, 176, 48, dtype=torch.float64)
+    with torch.no_grad():
+        y = g_a(x)
+        x_hat = g_s(y, (173, 41))
+        monkeypatch.setattr(tiling, "BAND_NODES", rows * 2 * 12)
+        seen: list[int] = []
+        g_a.down[0].register_forward_pre_hook(lambda _m, inputs: seen.append(inputs[0].shape[2]))
+        torch.testing.assert_close(g_a(x), y, rtol=0, atol=1e-12)
+        torch.testing.assert_close(g_s(y, (173, 41)), x_hat, rtol=0, atol=1e-12)
+    assert len(seen) == -(-44 // rows) and max(seen) < 176 and x_hat.shape == (2, 3, 173, 41)
+    assert x_hat.is_contiguous(memory_format=torch.channels_last) or len(seen) == 1

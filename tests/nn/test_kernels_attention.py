@@ -11,6 +11,7 @@ from torch import Tensor
 from benchmarks.decoder_settings import threads
 from glic_pyg.graph import build_graphs
 from glic_pyg.nn import GFAConv, kernels
+from glic_pyg.nn.kernels import attention
 from glic_pyg.nn.kernels.compile import LEVELS, compile_all, library_path
 from glic_pyg.nn.kernels.library import load
 from glic_pyg.nn.window_attention import attend_backward_in_blocks, attend_in_blocks
@@ -36,6 +37,17 @@ def test_equals_torch(size: tuple[int, int], heads: int, width: int, kind: str) 
     exact = attend_in_blocks(*(t.double() for t in arguments[:4]), *arguments[4:])
     assert (kernels.window_attention(*arguments) - exact).abs().max() < 1e-5
     assert (attend_in_blocks(*arguments) - exact).abs().max() < 1e-5
+
+
+@pytest.mark.parametrize("kind", ["local", "mesh"])
+def test_a_large_image_some_cells_at_a_time(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    graph = build_graphs(torch.randn(1, 8, 40, 32))[kind]
+    q, kv = torch.randn(1, 1280, 48), torch.randn(1, 1280, 96)
+    arguments = q, kv, torch.rand(2) * 20 + 1, 16 * torch.rand(2, 64, 256), *graph.attention_rows
+    whole = kernels.window_attention(*arguments)
+    monkeypatch.setattr(attention, "CELLS_AT_ONCE", 7)
+    assert torch.equal(kernels.window_attention(*arguments), whole)
 
 
 @pytest.mark.parametrize("kind", ["local", "mesh"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 
@@ -44,9 +46,10 @@ def window_attention(
     Raises:
         MemoryError: a thread's working memory (some 200 KB) could not be had.
     """
-    arrays = [*_in_float32(q, kv, scale, bias), *_cells(len(q), nodes, candidates, mask)]
+    arrays = _in_float32(q, kv, scale, bias)
     out = torch.empty_like(arrays[0])
-    run("window_attention", *arrays, out)
+    for some in _parts(len(q), nodes, candidates, mask):
+        run("window_attention", *arrays, *some, out)
     return out.view(q.shape).to(q.dtype)
 
 
@@ -90,6 +93,19 @@ def _in_float32(q: Tensor, kv: Tensor, scale: Tensor, bias: Tensor) -> list[Tens
     heads = len(scale)
     q, kv = q.unflatten(-1, (heads, -1)), kv.unflatten(-1, (2, heads, -1))
     return [tensor.float().contiguous() for tensor in (q, kv, scale, bias.mT)]
+
+
+CELLS_AT_ONCE = 4096
+"""Cells of one image whose edges are written as words at a time: these take 32 KB each."""
+
+
+def _parts(images: int, nodes: Tensor, candidates: Tensor, mask: Tensor) -> Iterator[list[Tensor]]:
+    """:func:`_cells` of all cells, or of a large image some at a time."""
+    if images > 1 or len(nodes) <= CELLS_AT_ONCE:
+        yield _cells(images, nodes, candidates, mask)
+        return
+    for cells in candidates[:, 0].argsort(stable=True).split(CELLS_AT_ONCE):
+        yield _cells(1, nodes[cells], candidates[cells], mask[cells])
 
 
 def _cells(images: int, nodes: Tensor, candidates: Tensor, mask: Tensor) -> list[Tensor]:
