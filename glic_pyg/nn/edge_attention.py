@@ -204,9 +204,12 @@ def compressed(
         ValueError: an edge is not between such nodes.
     """
     if torch.compiler.is_compiling():
-        from glic_pyg.nn.compiling import order_of_edges
+        from glic_pyg.nn.compiling import outside
 
-        return order_of_edges(edge_index, num_sources, num_targets)
+        result: tuple[Tensor, Tensor, Tensor | None] = outside(
+            compressed, edge_index, num_sources, num_targets
+        )
+        return result
     ordered = isinstance(edge_index, EdgeIndex) and edge_index.is_sorted_by_col
     source, target = edge_index.as_tensor() if isinstance(edge_index, EdgeIndex) else edge_index
     for name, ids, count in (("source", source, num_sources), ("target", target, num_targets)):

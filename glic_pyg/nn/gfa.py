@@ -109,9 +109,9 @@ class GFABlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         if torch.compiler.is_compiling():
-            from glic_pyg.nn.compiling import graphs_of
+            from glic_pyg.nn.compiling import outside
 
-            graphs = list(graphs_of(self, x).values())
+            graphs = list(outside(self.graphs, x).values())
         else:
             graphs = list(self.graphs(x).values())
         rows = rows_of(x)

@@ -169,14 +169,13 @@ KERNELS = {
 def available() -> bool:
     """Whether a library for this CPU is there and wanted."""
     if torch.compiler.is_compiling():
-        from glic_pyg.nn.compiling import have_kernels
+        from glic_pyg.nn.compiling import settled
 
-        return have_kernels()
-    return usable()
+        return settled(_usable)
+    return _usable()
 
 
-def usable() -> bool:
-    """:func:`available`, asked anew whoever asks."""
+def _usable() -> bool:
     return os.environ.get("GLIC_KERNELS", "1") != "0" and functions() is not None
 
 
