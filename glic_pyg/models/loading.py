@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from glic_pyg.models.base import Codec
 from glic_pyg.models.building import build_for
 from glic_pyg.models.checkpoint import checkpoint_kind, codec_tensors, read_checkpoint
-from glic_pyg.models.registry import ARCHITECTURES
+from glic_pyg.models.registry import name_of_target
 from glic_pyg.models.released import load_released
 from glic_pyg.models.weights import filled, is_ours, load_weights
 
@@ -56,12 +56,9 @@ def _of_run(checkpoint: Mapping[str, Any]) -> Codec:
         raise ValueError(
             "does not say which model it is of: give the weights that the run exported beside it"
         )
-    kinds = {kind.__name__: name for name, kind in ARCHITECTURES.items()}
-    kind = str(settings.get("_target_")).rpartition(".")[2]
-    if kind not in kinds:
-        raise ValueError(f"is of a {kind}, and files are written by {', '.join(kinds)}")
+    name = name_of_target(str(settings.get("_target_")))
     tensors = codec_tensors(checkpoint["state_dict"])
     config = {key: value for key, value in settings.items() if not key.startswith("_")}
-    model = build_for(kinds[kind], config, {name: tuple(tensor.shape) for name, tensor in tensors.items()})
+    model = build_for(name, config, {name: tuple(tensor.shape) for name, tensor in tensors.items()})
     buffers = {name for name, _ in model.named_buffers()}
     return filled(model, {name: tensor for name, tensor in tensors.items() if name not in buffers})

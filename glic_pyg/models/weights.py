@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import inspect
 import json
@@ -17,7 +18,7 @@ from torch import Tensor, nn
 from glic_pyg.files import atomic_write
 from glic_pyg.models.base import Codec
 from glic_pyg.models.building import build_for
-from glic_pyg.models.registry import ARCHITECTURES, architecture_name
+from glic_pyg.models.registry import architecture, architecture_name
 from glic_pyg.numerics import widened
 
 __all__ = [
@@ -196,14 +197,17 @@ def _hash_of_tensors(tensors: Mapping[str, Tensor]) -> str:
 
 def _name_of(model: nn.Module) -> str:
     """The architecture's name; of another class, which weights files do not know, that of the class."""
-    names = (name for name, kind in ARCHITECTURES.items() if type(model) is kind)
-    return next(names, type(model).__name__)
+    try:
+        return architecture_name(model)
+    except ValueError:
+        return type(model).__name__
 
 
 def _beside_the_defaults(name: str, config: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments that are not what the architecture's class takes anyway."""
-    known = name in ARCHITECTURES
-    parameters = inspect.signature(ARCHITECTURES[name]).parameters if known else {}
+    parameters: Mapping[str, inspect.Parameter] = {}
+    with contextlib.suppress(ValueError):  # a class that files do not know
+        parameters = inspect.signature(architecture(name)).parameters
     defaults = {key: _as_json(parameter.default) for key, parameter in parameters.items()}
     stated = {key: _as_json(value) for key, value in config.items()}
     return {key: value for key, value in stated.items() if key not in defaults or value != defaults[key]}

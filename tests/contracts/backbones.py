@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib.metadata import entry_points
 
 import torch
 from torch import Tensor, nn
@@ -27,6 +28,8 @@ BACKBONES: dict[str, Callable[[], nn.Module]] = {
     "attention": lambda: Attention(8),
     "elic": lambda: ELIC(8, (4, 8)),
 }
+BACKBONES |= {entry.name: entry.load() for entry in entry_points(group="glic_pyg.tiny_backbones")}
+"""And those of other packages that are installed, see docs/backbone.md."""
 
 
 def conditioned_glic() -> GLIC:

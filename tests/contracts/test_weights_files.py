@@ -65,7 +65,7 @@ def test_commands(
 
 
 def test_every_architecture_is_tested_here() -> None:
-    assert {architecture_name(build()) for build in BACKBONES.values()} == set(ARCHITECTURES)
+    assert {architecture_name(build()) for build in BACKBONES.values()} >= set(ARCHITECTURES)
 
 
 def test_other_classes_are_not_saved(tmp_path: Path) -> None:
