@@ -25,6 +25,7 @@ _OF_TRAINING: dict[str, Hint] = {
     "steps": int,
     "seed": int,
     "threads": int | None,
+    "objective": str | None,
     "ckpt_path": str | None,
     "start_from": str | None,
     "grow_from": str | None,

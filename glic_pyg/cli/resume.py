@@ -34,6 +34,7 @@ MAY_CHANGE = (
     "ckpt_path",
     "steps",  # the schedule follows
     "threads",
+    "objective",
     "paths",
     "logger",
     "trainer",

@@ -29,7 +29,7 @@ __all__ = [
 
 _METRICS = "metrics.json"
 _RECORD = "job.json"
-_MAY_CHANGE = ("name", "trainer", "logger", "callbacks", "paths", "threads")
+_MAY_CHANGE = ("name", "trainer", "logger", "callbacks", "paths", "threads", "objective")
 """Keys and groups that say where and how fast a job runs, not what it computes."""
 TABLE = "table"
 _PLAN = "planned.json"

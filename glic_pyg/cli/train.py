@@ -7,12 +7,13 @@ import shlex
 import signal
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from glic_pyg.cli.config_values import check_values
 from glic_pyg.cli.hydra import run_hydra_app
@@ -66,6 +67,7 @@ def train(cfg: DictConfig) -> dict[str, float]:
             cfg.start_from = None if weights is None else str(weights)
         set_threads(cfg.threads)
         _quieten_lightning()
+        _mention_schedule(cfg)
         lightning.seed_everything(cfg.seed, verbose=False)
         begin = checkpoint or cfg.start_from
         log.info("training in %s%s", output, f", from {begin}" if begin else "")
@@ -110,6 +112,8 @@ def _fit(
     trainer = _trainer(cfg, signals, record)
     module, datamodule = instantiate(cfg.module), instantiate(cfg.data)
     module.save_hyperparameters(settings, logger=False)  # for the checkpoint
+    for logger in trainer.loggers:
+        logger.log_hyperparams(settings)
     try:
         trainer.fit(module, datamodule, ckpt_path=checkpoint, weights_only=True)
         if not trainer.callback_metrics:  # the checkpoint was the end of the run
@@ -121,6 +125,25 @@ def _fit(
     return {name: float(value) for name, value in trainer.callback_metrics.items()}
 
 
+def _mention_schedule(cfg: DictConfig) -> None:
+    """Say where the learning rate does not go through its whole schedule."""
+    planned, steps = OmegaConf.select(cfg, "schedule.total_steps"), cfg.trainer.max_steps
+    warmup = OmegaConf.select(cfg, "schedule.warmup_steps") or 0
+    if planned is not None and planned > steps:
+        log.warning(
+            "the schedule is for %d steps and the run ends after %d: its learning rate stays above what was "
+            "planned for the end; set both by steps=...",
+            planned,
+            steps,
+        )
+    elif warmup >= steps:
+        log.warning(
+            "the learning rate rises for schedule.warmup_steps=%d steps, longer than the run of %d",
+            warmup,
+            steps,
+        )
+
+
 def _quieten_lightning() -> None:
     """Leave out advertisements, and remarks on what is meant to be so."""
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
@@ -130,7 +153,7 @@ def _quieten_lightning() -> None:
 
 def _trainer(cfg: DictConfig, *more: lightning.Callback) -> lightning.Trainer:
     """The trainer with all configured callbacks and loggers; without a terminal the bar is left out."""
-    from lightning.pytorch.callbacks import ProgressBar
+    from lightning.pytorch.callbacks import Checkpoint, ProgressBar
 
     from glic_pyg.training.callbacks.interruptions import outlive_full_disk
 
@@ -140,16 +163,37 @@ def _trainer(cfg: DictConfig, *more: lightning.Callback) -> lightning.Trainer:
     callbacks += more
     bar = any(isinstance(callback, ProgressBar) for callback in callbacks)
     loggers = [outlive_full_disk(instantiate(part)) for part in cfg.logger.values()]
+    keeps = any(isinstance(callback, Checkpoint) for callback in callbacks)  # beside our own last.ckpt
     trainer: lightning.Trainer = instantiate(
-        cfg.trainer, callbacks=callbacks, logger=loggers, enable_progress_bar=bar
+        cfg.trainer,
+        callbacks=callbacks,
+        logger=loggers,
+        enable_progress_bar=bar,
+        enable_checkpointing=keeps or cfg.trainer.enable_checkpointing,
     )
     return trainer
 
 
-def _job(cfg: DictConfig) -> dict[str, float]:
-    """One Hydra job: `train`, in a process of its own if it belongs to a sweep."""
+def _objective(cfg: DictConfig, metrics: Mapping[str, float]) -> float | None:
+    """What a sweeper that searches minimises or maximises; None for one that does not ask.
+
+    Raises:
+        GlicError: a sweeper searches, and the run has no such metric.
+    """
+    searches = not HydraConfig.get().sweeper._target_.endswith("BasicSweeper")
+    if cfg.objective in metrics:
+        return float(metrics[cfg.objective])
+    if searches and metrics:
+        raise GlicError(
+            f"objective={cfg.objective} is none of a run's metrics: {', '.join(sorted(metrics))}."
+        )
+    return None
+
+
+def _job(cfg: DictConfig) -> float | None:
+    """One Hydra job: `train`, in a process of its own if it belongs to a sweep; its objective."""
     if in_sweep():
-        return run_sweep_job("train", "ckpt_path=last")
+        return _objective(cfg, run_sweep_job("train", "ckpt_path=last"))
     end_with_parent()
     from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
@@ -160,7 +204,7 @@ def _job(cfg: DictConfig) -> dict[str, float]:
     quiet_threads()
     logging.raiseExceptions = False  # no traceback when the disk is too full for the log
     try:
-        return train(cfg)
+        return _objective(cfg, train(cfg))
     except Stopped as stop:
         saved = (Path(cfg.paths.output) / "last.ckpt").exists()
         how = f"to go on: the same command with {resume}" if saved else "nothing was saved yet"

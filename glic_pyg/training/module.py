@@ -95,6 +95,7 @@ class CodecModule(ManualOptimization):
         val_qualities: at which a variable-rate model is validated.
         lr_scales: factors on the codec's learning rate by patterns of parameter names, e.g.
             ``{"*.side.*": 0.1}`` for the Haar branches.
+        quantile_schedule: factor on the quantiles' learning rate as a function of the step; None keeps it.
 
     Raises:
         TrainingError: the arguments contradict each other.
@@ -118,6 +119,7 @@ class CodecModule(ManualOptimization):
         max_skipped: int = 10,
         val_qualities: Sequence[float] = (0, 25, 50, 75, 100),
         lr_scales: Mapping[str, float] | None = None,
+        quantile_schedule: Schedule | None = None,
     ) -> None:
         super().__init__(max_skipped)
         self.alternation = alternation or Alternation()
@@ -152,6 +154,7 @@ class CodecModule(ManualOptimization):
         self.quantile_optimizer = quantile_optimizer
         self.source_optimizer = source_optimizer
         self.schedule = schedule
+        self.quantile_schedule = quantile_schedule or _constant
         self.clip_norm = clip_norm
         self.micro_batches = micro_batches
         self.solve_every = solve_every
@@ -170,7 +173,9 @@ class CodecModule(ManualOptimization):
             )
         }
         if self.quantile_optimizer is not None:
-            specs["quantiles"] = OptimizerSpec(groups.quantiles, self.quantile_optimizer, _constant, None)
+            specs["quantiles"] = OptimizerSpec(
+                groups.quantiles, self.quantile_optimizer, self.quantile_schedule, None
+            )
         if self.source_optimizer is not None and groups.theta:
             schedule = self.alternation.schedule or self.schedule
             specs["theta"] = OptimizerSpec(

@@ -110,6 +110,18 @@ def test_the_published_recipe_takes_each_rate(sweep: str, loss: str, rates: str,
         assert ("structural_dissimilarity" in cfg.loss.distortion.path) == (loss == "ms_ssim")
 
 
+def test_the_published_recipe_is_the_authors(composed: Any) -> None:
+    """Crops without flips, cuDNN's search, and the quantiles at 1e-3 until epoch 500, then at 1e-5."""
+    cfg = composed("experiment=published")
+    assert (cfg.data.flips, cfg.data.keep, cfg.trainer.benchmark) == (False, "disk", True)
+    codec, quantiles = instantiate(cfg.schedule), instantiate(cfg.module.quantile_schedule)
+    drop = codec.stages[1].start
+    assert drop == round(cfg.steps * 500 / 870)
+    assert [codec(step) for step in (drop - 1, drop, cfg.steps)] == [1.0, 0.1, 0.1]
+    rate = instantiate(cfg.optim.quantiles).keywords["lr"]
+    assert [rate * quantiles(step) for step in (drop - 1, drop, cfg.steps)] == [1e-3, 1e-5, 1e-5]
+
+
 @pytest.mark.parametrize("setting", [f"graph={name}" for name in GRAPHS.split()] + ["model.gfa_in=encoder"])
 def test_an_ablation_varies_the_same_in_a_short_and_a_full_run(setting: str, composed: Any) -> None:
     full, short = (composed(f"experiment={name}", setting) for name in ("published", "ablation"))
