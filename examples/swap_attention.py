@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch_geometric.nn import GATv2Conv
@@ -10,7 +12,7 @@ from glic_pyg.graph import WindowGraph
 from glic_pyg.models.glic import GLIC
 from glic_pyg.nn import GFALayer
 
-SMALL = {
+SMALL: dict[str, Any] = {
     "widths": (16, 16, 16, 24), "gated_depth": 1, "gfa_depth": 1, "heads": 2, "gfa_expansions": (2, 2),
     "groups": (8, 16), "hyper_channels": 16, "hyper_depth": 1, "context_width": 16, "parameter_width": 16,
 }  # fmt: skip

@@ -66,7 +66,7 @@ class FeatureMapToGraph(BaseTransform):
         x = F.pixel_unshuffle(pixels, side)
         graphs = self._build(x - x.mean((2, 3), keepdim=True) if self.centre else x)
         if self.kind == "union":
-            return union_data(graphs, x)  # type: ignore[arg-type]
+            return union_data(graphs, x)
         graph = graphs[self.kind]
         if isinstance(graph, WindowGraph):
             return graph.to_data(x)

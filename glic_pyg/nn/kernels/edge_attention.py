@@ -60,7 +60,7 @@ def edge_attention(
         ValueError: an edge, a source or an entry is out of range.
     """
     arrays = _arrays(q, k, v, table, ptr, source, entry)
-    out, lse = _fake(arrays[0], *arrays[1:4], ptr, source, entry)
+    out, lse = _fake(q, k, v, table, ptr, source, entry)
     run("edge_attention", *arrays, out, lse, grain=max(1, len(q) // _SHARES_OF_A_HEAD))
     return out, lse
 
