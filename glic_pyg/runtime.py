@@ -12,6 +12,7 @@ import gc
 import importlib.util
 import os
 import sys
+import time
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from pathlib import Path
@@ -23,18 +24,22 @@ __all__ = [
     "LARGE_PAGES",
     "OPT_OUT",
     "SELDOM_USED",
+    "cores_left",
     "declare_torchvision_operators",
     "give_back",
     "give_back_beyond",
     "keep_freed_memory",
     "prepare",
     "start_quickly",
+    "wait_passively",
 ]
 
 OPT_OUT = "GLIC_KEEP_ALLOCATOR"
 """Environment variable: 1 leaves the allocator as it is."""
 LARGE_PAGES = "THP_MEM_ALLOC_ENABLE"
 """Environment variable of torch: 1 asks the system for large pages."""
+WAIT_POLICY = "OMP_WAIT_POLICY"
+"""Environment variable of OpenMP: whether waiting threads sleep (passive) or spin (active)."""
 
 SELDOM_USED = (
     "compressai.datasets",
@@ -63,9 +68,12 @@ _declared: list[Any] = []  # torch forgets the schemas when their Library object
 def prepare() -> None:
     """Set up the process for coding and training; call it before torch is imported.
 
-    Freed memory is kept for reuse (:func:`keep_freed_memory`), and CompressAI can be imported beside a
-    torchvision that does not fit the installed torch (:func:`declare_torchvision_operators`).
+    Freed memory is kept for reuse (:func:`keep_freed_memory`), waiting threads sleep
+    (:func:`wait_passively`), and CompressAI can be imported beside a torchvision that does not fit the
+    installed torch (:func:`declare_torchvision_operators`).
     """
+    _begin_watching()
+    wait_passively()
     keep_freed_memory()
     declare_torchvision_operators()
 
@@ -80,6 +88,50 @@ def start_quickly() -> None:
     """
     defer_imports(SELDOM_USED)
     gc.set_threshold(_OBJECTS_PER_COLLECTION, *gc.get_threshold()[1:])
+
+
+def wait_passively() -> None:
+    """Let OpenMP's threads sleep while they wait for each other, unless the environment decides it.
+
+    Threads that spin take the core that the thread they wait for needs, where other programs run beside them.
+    """
+    os.environ.setdefault(WAIT_POLICY, "passive")
+
+
+def _begin_watching() -> None:
+    """Note how busy the machine has been, for :func:`cores_left`."""
+    _watch[:] = [(time.monotonic(), _busy_seconds(), time.process_time())]
+
+
+def cores_left() -> int | None:
+    """Cores that other programs have left since :func:`prepare`, at least 1.
+
+    Programs of lower priority (nice) count as idle: they give way. ``None`` where that is not known (only
+    Linux tells), or too little time has passed.
+    """
+    busy = _busy_seconds()
+    if not _watch or busy is None or _watch[0][1] is None:
+        return None
+    since, before, own_before = _watch[0]
+    elapsed = time.monotonic() - since
+    if elapsed < _LEAST_WATCH:
+        return None
+    others = (busy - before - (time.process_time() - own_before)) / elapsed
+    return max(1, round((os.cpu_count() or 1) - max(0.0, others)))
+
+
+_LEAST_WATCH = 0.3
+_watch: list[tuple[float, float | None, float]] = []
+
+
+def _busy_seconds() -> float | None:
+    """Seconds that all cores together have worked for programs of usual priority since the machine started."""
+    try:
+        fields = Path("/proc/stat").read_text(encoding="ascii").split("\n", 1)[0].split()
+        user, system, irq, softirq = (int(fields[i]) for i in (1, 3, 6, 7))
+        return (user + system + irq + softirq) / os.sysconf("SC_CLK_TCK")
+    except (OSError, ValueError, IndexError, AttributeError):
+        return None
 
 
 def keep_freed_memory() -> bool:

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from glic_pyg import runtime
-from glic_pyg.runtime import LARGE_PAGES, OPT_OUT, give_back_beyond, keep_freed_memory
+from glic_pyg.runtime import LARGE_PAGES, OPT_OUT, WAIT_POLICY, give_back_beyond, keep_freed_memory
 
 IMPORT_CHANGES_NOTHING = """
 import copy, ctypes, os, signal, sys, warnings
@@ -51,11 +51,33 @@ def test_in_a_process_of_its_own(code: str) -> None:
 
 
 def test_prepare(monkeypatch: pytest.MonkeyPatch) -> None:
-    done = []
+    done: list[str] = []
     monkeypatch.setattr(runtime, "keep_freed_memory", lambda: done.append("memory"))
     monkeypatch.setattr(runtime, "declare_torchvision_operators", lambda: done.append("torchvision"))
     runtime.prepare()
-    assert done == ["memory", "torchvision"]
+    monkeypatch.delenv(WAIT_POLICY, raising=False)
+    runtime.prepare()
+    assert done == 2 * ["memory", "torchvision"] and os.environ[WAIT_POLICY] == "passive"
+    monkeypatch.setenv(WAIT_POLICY, "active")
+    runtime.prepare()
+    assert os.environ[WAIT_POLICY] == "active", "the environment decides"
+
+
+@pytest.mark.parametrize(
+    ("busy", "own", "left"), [(0, 0, 4), (2, 2, 4), (2, 0, 3), (6.8, 2, 2), (9, 0, 1), (0.6, 0, 4)]
+)
+def test_cores_that_others_leave(monkeypatch: pytest.MonkeyPatch, busy: float, own: float, left: int) -> None:
+    """In two seconds, on four cores."""
+    monkeypatch.setattr(runtime, "_watch", [(10.0, 100.0, 1.0)])
+    monkeypatch.setattr(runtime, "_busy_seconds", lambda: 100.0 + busy)
+    monkeypatch.setattr(runtime.time, "monotonic", lambda: 12.0)
+    monkeypatch.setattr(runtime.time, "process_time", lambda: 1.0 + own)
+    monkeypatch.setattr(os, "cpu_count", lambda: 4)
+    assert runtime.cores_left() == left
+    monkeypatch.setattr(runtime, "_busy_seconds", lambda: None)
+    assert runtime.cores_left() is None
+    monkeypatch.setattr(runtime, "_watch", [])
+    assert runtime.cores_left() is None
 
 
 def test_can_be_declined(monkeypatch: pytest.MonkeyPatch) -> None:

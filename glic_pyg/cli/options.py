@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 
+from glic_pyg import runtime
 from glic_pyg.codec.container import DEFAULT_MAX_PIXELS
 from glic_pyg.codec.rate_control import DEFAULT_QUALITY, RateTarget, parse_target
 from glic_pyg.errors import GlicError
@@ -103,7 +104,10 @@ def choose_device(name: str) -> str:
 
 
 def set_threads(count: int | None) -> None:
-    """Limit torch to ``count`` CPU threads, if given.
+    """Limit torch to ``count`` CPU threads; by default to the cores that other programs leave.
+
+    Threads that share a core wait for each other at the end of every operation. An environment that names
+    a number of threads decides it.
 
     Raises:
         GlicError: there is no such number of threads, or it makes no sense on this machine.
@@ -112,6 +116,13 @@ def set_threads(count: int | None) -> None:
 
     if count is not None:
         torch.set_num_threads(_checked_threads(count))
+        return
+    left = runtime.cores_left()
+    if left is not None and left < torch.get_num_threads() and not os.environ.keys() & _DECIDED_BY:
+        torch.set_num_threads(left)
+
+
+_DECIDED_BY = {"OMP_NUM_THREADS", "MKL_NUM_THREADS"}
 
 
 def _checked_threads(count: int) -> int:

@@ -65,7 +65,8 @@ def train(cfg: DictConfig) -> dict[str, float]:
         if cfg.start_from == NEIGHBOUR:
             weights = neighbour_weights(output)
             cfg.start_from = None if weights is None else str(weights)
-        set_threads(cfg.threads)
+        if cfg.threads is not None:  # a run of hours is not decided by how busy the machine is now
+            set_threads(cfg.threads)
         _quieten_lightning()
         _mention_schedule(cfg)
         lightning.seed_everything(cfg.seed, verbose=False)
