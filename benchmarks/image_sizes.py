@@ -1,8 +1,8 @@
-"""Bytes and seconds of images of any size, against those of the nearest multiples of 128, by interpolation.
+"""Bytes and seconds of images of any size, against those of the nearest multiples of 128.
 
-``python -m benchmarks.image_sizes IMAGES`` codes the top left corners of mosaics of the images, in forty sizes
-from 17x301 to 2000x1500. What a size should cost is interpolated, in width and height, between the multiples
-of 128 below and above it (from 128 on); every file is made once, and the table grows row by row.
+``python -m benchmarks.image_sizes IMAGES`` codes the top left corners of a mosaic of the images, in forty
+sizes from 17x301 to 2000x1500. What a size should cost is interpolated, in width and height, between the
+multiples of 128 below and above it, from 128 on. Every file is made once.
 """
 
 from __future__ import annotations
@@ -18,11 +18,12 @@ from PIL import Image
 from glic_pyg import runtime
 
 SIZES = (
-    (17, 301), (33, 129), (100, 75), (127, 127), (129, 129), (130, 260), (144, 200), (161, 77), (200, 150),
-    (240, 135), (257, 257), (260, 300), (270, 480), (301, 290), (320, 240), (333, 500), (375, 500), (388, 260),
-    (400, 300), (427, 640), (450, 450), (480, 360), (500, 333), (513, 385), (576, 432), (600, 400), (604, 403),
-    (640, 480), (644, 388), (700, 525), (720, 540), (750, 500), (800, 600), (854, 480), (900, 601), (1000, 750),
-    (1080, 720), (1280, 853), (1500, 1000), (1600, 1067), (2000, 1500),
+    (17, 301), (33, 129), (100, 75), (127, 127), (129, 129), (130, 260), (144, 200), (161, 77),
+    (200, 150), (240, 135), (257, 257), (260, 300), (270, 480), (301, 290), (320, 240), (333, 500),
+    (375, 500), (388, 260), (400, 300), (427, 640), (450, 450), (480, 360), (500, 333), (513, 385),
+    (576, 432), (600, 400), (604, 403), (640, 480), (644, 388), (700, 525), (720, 540), (750, 500),
+    (800, 600), (854, 480), (900, 601), (1000, 750), (1080, 720), (1280, 853), (1500, 1000), (1600, 1067),
+    (2000, 1500),
 )  # fmt: skip
 STEP = 128
 ALLOWED_BYTES = 24

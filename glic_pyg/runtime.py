@@ -125,7 +125,7 @@ _watch: list[tuple[float, float | None, float]] = []
 
 
 def _busy_seconds() -> float | None:
-    """Seconds that all cores together have worked for programs of usual priority since the machine started."""
+    """Seconds that all cores have worked for programs of usual priority since the machine started."""
     try:
         fields = Path("/proc/stat").read_text(encoding="ascii").split("\n", 1)[0].split()
         user, system, irq, softirq = (int(fields[i]) for i in (1, 3, 6, 7))
