@@ -15,7 +15,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv demo test sanitize bench results effort regularizer-study ablations leaderboard lint clean
+.PHONY: help venv demo test sanitize bench results effort regularizer-study ablations leaderboard docs lint clean
 
 help:  ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 27
@@ -54,6 +54,9 @@ ablations: $(VENV)/.ready  ## what each choice in the graphs is worth: short run
 leaderboard: $(VENV)/.ready  ## published codecs and ours by BD-rate and complexity, writes docs/leaderboard.md
 	@$(BIN)/python -m studies.leaderboard $(ARGS)
 
+docs: $(VENV)/.docs  ## the documentation as a site in site/; warnings are errors
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+
 lint: $(VENV)/.ready  ## ruff, mypy and the rule on imports
 	@status=0; \
 	$(BIN)/ruff check . || status=1; \
@@ -63,7 +66,7 @@ lint: $(VENV)/.ready  ## ruff, mypy and the rule on imports
 	exit $$status
 
 clean:  ## remove caches and outputs; .venv and runs stay
-	rm -rf build dist outputs .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf build dist site outputs .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
 # Set-up, in steps that can be interrupted and taken up again at any point. The first two are enough for make demo.
@@ -93,3 +96,7 @@ $(VENV)/.ready: $(VENV)/.codec $(VENV)/.ops
 	@$(PIP) $(PINNED) --editable ".[dev]"
 	@touch $@
 	@echo "Ready: $(BIN)/glic --help"
+
+$(VENV)/.docs: $(VENV)/.codec
+	@$(PIP) $(PINNED) --editable ".[docs]"
+	@touch $@
