@@ -3,8 +3,9 @@
 The estimates of memory come from measuring, with ``added_memory`` of glic_pyg.evaluation, images of 0.8 to 3
 megapixels, all architectures, one CPU: the peak that encoding or decoding adds to a process that has loaded
 the model. Nearly all of it are maps of the first stage of g_a or the last of g_s, at half the resolution; the
-rest is the image and, in float64, its latents. The estimates are 50 to 100 % of what was measured: what they
-refuse does not fit.
+rest is the image and, in float64, its latents. GLIC runs these stages in bands of about a megapixel; what
+larger images need are maps and graphs at a quarter of the resolution. The estimates are 50 to 100 % of what
+was measured: what they refuse does not fit.
 """
 
 from __future__ import annotations
@@ -24,7 +25,10 @@ from glic_pyg.codec.determinism import full_precision_inference, usable_device
 from glic_pyg.errors import BadArgument, LatentMismatch, NonFiniteLatents
 from glic_pyg.memory import check_memory
 from glic_pyg.models.base import LATENT_STRIDE, Codec
+from glic_pyg.models.glic import GLIC
+from glic_pyg.nn import GFABlock
 from glic_pyg.nn.precision import bfloat16_products
+from glic_pyg.nn.tiling import BAND_NODES
 
 __all__ = [
     "LatentCoder",
@@ -46,6 +50,9 @@ _CODED_PER_LATENT = 2
 _BYTES_PER_PIXEL = 75
 _MAPS_ENCODING, _MAPS_DECODING = 2.6, 3.7
 """Float32 maps of the first stage that are alive at once; one is a byte per pixel and channel."""
+_IMAGE_BYTES, _GRAPH_BYTES = 12, 36
+_MAPS_WITH_GRAPHS, _MAPS_WITHOUT_GRAPHS = 7, 3
+"""The same at a quarter of the resolution, where large images need most: GLIC's first stage runs in bands."""
 
 
 @dataclass(frozen=True)
@@ -248,7 +255,15 @@ def coding_memory(model: Codec, width: int, height: int, *, decoding: bool) -> i
     """
     wide, high = padded_size(width, height, LATENT_STRIDE)
     maps = _MAPS_DECODING if decoding else _MAPS_ENCODING
-    return int(wide * high * (_BYTES_PER_PIXEL + maps * _first_width(model)))
+    pixels, first_stage = wide * high, _BYTES_PER_PIXEL + maps * _first_width(model)
+    whole = pixels * first_stage
+    if not isinstance(model, GLIC):
+        return int(whole)
+    transform = model.g_s if decoding else model.g_a
+    graphs = any(isinstance(layer, GFABlock) for layer in transform.modules())
+    quarter = _MAPS_WITH_GRAPHS if graphs else _MAPS_WITHOUT_GRAPHS
+    later = _IMAGE_BYTES + graphs * _GRAPH_BYTES + quarter * model.config["widths"][1] / 4
+    return int(min(whole, pixels * later + 16 * BAND_NODES * first_stage))
 
 
 def check_coding_memory(

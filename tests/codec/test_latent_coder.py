@@ -19,6 +19,7 @@ from glic_pyg.codec.container import read_container, write_container
 from glic_pyg.codec.image_codec import ImageCodec
 from glic_pyg.codec.image_file import read_image
 from glic_pyg.codec.latent_coder import coding_memory, extended
+from glic_pyg.codec.weights_store import load_shipped
 from glic_pyg.errors import NotEnoughMemory
 from glic_pyg.nn import kernels
 
@@ -102,6 +103,13 @@ def test_the_continuation_begins_as_the_edge_and_becomes_smooth() -> None:
     assert (steps.diff() < 0).all() and steps[-1] < steps[0] / 4
     flat = torch.full((1, 3, 1, 1), 0.3)
     torch.testing.assert_close(extended(flat, 16), flat.expand(1, 3, 16, 16))
+
+
+def test_large_images_need_what_a_quarter_of_their_resolution_takes() -> None:
+    model = load_shipped("glic_s").model
+    for decoding in (False, True):
+        small, large = (coding_memory(model, side, side, decoding=decoding) / side**2 for side in (512, 7072))
+        assert large < 0.95 * small and 50e6 * large < 7.5e9
 
 
 MEASURED = """
