@@ -44,14 +44,14 @@ class Progress:
 
 
 DESCENTS = (
-    Descent(3, 0.014, with_z=False),
-    Descent(6, 0.014, with_z=False),
-    Descent(10, 0.014, with_z=False),
-    Descent(16, 0.014, with_z=False),
-    Descent(25, 0.014, with_z=False),
-    Descent(50, 0.012, with_z=False),
-    Descent(100, 0.01, with_z=False),
-    Descent(200, 0.008, with_z=True),
+    Descent(3, 0.012, with_z=False),
+    Descent(6, 0.012, with_z=False),
+    Descent(10, 0.012, with_z=False),
+    Descent(16, 0.012, with_z=False),
+    Descent(25, 0.012, with_z=False),
+    Descent(50, 0.01, with_z=False),
+    Descent(100, 0.008, with_z=False),
+    Descent(200, 0.007, with_z=True),
     Descent(500, 0.006, with_z=True),
 )
 """What efforts 1, 2, ... mean."""

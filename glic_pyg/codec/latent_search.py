@@ -31,7 +31,7 @@ TILE_SIDE = 512
 HALO = 128
 """Pixels around it that are held: a multiple of every model's padding."""
 
-_FIRST_TEMPERATURE, _LAST_TEMPERATURE = 0.5, 0.15
+_FIRST_TEMPERATURE, _LAST_TEMPERATURE = 0.5, 0.3
 _LAST_RATE = 0.4
 """Learning rate at the end, over that at the beginning."""
 _TRANSIENT = 1.6
@@ -224,7 +224,7 @@ class ChannelAdam:
         latents: ``(1, C, h, w)`` each, changed in place.
     """
 
-    _MOMENTUM, _MEMORY, _EPSILON = 0.9, 0.99, 1e-12
+    _MOMENTUM, _MEMORY, _EPSILON = 0.8, 0.99, 1e-12
 
     def __init__(self, latents: list[Tensor]) -> None:
         self._latents = latents
