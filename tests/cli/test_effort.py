@@ -14,6 +14,7 @@ from glic_pyg.cli.console import FileBatch
 from glic_pyg.cli.encode import _summary
 from glic_pyg.cli.main import main
 from glic_pyg.codec.effort import DESCENTS
+from glic_pyg.codec.file_search import Candidate, FileSearch
 from glic_pyg.codec.results import Encoded, Won
 
 Capture = pytest.CaptureFixture[str]
@@ -31,11 +32,17 @@ def test_it_says_what_it_won() -> None:
     assert _summary(nothing).endswith("; effort 6 found nothing better")
 
 
-def test_a_seed_is_a_file() -> None:
-    for name, seed in (("one", "4"), ("same", "4"), ("other", "5")):
-        assert main(["encode", "a.png", f"{name}.glic", "--effort", "3", "--seed", seed]) == 0
-    one, same, other = (Path(f"{name}.glic").read_bytes() for name in ("one", "same", "other"))
-    assert one == same != other
+def test_a_seed_is_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    seeds: list[tuple[int, str]] = []
+
+    def improve(self: FileSearch, plain: Candidate, encode: Any) -> Candidate:
+        seeds.append((self._effort.seed, self._effort.metric))
+        return plain
+
+    monkeypatch.setattr(FileSearch, "improve", improve)
+    assert main(["encode", "a.png", "a.glic", "--effort", "3", "--seed", "4"]) == 0
+    assert main(["encode", "a.png", "b.glic", "--effort", "3"]) == 0
+    assert seeds == [(4, "psnr"), (0, "psnr")]
 
 
 def test_targets(capsys: Capture) -> None:
