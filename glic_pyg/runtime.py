@@ -110,9 +110,9 @@ def cores_left() -> int | None:
     Linux tells), or too little time has passed.
     """
     busy = _busy_seconds()
-    if not _watch or busy is None or _watch[0][1] is None:
+    since, before, own_before = _watch[0] if _watch else (0.0, None, 0.0)
+    if busy is None or before is None:
         return None
-    since, before, own_before = _watch[0]
     elapsed = time.monotonic() - since
     if elapsed < _LEAST_WATCH:
         return None
