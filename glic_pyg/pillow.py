@@ -14,7 +14,7 @@ from __future__ import annotations
 import inspect
 import os
 import sys
-from typing import IO, Any
+from typing import IO, Any, BinaryIO, cast
 
 from PIL import Image, ImageFile
 
@@ -43,7 +43,7 @@ class GlicImageFile(ImageFile.ImageFile):
     def _open(self) -> None:
         assert self.fp is not None
         try:
-            data = glic_bytes(self.fp, max_pixels=None)
+            data = glic_bytes(cast(BinaryIO, self.fp), max_pixels=None)
             container = read_container(data, max_pixels=None)
             header = container.header
             for kind, key in _INFO.items():
@@ -95,7 +95,7 @@ def _save(image: Image.Image, file: IO[bytes], filename: str | bytes | os.PathLi
         image = image.copy()
         if isinstance(replaced.get("exif"), Image.Exif):
             replaced["exif"] = replaced["exif"].tobytes()
-        kept = {**image.info, **replaced}
+        kept: dict[Any, Any] = {**image.info, **replaced}
         image.info = {key: value for key, value in kept.items() if value is not None}
     known = inspect.signature(encode).parameters
     options = {key: value for key, value in given.items() if key in known and key != "image"}
