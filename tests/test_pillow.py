@@ -40,10 +40,10 @@ def test_there_and_back(crop: Image.Image, tmp_path: Path) -> None:
         assert image.getexif()[0x010E] == "a dog"
         assert np.array_equal(np.asarray(image), np.asarray(glic_pyg.decode(path)))
         again = io.BytesIO()
-        image.save(again, "GLIC", target_bpp=1.0, exif=b"", icc_profile=None)
+        image.save(again, "GLIC", target_bpp=0.4, exif=b"", icc_profile=None)
     with Image.open(again) as image:
         assert "icc_profile" not in image.info and not image.getexif()
-        assert 0.8 <= len(again.getvalue()) * 8 / (96 * 64) <= 1.0
+        assert 0.3 <= len(again.getvalue()) * 8 / (96 * 64) <= 0.4
     assert Image.MIME["GLIC"] == "image/x-glic"
 
 

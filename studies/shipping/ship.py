@@ -1,6 +1,6 @@
 """Put trained weights into the package, with a card that says how they came to be and what they reach.
 
-python -m studies.shipping.ship runs/NAME/glic_xs.safetensors NAME --numbers JSON --data "..." --recipe "..."
+python -m studies.shipping.ship RUN.safetensors --name NAME --numbers JSON --data "..." --recipe "..."
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 import glic_pyg
 from glic_pyg.errors import GlicError
@@ -22,7 +23,7 @@ from glic_pyg.files import atomic_write, write_file
 from glic_pyg.models.weights import load_weights, read_card, round_weights, save_weights, weights_hash
 from glic_pyg.training.extend_rates import extend_rates
 
-__all__ = ["card_page", "main"]
+__all__ = ["averaged", "card_page", "main"]
 
 
 WEIGHTS = Path(glic_pyg.__file__).parent / "weights"
@@ -49,21 +50,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m studies.shipping.ship", description=__doc__.splitlines()[0]
     )
-    parser.add_argument("run", type=Path, help="the file that training exported")
-    parser.add_argument("name", help="what files made with these weights will call them")
+    parser.add_argument("run", type=Path, nargs="+", help="what training exported; several are averaged")
+    parser.add_argument("--name", required=True, help="what files made with these weights will call them")
     parser.add_argument("--numbers", type=Path, required=True, help="JSON of glic compare with these weights")
     parser.add_argument("--recipe", required=True, help="one sentence: what the settings do not tell")
     parser.add_argument("--data", required=True, help="one sentence: the training images and their licence")
     parser.add_argument("--highest", type=float, metavar="LMBDA", help="extend the best quality to it")
     parser.add_argument("--float16", action="store_true", help="round to float16: half the bytes")
     args = parser.parse_args(argv)
-    model = load_weights(args.run)
+    model = averaged([load_weights(run) for run in args.run])
     if args.highest is not None:
         extend_rates(model, args.highest)
     dtype = torch.float16 if args.float16 else torch.float32
     round_weights(model, dtype)
     numbers = json.loads(args.numbers.read_text(encoding="utf-8"))
-    card = {**read_card(args.run), "name": args.name, "data": args.data, "recipe": args.recipe}
+    card = {**read_card(args.run[-1]), "name": args.name, "data": args.data, "recipe": args.recipe}
     card["weights_hash"] = weights_hash(model)
     card["parameters"] = sum(p.numel() for p in model.parameters())
     card["measured"] = {"how": numbers["command"], "means": numbers["mean"]}
@@ -79,6 +80,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     write_file(target.with_suffix(".md"), card_page(card))
     print(f"{target.name}: {target.stat().st_size:,} bytes, hash {card['weights_hash'][:16]}")
     return 0
+
+
+@torch.no_grad()
+def averaged(models: Sequence[nn.Module]) -> Any:
+    """The last model with the mean of the parameters of all, which have one architecture.
+
+    Weights of one run, or of runs that share their beginning, average to better ones than each.
+    """
+    states = [dict(model.named_parameters()) for model in models]
+    for name, parameter in models[-1].named_parameters():
+        parameter.copy_(torch.stack([state[name].double() for state in states]).mean(0))
+    return models[-1]
 
 
 def card_page(card: Mapping[str, Any]) -> str:

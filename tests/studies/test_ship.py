@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import asdict, fields
 
+import torch
+from torch import nn
+
 from glic_pyg.evaluation.summary import Mean
-from studies.shipping.ship import _COLUMNS, card_page
+from studies.shipping.ship import _COLUMNS, averaged, card_page
 
 MEAN = Mean(
     "tiny", "quality 30", 24, 11327.25, 0.23047, 28.5359, 24, 0.92934, 20, None, 0,
@@ -36,3 +39,10 @@ def test_sentences_are_no_facts() -> None:
 
 def test_every_measured_number_has_a_column() -> None:
     assert list(_COLUMNS) == [name for field in fields(Mean) if "images" not in (name := field.name)]
+
+
+def test_several_are_averaged() -> None:
+    models = [nn.Linear(2, 3) for _ in range(3)]
+    expected = [torch.stack(values).mean(0) for values in zip(*(m.parameters() for m in models), strict=True)]
+    for parameter, value in zip(averaged(models).parameters(), expected, strict=True):
+        torch.testing.assert_close(parameter, value)

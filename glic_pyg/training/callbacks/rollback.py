@@ -6,7 +6,8 @@ import copy
 import logging
 import math
 from collections import deque
-from statistics import fmean
+from collections.abc import Sequence
+from statistics import fmean, pstdev
 from typing import Any
 
 import lightning
@@ -25,10 +26,10 @@ class RollBack(Callback):
     """Restore weights and optimizers of some hundred steps ago when the smoothed loss jumps.
 
     Adam at a high rate can leave a good region within tens of steps and never find back. The mean loss of the
-    last ``recent`` steps is compared with that of the last ``window`` steps; when it is larger by ``jump``,
-    weights, their average and the codec's optimizer return to the older of two snapshots, and the codec's
-    learning rate is multiplied by ``factor`` from then on. Steps are counted on, so the crops that follow are
-    new ones.
+    last ``recent`` steps is compared with that of the last ``window`` steps. When it is larger by ``jump``,
+    and by ``deviations`` standard errors, since the loss of small batches scatters by itself, weights, their
+    average and the codec's optimizer return to the older of two snapshots, and the codec's learning rate is
+    multiplied by ``factor`` from then on. Steps are counted on, so the crops that follow are new ones.
 
     Snapshots are kept in memory, in this process. A resumed run begins with the state that it resumes from as
     its snapshot; until something jumps, it repeats the uninterrupted run to the last bit.
@@ -37,6 +38,7 @@ class RollBack(Callback):
         window: steps whose loss counts as usual.
         recent: steps whose loss is compared with it.
         jump: largest rise, as a share of the usual loss.
+        deviations: largest rise in standard errors of a mean of ``recent`` losses.
         factor: on the learning rate at each return.
         every: steps between two snapshots.
         max_returns: returns after which the run ends.
@@ -50,11 +52,13 @@ class RollBack(Callback):
         window: int = 200,
         recent: int = 20,
         jump: float = 0.2,
+        deviations: float = 6.0,
         factor: float = 0.5,
         every: int = 500,
         max_returns: int = 5,
     ) -> None:
         self.window, self.recent, self.jump, self.factor = window, recent, jump, factor
+        self.deviations = deviations
         self.every, self.max_returns = every, max_returns
         self.returns = 0
         self._losses: deque[float] = deque(maxlen=window)
@@ -83,7 +87,7 @@ class RollBack(Callback):
         losses = list(self._losses)
         if len(losses) < self.window:
             return False
-        return fmean(losses[-self.recent :]) > (1 + self.jump) * fmean(losses[: -self.recent])
+        return has_jumped(losses[: -self.recent], losses[-self.recent :], self.jump, self.deviations)
 
     def _return(self, trainer: lightning.Trainer, module: CodecModule) -> None:
         self.returns += 1
@@ -112,6 +116,18 @@ class RollBack(Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.returns = state_dict["returns"]
         self._losses.extend(state_dict["losses"])
+
+
+def has_jumped(usual: Sequence[float], recent: Sequence[float], jump: float, deviations: float) -> bool:
+    """Whether recent losses lie above the usual ones, by more than a share of those and than by chance.
+
+    Args:
+        usual: losses of calm steps; how they scatter says what chance does.
+        recent: losses of the last steps.
+        jump, deviations: see :class:`RollBack`.
+    """
+    error = pstdev(usual) / math.sqrt(len(recent))
+    return fmean(recent) - fmean(usual) > max(jump * abs(fmean(usual)), deviations * error)
 
 
 def _state(module: CodecModule) -> dict[str, Any]:

@@ -7,11 +7,12 @@ import logging
 import math
 
 import lightning
+import numpy as np
 import pytest
 import torch
 
 from glic_pyg.errors import TrainingError
-from glic_pyg.training.callbacks.rollback import RollBack
+from glic_pyg.training.callbacks.rollback import RollBack, has_jumped
 from tests.training.conftest import states_equal
 
 
@@ -64,6 +65,15 @@ def test_a_calm_run_is_left_alone(make_module, make_data, make_trainer) -> None:
     guard = RollBack(**GUARD)
     make_trainer(8, callbacks=[guard]).fit(guarded, make_data(8))
     assert guard.returns == 0 and states_equal(plain.state_dict(), guarded.state_dict())
+
+
+def test_losses_that_scatter_by_themselves_are_no_jump() -> None:
+    """Images differ so much that the mean of 20 losses of 16 crops is off by a fifth now and then."""
+    losses = np.random.default_rng(0).lognormal(0, 0.5, 6000)
+    window = [(losses[i : i + 180], losses[i + 180 : i + 200]) for i in range(5800)]
+    assert any(has_jumped(usual, recent, 0.2, 0) for usual, recent in window)
+    assert not any(has_jumped(usual, recent, 0.2, 6) for usual, recent in window)
+    assert all(has_jumped(usual, 2.5 * recent, 0.2, 6) for usual, recent in window[::100])
 
 
 def test_too_many_returns_end_the_run(make_module, make_data, make_trainer) -> None:
