@@ -9,13 +9,13 @@ from glic_pyg.evaluation.provenance import Provenance
 from glic_pyg.evaluation.published import ANCHORS, mean_mse_curves, published_curves
 from glic_pyg.evaluation.tables import NOTHING, markdown_table, number_cell
 from studies.leaderboard.field import Complexity, DecoderCost, complexities, stated
-from studies.leaderboard.rows import SETS, Row, Size
+from studies.leaderboard.rows import SETS, Row, Size, size_of
 
 __all__ = ["efficiency_section", "leaderboard_section"]
 
 _READING = """\
 Each column is the rate beyond an anchor at equal PSNR in percent; below 0 is better. **Bold is measured
-here** (`glic_s` and `glic_xs` are the shipped weights), the rest is computed from points that others
+here** (`glic_s2`: shipped weights of the size `glic_s`), the rest is computed from points that others
 published. {first} and {second}, on CLIC VTM-17.0, are different encoders run by different people
 ([who](evaluation.md#published-points-and-two-anchors)): compare within a column. kMAC/px are the decoder's
 thousand multiply-adds a pixel, as somebody states them, or counted here (*); "<": of encoder and decoder
@@ -195,7 +195,7 @@ def _seconds(pair: tuple[float, float] | None) -> str:
 
 
 def _our_table(rows: Sequence[Row], sizes: Sequence[Size]) -> str:
-    reached = {row.name: row.first for row in rows if row.measured}
+    reached = {size_of(row.name): row.first for row in rows if row.measured}
     header = (
         "size", "BD-rate on Kodak against VTM-9.1, %", "parameters, M", "GMAC: encode", "decode",
         "kMAC/px: encode", "decode", "encode, s", "decode, s", "memory, MB: encode", "decode",

@@ -18,7 +18,7 @@ from glic_pyg.evaluation.curves import SET_SIZES, Curve
 from glic_pyg.evaluation.published import ANCHORS, PublishedCurve, published_curves
 from studies.leaderboard.field import DecoderCost, decoder_cost
 
-__all__ = ["OUR_SIZES", "SETS", "Row", "Size", "leaderboard_rows", "measured_curves", "our_sizes"]
+__all__ = ["OUR_SIZES", "SETS", "Row", "Size", "leaderboard_rows", "measured_curves", "our_sizes", "size_of"]
 
 SETS = ("kodak", "clic-pro-valid", "tecnick")
 OUR_SIZES = ("glic", "glic_m", "glic_cpu", "glic_s", "glic_xs", "glic_xxs")
@@ -114,6 +114,11 @@ def measured_curves(docs: Path) -> list[Curve]:
     ]
 
 
+def size_of(weights: str) -> str:
+    """The size, an option of ``conf/model``, that shipped weights are of."""
+    return {"glic_s2": "glic_s"}.get(weights, weights)
+
+
 def our_sizes(docs: Path, names: Sequence[str] = OUR_SIZES) -> list[Size]:
     """Our sizes, counted; with what docs/results.md says about their time and memory."""
     times = _benchmarks(docs / "results.md")
@@ -135,8 +140,8 @@ def leaderboard_rows(measured: Sequence[Curve], sizes: Sequence[Size]) -> list[R
     """
     costs = {size.name: size.cost for size in sizes}
     rows = [
-        Row(c.name, True, {"kodak": _deltas(c, "kodak")}, costs.get(c.name), c.name in costs, {"kodak": c})
-        for c in measured
+        Row(c.name, True, {"kodak": _deltas(c, "kodak")}, cost, cost is not None, {"kodak": c})
+        for c, cost in ((c, costs.get(size_of(c.name))) for c in measured)
     ]
     published: dict[str, dict[str, PublishedCurve]] = {}
     for data_set in SETS:
