@@ -230,8 +230,8 @@ _REACH = 24
 
 def _blurs(count: int) -> Tensor:
     """Gaussians of a standard deviation that grows by ``_BLUR_STEP`` a pixel, (count, 1, 2 _REACH + 1)."""
-    deviation = _BLUR_STEP * torch.arange(1, count + 1, device="cpu")[:, None]
-    offset = torch.arange(-_REACH, _REACH + 1, device="cpu")
+    deviation = _BLUR_STEP * torch.arange(1, count + 1, device="cpu", dtype=torch.float32)[:, None]
+    offset = torch.arange(-_REACH, _REACH + 1, device="cpu", dtype=torch.float32)
     weights = torch.exp(-((offset / deviation) ** 2) / 2)
     return (weights / weights.sum(1, keepdim=True))[:, None]
 

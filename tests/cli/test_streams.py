@@ -86,7 +86,7 @@ def test_standard_input_that_is_closed() -> None:
 def test_an_image_to_standard_output(redirection: str) -> None:
     program = (
         "import sys; from glic_pyg.cli import decode, main; from glic_pyg.cli.jobs import Result\n"
-        "decode._decoder = lambda args: lambda data, job: Result(bytes(10**6), 'made')\n"
+        "decode._decoder = lambda *_: lambda data, job: Result(bytes(10**6), 'made')\n"
         "decode.read_glic = lambda source, max_pixels: b''\n"
         "sys.argv = ['glic', 'decode', 'x.glic', '-']; sys.exit(main.main())"
     )

@@ -162,7 +162,7 @@ def test_an_image_from_a_pipe(kind: str, pixels: np.ndarray) -> None:
 @pytest.mark.parametrize("start", [b"\x1aE\xdf\xa3", b"\0", b"GLIC\x01"])
 def test_of_a_pipe_that_sends_no_image_only_the_head_is_read(start: bytes) -> None:
     pipe = Pipe(start + bytes(10_000_000))
-    with pytest.raises(UnsupportedImage, match="not an image"):
+    with pytest.raises(UnsupportedImage, match=r"not an image|looks like a GLIC file"):
         read_image(pipe)
     assert pipe.taken <= 1 << 16
 
