@@ -16,7 +16,9 @@ from glic_pyg.errors import GlicError
 from glic_pyg.evaluation.bd_rate import Delta, bd_rate, delta_or_none
 from glic_pyg.evaluation.curves import SET_SIZES, Curve
 from glic_pyg.evaluation.published import ANCHORS, PublishedCurve, published_curves
+from glic_pyg.models.weights import read_card
 from studies.leaderboard.field import DecoderCost, decoder_cost
+from studies.shipping.ship import WEIGHTS
 
 __all__ = ["OUR_SIZES", "SETS", "Row", "Size", "leaderboard_rows", "measured_curves", "our_sizes", "size_of"]
 
@@ -115,8 +117,9 @@ def measured_curves(docs: Path) -> list[Curve]:
 
 
 def size_of(weights: str) -> str:
-    """The size, an option of ``conf/model``, that shipped weights are of."""
-    return {"glic_s2": "glic_s"}.get(weights, weights)
+    """The size, an option of ``conf/model``, that shipped weights are of, by their card; else their name."""
+    path = WEIGHTS / f"{weights}.safetensors"
+    return str(read_card(path)["model"]) if path.is_file() else weights
 
 
 def our_sizes(docs: Path, names: Sequence[str] = OUR_SIZES) -> list[Size]:
