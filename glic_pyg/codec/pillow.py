@@ -82,12 +82,16 @@ def may_be_image(head: bytes) -> bool:
 
 
 def _known_kinds() -> Iterator[str]:
-    """Yield Pillow's names of file formats, the common ones before the others are imported."""
+    """Yield Pillow's names of image formats, the common ones before the others are imported.
+
+    A ``.glic`` file is no image here, whether ``glic_pyg.pillow`` has been imported or not: opening it takes
+    weights, and reading its head would take the whole file.
+    """
     seen: set[str] = set()
     for prepare in (Image.preinit, Image.init):
         prepare()
         for name in tuple(Image.ID):
-            if name not in seen:
+            if name not in seen and name != "GLIC":
                 seen.add(name)
                 yield name
 

@@ -1,6 +1,7 @@
 import io
 import struct
 from dataclasses import replace
+from importlib import import_module
 
 import numpy as np
 import pytest
@@ -161,8 +162,10 @@ def test_an_image_from_a_pipe(kind: str, pixels: np.ndarray) -> None:
 
 @pytest.mark.parametrize("start", [b"\x1aE\xdf\xa3", b"\0", b"GLIC\x01"])
 def test_of_a_pipe_that_sends_no_image_only_the_head_is_read(start: bytes) -> None:
+    """Neither does a .glic file count as one once the plugin for Pillow has been imported."""
+    import_module("glic_pyg.pillow")
     pipe = Pipe(start + bytes(10_000_000))
-    with pytest.raises(UnsupportedImage, match=r"not an image|looks like a GLIC file"):
+    with pytest.raises(UnsupportedImage, match="not an image"):
         read_image(pipe)
     assert pipe.taken <= 1 << 16
 
