@@ -20,6 +20,7 @@ __all__ = [
     "load_shipped",
     "shipped_names",
     "weights_file",
+    "weights_of_name",
 ]
 
 
@@ -92,6 +93,13 @@ def load_shipped(name: str) -> Weights:
     if problem:
         raise WeightsNotFound(f"The weights '{name}' are damaged, reinstall glic-pyg ({problem}).")
     return weights
+
+
+def weights_of_name(given: str | PathLike[str]) -> Path:
+    """Return the file of shipped weights if that is what is named and no such file exists, else the path."""
+    path = Path(given)
+    shipped = _folder() / f"{given}{_SUFFIX}"
+    return shipped if not path.exists() and str(given) in shipped_names() else path
 
 
 def weights_file(given: str | PathLike[str]) -> Path:

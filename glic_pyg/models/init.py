@@ -6,7 +6,7 @@ the synthesis maps to their transposes, and the last convolution of both main br
 reconstructs images from the first step on, and training starts from there. The loss, the architecture and
 the released weights are not touched.
 
-:func:`grow` takes over a trained model that has fewer GFA layers or fewer latent channels.
+:func:`grow` takes over a trained model that has fewer GFA layers, fewer latent channels, or other graphs.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from glic_pyg.models.gain import BEST_QUALITY
 from glic_pyg.models.glic import GLIC
-from glic_pyg.nn import GFALayer, HaarDown, HaarUp, PointwiseBlock, Rescale
+from glic_pyg.nn import GatedBlock, GFALayer, HaarDown, HaarUp, PointwiseBlock, Rescale
 from glic_pyg.nn.haar import HaarBranch
 from glic_pyg.nn.pointwise import rows_of
 
@@ -147,11 +147,12 @@ def set_scales(model: GLIC, latents: Tensor, first_group: int = 0) -> None:
 
 @torch.no_grad()
 def grow(model: GLIC, small: nn.Module, images: Callable[[], Tensor]) -> None:
-    """Let ``model`` begin as ``small``, a trained model with fewer GFA layers or fewer latent channels.
+    """Let ``model`` begin as ``small``, a trained GLIC of fewer layers or channels, or of other graphs.
 
-    Added GFA layers have output projections of zero and pass on what they are given. Added latent channels
-    are the principal axes of what the trained ones leave of the last stage's Haar bands; g_s reads them
-    through its side branch, fitted to what ``small`` gets wrong in images, and through nothing else. The
+    Added GFA layers, in the transforms or in the entropy model, have output projections of zero and pass on
+    what they are given; so do the gated blocks of a transform that has no GFA layers any more. Added latent
+    channels are the principal axes of what the trained ones leave of the last stage's Haar bands; g_s reads
+    them through its side branch, fitted to what ``small`` gets wrong in images, and through nothing else. The
     entropy networks of added groups are untrained, with priors as wide as their channels.
 
     Args:
@@ -161,35 +162,52 @@ def grow(model: GLIC, small: nn.Module, images: Callable[[], Tensor]) -> None:
             of 128; thousands of 16x16 blocks.
 
     Raises:
-        ValueError: ``small`` is no GLIC, or the models differ in more than a greater ``gfa_depth`` and
-            appended ``groups``.
+        ValueError: ``small`` is no GLIC, or the models differ in more than ``graph``, ``gfa_in``, a greater
+            ``gfa_depth`` or ``context_gfa_depth`` and appended ``groups``.
     """
     if not isinstance(small, GLIC):
         raise ValueError(f"A GLIC grows out of a GLIC, not out of a {type(small).__name__}.")
     _check(small.config, model.config)
     trained = dict(small.named_parameters())
     for name, parameter in model.named_parameters():
-        if name in trained:
-            _copy_into_corner(parameter, trained[name])
+        source = trained.get(name, trained.get(_without_graph_context(name)))
+        if source is not None:
+            _copy_into_corner(parameter, source)
     for name, layer in model.named_modules():
         if isinstance(layer, GFALayer) and f"{name}.project_out.weight" not in trained:
             zero_init_(layer.conv.out)
             zero_init_(layer.project_out)
+        elif (
+            isinstance(layer, GatedBlock)
+            and name.startswith(("g_a.", "g_s."))
+            and f"{name}.mix_out.weight" not in trained
+        ):
+            zero_init_(layer.mix_out)
+            zero_init_(layer.ffn.project_out)
     if model.latent_channels > small.latent_channels:
         _add_channels(model, small, images())
+
+
+def _without_graph_context(name: str) -> str:
+    """The name of a channel context's parameter in a model without GFA layers behind it."""
+    return name.replace(".ramp.", ".") if ".channel_context." in name else name
 
 
 def _check(small: dict[str, Any], large: dict[str, Any]) -> None:
     grows = {
         "gfa_depth": large["gfa_depth"] >= small["gfa_depth"],
+        "context_gfa_depth": large["context_gfa_depth"] >= small["context_gfa_depth"],
+        "graph": True,
+        "gfa_in": True,
         "groups": large["groups"][: len(small["groups"])] == small["groups"],
         "widths": large["widths"][:-1] == small["widths"][:-1],
     }
     different = [name for name, value in large.items() if not grows.get(name, value == small[name])]
     if different:
         raise ValueError(
-            "A model grows by a greater gfa_depth and by groups appended to the trained ones (with the last "
-            f"of widths); these two differ in {', '.join(different)}."
+            "A model grows by a greater gfa_depth or context_gfa_depth and by groups appended to the trained "
+            "ones (with the last of widths), and may have another graph or gfa_in; these two differ in "
+            f"{', '.join(different)}."
         )
 
 

@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from glic_pyg.codec.weights_store import weights_of_name
 from glic_pyg.errors import TrainingError
 from glic_pyg.models.checkpoint import codec_tensors, tensors_below
 from glic_pyg.models.init import grow
@@ -86,11 +87,11 @@ class WarmStartFromFile(WarmStart):
     theta is taken over too.
 
     Args:
-        path: a ``.safetensors`` or ``.ckpt`` file; None does nothing.
+        path: a ``.safetensors`` or ``.ckpt`` file, or the name of shipped weights; None does nothing.
     """
 
     def __init__(self, path: str | None = None) -> None:
-        self.path = None if path is None else Path(path)
+        self.path = None if path is None else weights_of_name(path)
 
     def set_up(self, trainer: lightning.Trainer, module: Any) -> bool:
         """Load the file.
@@ -141,15 +142,15 @@ def _copy(found: Mapping[str, Tensor], module: nn.Module) -> None:
 
 
 class WarmStartFromSmaller(WarmStart):
-    """Grow the model out of the weights of one with fewer GFA layers or latent channels, see :func:`grow`.
+    """Grow the model out of the weights of a smaller one, or of one with other graphs, see :func:`grow`.
 
     Args:
-        path: a ``.safetensors`` file; None does nothing.
+        path: a ``.safetensors`` file, or the name of shipped weights; None does nothing.
         batches: from how many batches of training crops added channels, if any, get their axes.
     """
 
     def __init__(self, path: str | None = None, batches: int = 32) -> None:
-        self.path = None if path is None else Path(path)
+        self.path = None if path is None else weights_of_name(path)
         self.batches = batches
 
     def set_up(self, trainer: lightning.Trainer, module: Any) -> bool:

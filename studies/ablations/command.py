@@ -1,4 +1,4 @@
-"""Train the short run of every ablation and put their table and figure into docs/.
+"""Train the shipped weights on with every ablation and put their table and figure into docs/.
 
 python -m studies.ablations --data data/train --val data/val
 """
@@ -17,7 +17,7 @@ import torch
 from glic_pyg.errors import GlicError
 from glic_pyg.evaluation.provenance import provenance
 from studies.ablations.report import ablation_figure, section
-from studies.ablations.rows import ROWS
+from studies.ablations.rows import runs
 from studies.ablations.training import TEST_SET, Results, Run
 from studies.images import TestImages, TrainingImages, load_test_images
 from studies.page import DOCS, make_command, write_image, write_section
@@ -50,15 +50,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     args = _parser().parse_args(arguments)
     torch.set_num_threads(args.threads)
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)  # its greeting, forty times
-    runs = [Run(row.name, seed, args.steps) for seed in range(args.seeds) for row in ROWS]
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)  # its greeting, fifty times
+    planned = runs(args.seeds, args.steps)
     try:
         results = Results(args.folder, SIDE)
-        records = {run: record for run in runs if (record := results.record(run)) is not None}
+        records = {run: record for run in planned if (record := results.record(run)) is not None}
         if not args.report:
             images = load_test_images({TEST_SET: args.val}, SIDE, LIMIT)
-            _complete(runs, records, results, args, images)
-        text = section(records, len(runs), FIGURE, provenance(make_command("ablations", arguments)))
+            _complete(planned, records, results, args, images)
+        text = section(records, len(planned), FIGURE, provenance(make_command("ablations", arguments)))
         write_image(args.docs, FIGURE, ablation_figure(records))
         write_section(args.docs / "ablations.md", "ablations", text)
     except GlicError as error:
@@ -75,7 +75,7 @@ def _complete(
     args: argparse.Namespace,
     images: TestImages,
 ) -> None:
-    """Train and measure what is not done yet, with a line per run; all rows of a seed before the next."""
+    """Train and measure what is not done yet, with a line per run."""
     missing = [run for run in runs if run not in records]
     if not missing:
         return

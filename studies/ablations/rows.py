@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from statistics import fmean
 from typing import NamedTuple
 
-from studies.ablations.training import TEST_SET, Run
+from studies.ablations.training import TEST_SET, Kind, Run
+from studies.rate_distortion import Point, bd_percent
 from studies.records import Record, Spread
 
-__all__ = ["BASELINE", "ROWS", "Row", "more_rate", "separated"]
+__all__ = ["BASELINE", "ROWS", "SCRATCH", "Row", "more_rate", "points", "runs", "separated"]
 
 BASELINE = "sobel_rms"
 """The settings of the released model: every other row is compared with it."""
@@ -56,23 +57,39 @@ ROWS = (
 )
 
 
-def more_rate(records: Mapping[Run, Record], row: Row) -> Spread:
-    r"""Rate of a row beyond the baseline at equal quality, in percent, one value per seed.
+SCRATCH = (BASELINE, "uniform", "local", "mesh")
+"""Rows that are also trained without the shipped weights, since these favour what they were trained with."""
 
-    A single λ gives one point per run, so there is no BD-rate. But where a curve has the slope λ, it obeys
-    dR = -λ 255² dMSE: moving along the row's curve to the MSE of the baseline changes the rate by the
-    difference of the losses J = bpp + λ 255² MSE. So to first order the rate at equal quality is
 
-    .. math:: 100 \cdot (J_\text{row} - J_\text{baseline}) / R_\text{baseline}.
+def runs(seeds: int, steps: int | None = None) -> list[Run]:
+    """All runs of the study: what answers most comes first, all rows of a seed before the next.
+
+    Args:
+        seeds: number of them, of each row.
+        steps: of each training; ``None`` for those of the experiment.
     """
-    own = {run.seed: record for run, record in records.items() if run.row == row.name}
-    base = {run.seed: record for run, record in records.items() if run.row == BASELINE}
-    return Spread(tuple(_percent(own[seed], base[seed]) for seed in sorted(own.keys() & base.keys())))
+    planned = [Run(row.name, 0, "swapped", steps) for row in ROWS]
+    for seed in range(seeds):
+        planned += [Run(row.name, seed, "tuned", steps) for row in ROWS]
+        planned += [Run(name, seed, "scratch", steps) for name in SCRATCH]
+    return planned
 
 
-def _percent(record: Record, base: Record) -> float:
-    found, reference = record["sets"][TEST_SET], base["sets"][TEST_SET]
-    return float(100 * (found["loss"] - reference["loss"]) / reference["bpp"])
+def more_rate(records: Mapping[Run, Record], row: Row, kind: Kind = "tuned") -> Spread:
+    """BD-rates of a row against the baseline of the same kind and seed, in percent; less is better.
+
+    Curves of the two that do not overlap give no value.
+    """
+    own = {run.seed: record for run, record in records.items() if (run.row, run.kind) == (row.name, kind)}
+    base = {run.seed: record for run, record in records.items() if (run.row, run.kind) == (BASELINE, kind)}
+    found = (bd_percent(points(base[seed]), points(own[seed])) for seed in sorted(own.keys() & base.keys()))
+    return Spread(tuple(value for value in found if value is not None))
+
+
+def points(record: Record) -> list[Point]:
+    """What a run reached on the test set at each quality."""
+    metrics = record["sets"][TEST_SET]
+    return [Point(*pair) for pair in zip(metrics["bpp"], metrics["psnr"], strict=True)]
 
 
 def separated(records: Mapping[Run, Record]) -> tuple[list[Row], float]:

@@ -1,13 +1,14 @@
-"""One short run of an experiment, with the configuration and LightningModule of ``glic train``."""
+"""One run of the study: the shipped weights with one setting changed, trained on as by ``glic train``."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import fmean
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from hydra import compose, initialize_config_dir
@@ -17,16 +18,36 @@ from torch import Tensor
 
 from benchmarks.training_step import silent_fit
 from glic_pyg.cli.hydra import config_dir
+from glic_pyg.codec.weights_store import weights_of_name
+from glic_pyg.models.glic import GLIC
+from glic_pyg.models.init import grow, klt_init
+from glic_pyg.models.weights import load_weights
 from glic_pyg.training.module import CodecModule
 from glic_pyg.training.quantiles import solve_quantiles
 from glic_pyg.training.validation import measure_image
-from studies.images import TestImages, TrainingImages
+from studies.images import Crops, TestImages, TrainingImages
 from studies.records import Record, RunRecords
 
-__all__ = ["TEST_SET", "Results", "Run", "build_module", "measure", "override_of", "settings_of", "train"]
+__all__ = [
+    "QUALITIES",
+    "TEST_SET",
+    "Kind",
+    "Results",
+    "Run",
+    "build_module",
+    "measure",
+    "override_of",
+    "settings_of",
+    "train",
+]
 
 TEST_SET = "val"
 """Name of the measured set in the records."""
+QUALITIES = (10, 30, 50, 70, 90)
+"""At which a run is measured."""
+
+Kind = Literal["swapped", "tuned", "scratch"]
+"""Of a run: the shipped weights with the setting changed; these trained on; trained without them."""
 
 _NO_GRAPHS = {
     "sobel_rms": "graph=released",
@@ -34,6 +55,8 @@ _NO_GRAPHS = {
     "decoder": "model.gfa_in=decoder",
     "context": "model.context_gfa_depth=2",
 }
+_SCRATCH_BATCHES = 16
+_SCRATCH_RATE = 1e-3
 
 
 def override_of(row: str) -> str:
@@ -43,28 +66,33 @@ def override_of(row: str) -> str:
 
 @dataclass(frozen=True)
 class Run:
-    """One training.
+    """One training, or the weights before it.
 
     Attributes:
         row: name of a row, see :func:`override_of`.
-        seed: of weights, crops and noise; the same for every row, so that rows differ only in their graphs.
-        steps: ``None`` for those of the budget.
+        seed: of crops, noise and what is not taken from the shipped weights; the same for every row, so that
+            rows differ only in their setting.
+        kind: with what it begins, and whether it is trained.
+        steps: ``None`` for those of the experiment.
     """
 
     row: str
     seed: int
+    kind: Kind = "tuned"
     steps: int | None = None
 
     @property
     def name(self) -> str:
         """File name of the run."""
-        return f"{self.row}-s{self.seed}"
+        return f"{self.row}-{self.kind}-s{self.seed}"
 
     def config(self, experiment: str = "ablation") -> DictConfig:
         """The configuration of ``glic train experiment=EXPERIMENT OVERRIDE seed=SEED``."""
         overrides = [f"experiment={experiment}", override_of(self.row), f"seed={self.seed}"]
         if self.steps is not None:
             overrides.append(f"steps={self.steps}")
+        if self.kind == "scratch":
+            overrides += ["grow_from=null", f"optim.codec.lr={_SCRATCH_RATE}"]
         with initialize_config_dir(str(config_dir()), version_base="1.3"):
             return compose("train", overrides)
 
@@ -72,7 +100,9 @@ class Run:
 def settings_of(run: Run) -> dict[str, Any]:
     """The part of the configuration that the results of a run depend on."""
     cfg = run.config()
-    keys = ("seed", "steps", "model", "loss", "schedule", "optim")
+    keys = ("seed", "model", "grow_from")
+    if run.kind != "swapped":
+        keys += ("steps", "loss", "schedule", "optim")
     return {name: _plain(cfg[name]) for name in keys} | {n: cfg.data[n] for n in ("batch_size", "crop")}
 
 
@@ -81,31 +111,49 @@ def _plain(value: Any) -> Any:
 
 
 def build_module(cfg: DictConfig) -> CodecModule:
-    """The LightningModule before the first step."""
+    """The LightningModule before the first step, with the weights that it begins with, if they are given."""
     torch.manual_seed(cfg.seed)
     module: CodecModule = instantiate(cfg.module)
+    if cfg.grow_from is not None:
+        grow(_glic(module), load_weights(weights_of_name(cfg.grow_from)), _no_channels_are_added)
+        module.is_initialized = True
     return module
 
 
+def _glic(module: CodecModule) -> GLIC:
+    assert isinstance(module.model, GLIC)
+    return module.model
+
+
+def _no_channels_are_added() -> Tensor:
+    raise AssertionError("rows change no width")
+
+
 def train(run: Run, images: TrainingImages) -> CodecModule:
-    """Train a run from scratch as its experiment says, and solve its quantiles."""
+    """Train a run as its experiment says, and solve its quantiles."""
     cfg = run.config()
     module = build_module(cfg)
+    if run.kind == "swapped":
+        return module
     crops = images.crops(run.seed, cfg.steps)
-    start = cfg.callbacks.start
-    x = torch.cat([crops[step].x for step in range(min(start.batches, len(crops)))])
-    instantiate(start.start)(module.model, x)
+    if run.kind == "scratch":
+        klt_init(_glic(module), _first(crops), cfg.loss.lmbda)
     silent_fit(module, crops, cfg.steps, accelerator="auto")
     solve_quantiles(module.model)
     return module
 
 
-def measure(module: CodecModule, images: Sequence[Tensor]) -> dict[str, float]:
-    """Means over images (1, 3, H, W): estimated ``bpp``, ``psnr`` in dB, ``loss`` = bpp + λ 255² MSE."""
+def _first(crops: Crops) -> Tensor:
+    return torch.cat([crops[step].x for step in range(min(_SCRATCH_BATCHES, len(crops)))])
+
+
+def measure(module: CodecModule, images: Sequence[Tensor]) -> dict[str, list[float]]:
+    """Means over images (1, 3, H, W) at each of :data:`QUALITIES`: estimated ``bpp``, and ``psnr`` in dB."""
     module.eval()
     device = next(module.parameters()).device
-    rows = [measure_image(module.model, x.to(device), module.loss)[0] for x in images]
-    return {name: fmean(float(row[name]) for row in rows) for name in ("bpp", "psnr", "loss")}
+    look = partial(measure_image, module.model, loss=module.loss)
+    rows = [[look(x.to(device), quality=quality)[0] for x in images] for quality in QUALITIES]
+    return {name: [fmean(float(row[name]) for row in at) for at in rows] for name in ("bpp", "psnr")}
 
 
 class Results:
@@ -148,4 +196,4 @@ class Results:
         return record
 
     def _settings(self, run: Run) -> Record:
-        return {**settings_of(run), "side": self.side}
+        return {**settings_of(run), "side": self.side, "qualities": list(QUALITIES)}

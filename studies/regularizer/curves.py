@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
-from typing import Any, NamedTuple
+from typing import Any
 
-from glic_pyg.evaluation.bd_rate import Method, bd_rate
-from glic_pyg.evaluation.curves import Curve, CurveError
+from glic_pyg.evaluation.bd_rate import Method
 from glic_pyg.plotting import encode_figure, styled_figure
+from studies.rate_distortion import Point, bd_percent
 from studies.records import Spread
 from studies.regularizer.measuring import Finished
 from studies.regularizer.plan import Kind, Study
 
-__all__ = ["COMPARISONS", "Curves", "Point", "bd_percent", "study_figure"]
+__all__ = ["COMPARISONS", "Curves", "study_figure"]
 
 
 COLOURS = ("#56B4E9", "#E69F00", "#D55E00", "#CC79A7", "#009E73")
@@ -24,34 +24,6 @@ COMPARISONS: tuple[tuple[Kind, Kind], ...] = (
     ("control", "plain"),
     ("regularized", "control"),
 )
-
-
-class Point(NamedTuple):
-    """Mean rate and PSNR of a run on a set, in bits per pixel and dB."""
-
-    bpp: float
-    psnr: float
-
-
-def bd_percent(anchor: Sequence[Point], test: Sequence[Point], fit: Method = "akima") -> float | None:
-    """BD-rate in percent; negative is better than the anchor.
-
-    Args:
-        anchor, test: in any order.
-        fit: see :func:`glic_pyg.evaluation.bd_rate.bd_rate`.
-
-    Returns:
-        ``None`` if a curve is not increasing or the two do not overlap.
-    """
-    try:
-        return bd_rate(_curve("anchor", anchor), _curve("test", test), method=fit).value
-    except CurveError:
-        return None
-
-
-def _curve(name: str, points: Sequence[Point]) -> Curve:
-    rates, qualities = zip(*sorted(points), strict=True)
-    return Curve(name, rates, qualities, None, "regularizer study")
 
 
 class Curves:

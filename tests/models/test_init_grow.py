@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from glic_pyg.models.glic import GLIC
-from glic_pyg.models.init import grow, klt_init
+from glic_pyg.models.init import grow, klt_init, zero_init_
+from glic_pyg.nn import GFALayer
 from tests.models.test_init_klt import TINY, psnr
 
 SMALL = {**TINY, "levels": [0.001, 0.01, 0.1]}
@@ -49,6 +50,36 @@ def test_added_layers_are_silent(small: GLIC, images: Tensor) -> None:
     deeper = grown(small, images, gfa_depth=3)
     torch.testing.assert_close(deeper(images, 30)["x_hat"], small(images, 30)["x_hat"])
     torch.testing.assert_close(deeper(images, 30)["likelihoods"]["y"], small(images, 30)["likelihoods"]["y"])
+
+
+@torch.no_grad()
+def test_layers_added_to_the_entropy_model_are_silent(small: GLIC, images: Tensor) -> None:
+    more = grown(small, images, context_gfa_depth=1)
+    torch.testing.assert_close(more(images, 30)["likelihoods"]["y"], small(images, 30)["likelihoods"]["y"])
+
+
+@torch.no_grad()
+def test_other_graphs_keep_all_weights(small: GLIC, images: Tensor) -> None:
+    other = grown(small, images, graph={"kinds": ["local"], "mean_degree": 8})
+    for (name, value), (twin, known) in zip(other.named_parameters(), small.named_parameters(), strict=True):
+        assert name == twin and value.equal(known)
+    assert not other(images, 30)["x_hat"].equal(small(images, 30)["x_hat"])
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("place", ["encoder", "decoder"])
+def test_blocks_instead_of_layers_pass_on_what_they_get(small: GLIC, images: Tensor, place: str) -> None:
+    """The transform that keeps its GFA layers is the trained one; the other is it without what these did."""
+    other = grown(small, images, gfa_in=place)
+    for name, parameter in other.g_s.named_parameters():
+        assert place == "encoder" or parameter.equal(small.g_s.get_parameter(name))
+    for layer in (*small.g_a.modules(), *small.g_s.modules()):
+        if isinstance(layer, GFALayer):
+            zero_init_(layer.conv.out)
+            zero_init_(layer.project_out)
+    changed, same = (other.g_s, small.g_s) if place == "encoder" else (other.g_a, small.g_a)
+    x = other.g_a(images) if place == "encoder" else images
+    torch.testing.assert_close(changed(x), same(x))
 
 
 @torch.no_grad()

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import pytest
 
 from glic_pyg.evaluation.bd_rate import Method
-from studies.regularizer.curves import Curves, Point, bd_percent
+from studies.rate_distortion import Point, bd_percent
+from studies.regularizer.curves import Curves
 from studies.regularizer.measuring import Finished
 from studies.regularizer.plan import Run
 

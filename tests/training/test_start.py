@@ -13,7 +13,7 @@ from glic_pyg.errors import TrainingError
 from glic_pyg.models.weights import weights_of
 from glic_pyg.training.crops import Batch
 from glic_pyg.training.module import CodecModule
-from glic_pyg.training.warm_start import WarmStartFromFile, WarmStartFromImages
+from glic_pyg.training.warm_start import WarmStartFromFile, WarmStartFromImages, WarmStartFromSmaller
 from tests.training.conftest import states_equal
 
 
@@ -101,6 +101,17 @@ def test_start_from_a_weights_file(trained, make_module, make_data, make_trainer
     start(path, module, make_data, make_trainer)
     for name, parameter in neighbour.model.named_parameters():
         assert torch.equal(parameter, module.model.get_parameter(name))
+
+
+def test_shipped_weights_go_by_their_name_unless_a_file_has_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    found = WarmStartFromFile("glic_s2").path
+    assert found is not None and found.is_file() and found.name == "glic_s2.safetensors"
+    assert WarmStartFromSmaller("glic_s2").path == found and WarmStartFromFile("glic").path == Path("glic")
+    (tmp_path / "glic_s2").write_bytes(b"")
+    assert WarmStartFromFile("glic_s2").path == Path("glic_s2")
 
 
 def test_only_a_new_run_starts_from_a_file(
