@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import NamedTuple, overload
 
 import torch
 from torch import Tensor, nn
@@ -171,7 +171,15 @@ def critical_alpha(lmbda: float, mse: float) -> float:
     return 2 * math.log(2) / 3 * lmbda * LEVELS_SQUARED * mse
 
 
-def entropy_bound(mse: float) -> float:
+@overload
+def entropy_bound(mse: float) -> float: ...
+
+
+@overload
+def entropy_bound(mse: Tensor) -> Tensor: ...
+
+
+def entropy_bound(mse: float | Tensor) -> float | Tensor:
     r"""No H(X | X_hat) is larger, in bits per pixel of three samples.
 
     .. math:: H(X | \hat X) \le \tfrac{3}{2} \log_2\left(2\pi e\,(255^2\,\mathrm{MSE} + 1/12)\right)
@@ -181,9 +189,10 @@ def entropy_bound(mse: float) -> float:
     variance around x_hat: it is not trained yet.
 
     Args:
-        mse: mean squared error on the [0, 1] scale.
+        mse: mean squared error on the [0, 1] scale, of any shape.
     """
-    return 1.5 * math.log2(2 * math.pi * math.e * (LEVELS_SQUARED * mse + 1 / 12))
+    power = 2 * math.pi * math.e * (LEVELS_SQUARED * mse + 1 / 12)
+    return 1.5 * (power.log2() if isinstance(power, Tensor) else math.log2(power))
 
 
 def equivalent_lmbda(lmbda: float, alpha: float) -> float:

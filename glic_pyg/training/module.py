@@ -17,7 +17,7 @@ from glic_pyg import runtime
 from glic_pyg.errors import TrainingError
 from glic_pyg.graph.similarity import NonFiniteMap
 from glic_pyg.models.base import Codec, as_codec
-from glic_pyg.regularizer.regularizer import Regularizer, critical_alpha
+from glic_pyg.regularizer.regularizer import Regularizer, critical_alpha, entropy_bound
 from glic_pyg.training.alternation import Alternation
 from glic_pyg.training.crops import Batch
 from glic_pyg.training.losses import RateDistortionLoss, squared_error
@@ -222,7 +222,8 @@ class CodecModule(ManualOptimization):
         loss = terms.loss
         if self.regularizer is not None:
             term = self.regularizer.codec_term(x, x_hat, self.step)
-            metrics.add(micro_batch.weight, loss=term.loss, alpha=term.alpha, cosine=term.cosine)
+            weight = micro_batch.weight
+            metrics.add(weight, loss=term.loss, loss_plain=terms.loss, alpha=term.alpha, cosine=term.cosine)
             loss = loss + term.loss
         likelihoods = {f"the likelihood of {name}": p for name, p in out["likelihoods"].items()}
         results = {"x_hat": x_hat, "the orthogonality loss": terms.ortho, "the loss": loss}
@@ -345,13 +346,18 @@ class StepMetrics:
     def finished(self, loss: RateDistortionLoss) -> dict[str, Tensor | float]:
         """The metrics of the step.
 
-        PSNR in dB is of the mean error of the crops, neither clamped nor rounded. ``r`` is α over
-        :func:`~glic_pyg.regularizer.regularizer.critical_alpha`, which is defined for the squared error.
+        PSNR in dB is of the mean error of the crops, neither clamped nor rounded. With a regularizer,
+        ``loss_plain`` is the loss without its term, which runs of different α have in common, ``H_bound`` is
+        :func:`~glic_pyg.regularizer.regularizer.entropy_bound`, below which ``H_theta`` has to come, and
+        ``r`` is α over :func:`~glic_pyg.regularizer.regularizer.critical_alpha`, which is defined for the
+        squared error.
         """
         metrics = dict(self.means)
         mse = metrics.pop("mse")
         assert isinstance(mse, Tensor)
         metrics["psnr"] = -10 * mse.log10()
+        if "H_theta" in metrics:
+            metrics["H_bound"] = entropy_bound(mse)
         if "alpha" in metrics and loss.distortion is squared_error:
             metrics["r"] = metrics["alpha"] / (critical_alpha(loss.lmbda, 1.0) * mse)
         return metrics

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from glic_pyg.models.base import Codec
+from glic_pyg.regularizer.regularizer import entropy_bound
 from glic_pyg.training.losses import RateDistortionLoss
 from glic_pyg.training.optimizers import parameter_groups
 from tests.training.tiny_codec import TinyCodec
@@ -107,3 +108,6 @@ def test_figures_of_every_step(make_module, make_data, make_trainer, regularized
         - 0.01 * figures["train/H_theta"]
     )
     assert figures["train/loss"].item() == pytest.approx(terms.item(), rel=1e-4)
+    plain = terms + 0.01 * figures["train/H_theta"]
+    assert figures["train/loss_plain"].item() == pytest.approx(plain.item(), rel=1e-4)
+    assert figures["train/H_bound"].item() == pytest.approx(entropy_bound(mse), rel=1e-5)
