@@ -12,11 +12,12 @@ the released weights are not touched.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
 from glic_pyg.models.gain import BEST_QUALITY
 from glic_pyg.models.glic import GLIC
@@ -24,12 +25,16 @@ from glic_pyg.nn import GatedBlock, GFALayer, HaarDown, HaarUp, PointwiseBlock, 
 from glic_pyg.nn.haar import HaarBranch
 from glic_pyg.nn.pointwise import rows_of
 
-__all__ = ["grow"]
+__all__ = ["condition", "grow", "klt_init"]
 
 
 LEAST_SCALE = 0.11
 LEAST_LATENT_SCALE = 0.3
 """Channels of less spread are hardly ever coded: amplifying them further would amplify noise."""
+CONDITIONED = (1 / 64, 4.0)
+"""Bounds of the factors that a trained model is conditioned with."""
+SILENT = 0.01
+"""A layer whose median channel spreads less is hardly used; its quiet channels are not amplified."""
 HYPER_GAIN = 8.0
 """Gain of z of a conditioned model, so that rounding it to integers leaves something of its start."""
 
@@ -155,18 +160,23 @@ def grow(model: GLIC, small: nn.Module, images: Callable[[], Tensor]) -> None:
     them through its side branch, fitted to what ``small`` gets wrong in images, and through nothing else. The
     entropy networks of added groups are untrained, with priors as wide as their channels.
 
+    A conditioned model begins as one that is not, see :func:`condition`; only its graphs may be others then.
+
     Args:
         model: an untrained model; changed in place.
         small: the trained one.
-        images: called only where channels are added; ``(B, 3, H, W)`` images in [0, 1], H and W multiples
-            of 128; thousands of 16x16 blocks.
+        images: called only where channels are added or conditioned; ``(B, 3, H, W)`` images in [0, 1], H and
+            W multiples of 128; thousands of 16x16 blocks.
 
     Raises:
         ValueError: ``small`` is no GLIC, or the models differ in more than ``graph``, ``gfa_in``, a greater
-            ``gfa_depth`` or ``context_gfa_depth`` and appended ``groups``.
+            ``gfa_depth`` or ``context_gfa_depth`` and appended ``groups``, or ``conditioned``.
     """
     if not isinstance(small, GLIC):
         raise ValueError(f"A GLIC grows out of a GLIC, not out of a {type(small).__name__}.")
+    if model.config["conditioned"] and not small.config["conditioned"]:
+        condition(model, small, images())
+        return
     _check(small.config, model.config)
     trained = dict(small.named_parameters())
     for name, parameter in model.named_parameters():
@@ -186,6 +196,79 @@ def grow(model: GLIC, small: nn.Module, images: Callable[[], Tensor]) -> None:
             zero_init_(layer.ffn.project_out)
     if model.latent_channels > small.latent_channels:
         _add_channels(model, small, images())
+
+
+@torch.no_grad()
+def condition(model: GLIC, trained: GLIC, x: Tensor) -> None:
+    """Let a conditioned model compute what a trained one without fixed factors does, with better gradients.
+
+    Every :class:`Rescale` that a convolution reads gets the spread of its channels relative to their median,
+    within bounds, and the convolution's weights are divided by it: channels far larger than the others (the
+    mean of a block beside its finest detail) then learn in smaller steps. Factors behind networks stay 1.
+    Since all are powers of two, outputs do not change by a bit.
+
+    Args:
+        model: untrained; changed in place.
+        trained: the same architecture; its graphs may be others.
+        x: ``(B, 3, H, W)`` images in [0, 1], H and W multiples of 128; coded at qualities from lowest to
+            highest.
+
+    Raises:
+        ValueError: the models differ in more than ``conditioned`` and ``graph``.
+    """
+    given = {**trained.config, "conditioned": True, "graph": model.config["graph"]}
+    different = [name for name, value in model.config.items() if value != given[name]]
+    if different:
+        raise ValueError(
+            f"A conditioned model differs from the one that it begins as in {', '.join(different)}."
+        )
+    factors = {f"{name}.factor" for name, part in model.named_modules() if isinstance(part, Rescale)}
+    own = (value for name, value in model.named_parameters() if name not in factors)
+    for parameter, value in zip(own, trained.parameters(), strict=True):
+        parameter.copy_(value)
+    readers = dict(_readers(model))
+    for part, spread in _spreads(model, list(readers), x).items():
+        centre = spread.median()
+        least = centre / 4 if centre > SILENT else torch.ones_like(centre)
+        part.set((centre / spread.clamp_min(least)).clamp(*CONDITIONED))
+        for reader in readers[part]:
+            cast(Tensor, reader.weight).div_(part.factor[:, None, None])
+
+
+def _readers(model: GLIC) -> Iterator[tuple[Rescale, tuple[nn.Module, ...]]]:
+    """Every Rescale in front of convolutions, and these."""
+    for layers in (*model.g_a.down[1:], *model.g_s.up):
+        yield _front(layers), (cast(nn.Sequential, layers)[1],)
+    hyper, y = model.latent_codec.hyper, model.latent_codec.y
+    yield hyper.h_a[0], (hyper.h_a[1],)
+    yield hyper.h_s[0], (hyper.h_s[1][0],)
+    for ramp in y.channel_context.values():
+        yield _front(ramp), (ramp[1].mix_in, ramp[1].skip)
+    for codec in y.latent_codec.values():
+        yield codec.context_prediction.rescale, (codec.context_prediction,)
+
+
+def _spreads(model: GLIC, parts: Sequence[Rescale], x: Tensor) -> dict[Rescale, Tensor]:
+    """The root mean square of every channel that each of the parts is given, (C,)."""
+    spreads: dict[Rescale, Tensor] = {}
+
+    def watch(place: nn.Module, part: Rescale) -> RemovableHandle:
+        def note(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+            spreads[part] = inputs[0].float().square().mean((0, 2, 3)).sqrt()
+
+        return place.register_forward_pre_hook(note)
+
+    inside = {
+        id(c.context_prediction.rescale): c.context_prediction
+        for c in model.latent_codec.y.latent_codec.values()
+    }
+    handles = [watch(inside.get(id(part), part), part) for part in parts]
+    was_training = model.training
+    model.eval()(x, torch.linspace(0, BEST_QUALITY, len(x), device=x.device) if model.rates else None)
+    model.train(was_training)
+    for handle in handles:
+        handle.remove()
+    return spreads
 
 
 def _without_graph_context(name: str) -> str:

@@ -58,7 +58,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--highest", type=float, metavar="LMBDA", help="extend the best quality to it")
     parser.add_argument("--float16", action="store_true", help="round to float16: half the bytes")
     args = parser.parse_args(argv)
-    model = averaged([load_weights(run) for run in args.run])
+    try:
+        model = averaged([load_weights(run) for run in args.run])
+    except GlicError as error:
+        print(f"ship: {error}", file=sys.stderr)
+        return 1
     if args.highest is not None:
         extend_rates(model, args.highest)
     dtype = torch.float16 if args.float16 else torch.float32
@@ -87,9 +91,15 @@ def averaged(models: Sequence[nn.Module]) -> Any:
     """The last model with the mean of the parameters of all, which have one architecture.
 
     Weights of one run, or of runs that share their beginning, average to better ones than each.
+
+    Raises:
+        GlicError: parameters that training leaves alone (fixed factors) differ, so that weights behind them
+            mean different things.
     """
     states = [dict(model.named_parameters()) for model in models]
     for name, parameter in models[-1].named_parameters():
+        if not parameter.requires_grad and any(not state[name].equal(parameter) for state in states):
+            raise GlicError(f"These weights have no mean: they differ in {name}, which is not trained.")
         parameter.copy_(torch.stack([state[name].double() for state in states]).mean(0))
     return models[-1]
 

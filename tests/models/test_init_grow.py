@@ -8,7 +8,7 @@ from torch import Tensor
 
 from glic_pyg.models.glic import GLIC
 from glic_pyg.models.init import grow, klt_init, zero_init_
-from glic_pyg.nn import GFALayer
+from glic_pyg.nn import GFALayer, Rescale
 from tests.models.test_init_klt import TINY, psnr
 
 SMALL = {**TINY, "levels": [0.001, 0.01, 0.1]}
@@ -80,6 +80,24 @@ def test_blocks_instead_of_layers_pass_on_what_they_get(small: GLIC, images: Ten
     changed, same = (other.g_s, small.g_s) if place == "encoder" else (other.g_a, small.g_a)
     x = other.g_a(images) if place == "encoder" else images
     torch.testing.assert_close(changed(x), same(x))
+
+
+@torch.no_grad()
+def test_a_conditioned_model_computes_what_the_trained_one_does(small: GLIC, images: Tensor) -> None:
+    """To the last bit, with factors that differ from channel to channel."""
+    conditioned = grown(small, images, conditioned=True)
+    for quality in (0, 70):
+        ours, theirs = conditioned(images, quality), small(images, quality)
+        assert ours["x_hat"].equal(theirs["x_hat"])
+        assert all(ours["likelihoods"][name].equal(theirs["likelihoods"][name]) for name in "yz")
+    factors = [m.factor for m in conditioned.modules() if isinstance(m, Rescale)]
+    varied = [f for f in factors if len(f.unique()) > 1]
+    assert len(varied) > len(factors) / 2 and all(f.min() >= 1 / 64 and f.max() <= 4 for f in factors)
+
+
+def test_a_conditioned_model_differs_in_nothing_else(small: GLIC, images: Tensor) -> None:
+    with pytest.raises(ValueError, match="begins as in gfa_depth"):
+        grown(small, images, conditioned=True, gfa_depth=3)
 
 
 @torch.no_grad()

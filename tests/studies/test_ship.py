@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import asdict, fields
 
+import pytest
 import torch
 from torch import nn
 
+from glic_pyg.errors import GlicError
 from glic_pyg.evaluation.summary import Mean
+from glic_pyg.nn import Rescale
 from studies.shipping.ship import _COLUMNS, averaged, card_page
 
 MEAN = Mean(
@@ -46,3 +49,11 @@ def test_several_are_averaged() -> None:
     expected = [torch.stack(values).mean(0) for values in zip(*(m.parameters() for m in models), strict=True)]
     for parameter, value in zip(averaged(models).parameters(), expected, strict=True):
         torch.testing.assert_close(parameter, value)
+
+
+def test_weights_behind_different_fixed_factors_have_no_mean() -> None:
+    models = [nn.Sequential(Rescale(2), nn.Conv2d(2, 2, 1)) for _ in range(2)]
+    averaged(models)
+    models[0][0].set(torch.tensor([1.0, 0.25]))
+    with pytest.raises(GlicError, match=r"differ in 0\.factor, which is not trained"):
+        averaged(models)
