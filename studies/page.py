@@ -1,15 +1,28 @@
-"""What a study writes into docs/: a section between two comments of a page, and its figures."""
+"""What a study writes into docs/: a section between two comments of a page, figures, numbers as TSV."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import csv
+import io
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from glic_pyg.files import write_file
 
-__all__ = ["DOCS", "make_command", "replace_section", "write_image", "write_section"]
+__all__ = [
+    "DOCS",
+    "Cell",
+    "make_command",
+    "read_data",
+    "replace_section",
+    "write_data",
+    "write_image",
+    "write_section",
+]
 
 DOCS = Path(__file__).parent.parent / "docs"
+Cell = str | int | float | None
+"""What a table of data holds: ``None`` is an empty cell, floats keep all their digits."""
 
 
 def make_command(target: str, arguments: Sequence[str]) -> list[str]:
@@ -21,6 +34,21 @@ def write_image(docs: Path, name: str, data: bytes) -> None:
     """Write ``images/NAME`` of the docs."""
     (docs / "images").mkdir(parents=True, exist_ok=True)
     write_file(docs / "images" / name, data)
+
+
+def write_data(docs: Path, name: str, header: Sequence[str], rows: Iterable[Sequence[Cell]]) -> None:
+    """Write ``data/NAME`` of the docs, tab-separated with a row of names."""
+    out = io.StringIO()
+    writer = csv.writer(out, delimiter="\t", lineterminator="\n")
+    writer.writerows([header, *rows])
+    (docs / "data").mkdir(parents=True, exist_ok=True)
+    write_file(docs / "data" / name, out.getvalue())
+
+
+def read_data(docs: Path, name: str) -> list[dict[str, str]]:
+    """Rows of ``data/NAME`` of the docs, cells by the name of their column."""
+    with (docs / "data" / name).open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file, delimiter="\t"))
 
 
 def write_section(page: Path, name: str, text: str) -> None:

@@ -1,4 +1,4 @@
-"""What the README names is there."""
+"""What the README names is there, and it stays a page of a minute; so is CONTRIBUTING's layout."""
 
 import re
 from pathlib import Path
@@ -8,7 +8,12 @@ import pytest
 from glic_pyg.cli.main import COMMANDS
 
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), *sorted((ROOT / "data").rglob("*.md"))]
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    *sorted((ROOT / "docs").rglob("*.md")),
+    *sorted((ROOT / "data").rglob("*.md")),
+]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
@@ -30,11 +35,27 @@ def test_make_targets_exist() -> None:
     targets = set(re.findall(r"\bmake ([a-z]+)\b", text))
     assert targets >= {"demo", "test", "help"}
     assert targets <= set(re.findall(r"^(\w+):", makefile, re.MULTILINE))
+    assert text.index("make demo ") < text.index("make test") < text.index("![") < text.index("## Install")
+
+
+def test_it_is_read_in_a_minute() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert len(re.findall(r"!\[", text)) == 1
+    prose = re.sub(r"^```.*?^```|^\|.*?$|^!\[.*?$|<!--.*?-->|\]\([^)]*\)", "", text, flags=re.M | re.S)
+    assert len(prose.split()) < 400
+
+
+def test_both_papers_can_be_cited() -> None:
+    text, citation = ((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "CITATION.cff"))
+    titles = re.findall(r"^  title += \{(.*)\}", text, re.MULTILINE)
+    assert len(titles) == 2
+    for title, number in zip(titles, ("2603.25316", "2411.16727"), strict=True):
+        assert f"title: {title}\n" in citation and f"arxiv.org/abs/{number}" in citation and number in text
 
 
 def test_every_room_is_in_the_layout() -> None:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     rooms = {path.parent.name for path in (ROOT / "glic_pyg").glob("*/__init__.py")}
     rooms |= {path.parent.name for path in (ROOT / "glic_pyg").glob("*/*.py")}
-    layout = text[text.index("## Layout") : text.index("## Add a backbone")]
+    layout = text[text.index("## Layout") :]
     assert rooms == set(re.findall(r"^\| `(\w+)` \| [^|]+ \| [^|]+ \|$", layout, re.MULTILINE))

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     Measured = tuple[str, Comparison]  # an image's path before what was measured of it
 
-__all__ = ["main", "print_comparisons"]
+__all__ = ["main", "make_parser", "print_comparisons"]
 
 _HEADER = (
     "image", "codec", "bytes", "bpp", "PSNR, dB", "ours by, dB",
@@ -33,7 +33,8 @@ Row = tuple[str, ...]
 _FIGURES = (".png", ".svg", ".pdf")
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """The options of the command."""
     parser = argparse.ArgumentParser(
         prog="glic compare",
         description="Encode images to real files, decode them again, and set PSNR and MS-SSIM beside those "
@@ -58,7 +59,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str]) -> int:
     """Run the command: 0, or 1 if an image failed or a file is not as large as the model predicts."""
-    parser = _parser()
+    parser = make_parser()
     args = parser.parse_args(argv)
     target = target_of(parser, args)
     from glic_pyg.data.image_file import SUFFIXES

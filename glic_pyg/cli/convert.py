@@ -6,11 +6,11 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-__all__ = ["main"]
+__all__ = ["main", "make_parser"]
 
 
-def main(argv: Sequence[str]) -> int:
-    """Run the command; see ``cli.main`` for the exit codes."""
+def make_parser() -> argparse.ArgumentParser:
+    """The options of the command."""
     parser = argparse.ArgumentParser(
         prog="glic convert",
         description="Check a checkpoint, without executing anything in it, and write its weights. It is of a "
@@ -19,7 +19,12 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("checkpoint", help="a released .pth.tar file, a run's last.ckpt or its folder")
     parser.add_argument("weights", help="the .safetensors file to write")
     parser.add_argument("-f", "--force", action="store_true", help="overwrite a file that exists")
-    args = parser.parse_args(argv)
+    return parser
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the command; see ``cli.main`` for the exit codes."""
+    args = make_parser().parse_args(argv)
 
     from glic_pyg.cli.paths import check_output
     from glic_pyg.codec.weights_store import load_from_path

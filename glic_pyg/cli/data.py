@@ -17,18 +17,19 @@ if TYPE_CHECKING:
     from glic_pyg.data.fetch import Outcome
     from glic_pyg.data.fetch_list import FetchList, Remote
 
-__all__ = ["main"]
+__all__ = ["main", "make_parser"]
 
 
 def main(argv: Sequence[str]) -> int:
     """Run the command; see ``cli.main`` for the exit codes."""
-    args = _parser().parse_args(argv)
+    args = make_parser().parse_args(argv)
     if args.action == "get":
         return _get(args)
     return _check(args)
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """The options of the command."""
     from glic_pyg.data.download import MAX_BYTES
     from glic_pyg.data.fetch_list import shipped_lists
 

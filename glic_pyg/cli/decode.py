@@ -13,12 +13,13 @@ from glic_pyg.cli.options import add_coding_options, choose_device, set_threads
 from glic_pyg.cli.paths import is_stream
 from glic_pyg.codec.container import read_glic
 
-__all__ = ["FORMATS", "main"]
+__all__ = ["FORMATS", "main", "make_parser"]
 
 FORMATS = ("png", "webp", "tif", "tiff", "jpg", "jpeg", "bmp", "ppm", "pgm")
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """The options of the command."""
     parser = argparse.ArgumentParser(
         prog="glic decode",
         description="Turn .glic files back into images. The output's extension decides the kind of file.",
@@ -33,7 +34,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str]) -> int:
     """Run the command; see ``cli.main`` for the exit codes."""
-    parser = _parser()
+    parser = make_parser()
     args = parser.parse_args(argv)
     endings = [f".{kind}" for kind in FORMATS]
     jobs = plan_jobs(parser, args, suffix=f".{args.format}", endings=endings, inputs=lambda: (".glic",))

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from glic_pyg.evaluation.provenance import Provenance
     from glic_pyg.inspection.attention import BlockGraphs
 
-__all__ = ["OUTPUTS", "main"]
+__all__ = ["OUTPUTS", "main", "make_parser"]
 
 OUTPUTS = {
     "{}.png": "the original",
@@ -45,7 +45,8 @@ OUTPUTS = {
 _CROP = 160
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """The options of the command."""
     parser = argparse.ArgumentParser(
         prog="glic demo",
         description="Encode a photograph, decode it, set it beside JPEG and WebP of the same bytes, "
@@ -61,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str]) -> int:
     """Run the command; see ``cli.main`` for the exit codes."""
-    args, start = _parser().parse_args(argv), time.perf_counter()
+    args, start = make_parser().parse_args(argv), time.perf_counter()
     image, folder = _image(args.image), Path(args.output_dir)
     folder.mkdir(parents=True, exist_ok=True)
     names = [pattern.format(image.stem) for pattern in OUTPUTS]

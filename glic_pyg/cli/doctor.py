@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 
-__all__ = ["main"]
+__all__ = ["main", "make_parser"]
 
 _PACKAGES = (
     "glic-pyg",
@@ -24,9 +24,17 @@ _PACKAGES = (
 _OPTIONAL = (("torch-scatter", "torch_scatter"), ("torch-cluster", "torch_cluster"))
 
 
+def make_parser() -> argparse.ArgumentParser:
+    """The options of the command."""
+    return argparse.ArgumentParser(
+        prog="glic doctor",
+        description="Say what is installed, which code paths are in use, whether shipped weights are whole.",
+    )
+
+
 def main(argv: Sequence[str]) -> int:
     """Run the command: 0 if everything needed is in order, else 1."""
-    argparse.ArgumentParser(prog="glic doctor", description=__doc__).parse_args(argv)
+    make_parser().parse_args(argv)
     healthy = True
     for section in (_versions, _arithmetic, _weights):
         for label, value, good in section():

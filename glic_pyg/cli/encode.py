@@ -24,12 +24,13 @@ if TYPE_CHECKING:
     from glic_pyg.codec.results import Encoded, Won
     from glic_pyg.evaluation.rate_matching import WebpCheck
 
-__all__ = ["checked", "decibels", "main"]
+__all__ = ["checked", "decibels", "main", "make_parser"]
 
 _SUFFIX = ".glic"
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """The options of the command."""
     parser = argparse.ArgumentParser(
         prog="glic encode",
         description="Compress images of any kind Pillow reads to .glic files.",
@@ -76,7 +77,7 @@ def _add_effort_options(parser: argparse.ArgumentParser) -> None:
 
 def main(argv: Sequence[str]) -> int:
     """Run the command; see ``cli.main`` for the exit codes."""
-    parser = _parser()
+    parser = make_parser()
     args = parser.parse_args(argv)
     target = target_of(parser, args)
     jobs = plan_jobs(parser, args, suffix=_SUFFIX, endings=[_SUFFIX], inputs=_image_suffixes)

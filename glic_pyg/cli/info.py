@@ -12,11 +12,11 @@ from glic_pyg.cli.console import FileBatch, shown
 from glic_pyg.cli.paths import expand_folders, open_input
 from glic_pyg.codec.results import open_info
 
-__all__ = ["main"]
+__all__ = ["main", "make_parser"]
 
 
-def main(argv: Sequence[str]) -> int:
-    """Run the command; see ``cli.main`` for the exit codes."""
+def make_parser() -> argparse.ArgumentParser:
+    """The options of the command."""
     parser = argparse.ArgumentParser(
         prog="glic info", description="Verify the checksums of .glic files and print their headers."
     )
@@ -24,7 +24,12 @@ def main(argv: Sequence[str]) -> int:
         "paths", nargs="+", metavar="FILE", help=".glic files or folders; - is standard input"
     )
     parser.add_argument("--json", action="store_true", help="print JSON: a list for several files")
-    args = parser.parse_args(argv)
+    return parser
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the command; see ``cli.main`` for the exit codes."""
+    args = make_parser().parse_args(argv)
     paths = expand_folders("info", args.paths, [".glic"])
     found: list[tuple[str, dict[str, Any]]] = []
     with FileBatch("info", len(paths)) as batch:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from glic_pyg.inspection.figures import Pixel
     from glic_pyg.inspection.inspect import Inspection
 
-__all__ = ["FIELD_COUNT", "Subject", "grid_of_fields", "main", "print_numbers"]
+__all__ = ["FIELD_COUNT", "Subject", "grid_of_fields", "main", "make_parser", "print_numbers"]
 
 FIELD_COUNT = 12
 """Receptive fields of a page."""
@@ -34,14 +34,15 @@ _FIGURE_KINDS = ("png", "svg", "pdf")
 _WEIGHTS = (".safetensors", ".pth.tar", ".pth", ".pt", ".ckpt")
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """The options of the command."""
     parser = argparse.ArgumentParser(
         prog="glic inspect",
         description="Look at the graphs that a model builds for an image: who reads from whom, where its "
         "bits go and where its error stays. Without an output the numbers are printed.",
         epilog="An export ends in .npz (NumPy), .pt (PyG), .graphml, .parquet or .json (the numbers).",
     )
-    parser.add_argument("image", metavar="IMAGE")
+    parser.add_argument("image", metavar="IMAGE", help="of any kind Pillow reads")
     parser.add_argument("-o", "--output", metavar="PAGE", help="write one HTML page to explore the graphs in")
     parser.add_argument("--figures", metavar="DIR", help="write figures for a paper: PNG, SVG and PDF")
     parser.add_argument("--numbers", action="store_true", help="print the numbers of every graph")
@@ -77,7 +78,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str]) -> int:
     """Run the command; see ``cli.main`` for the exit codes."""
-    args = _parser().parse_args(argv)
+    args = make_parser().parse_args(argv)
     _check_arguments(args)
 
     set_threads(args.threads)

@@ -54,7 +54,9 @@ def add_job_options(parser: argparse.ArgumentParser, *, source: str, result: str
         metavar="PATH",
         help=f"one {source} and one {result} ('-' for pipes), or any number of {source}s and folders with -o",
     )
-    parser.add_argument("-o", "--output-dir", metavar="DIR", help=f"make a {result} of every {source} in DIR")
+    parser.add_argument(
+        "-o", "--output-dir", metavar="DIR", help=f"write the {result} of every {source} into DIR"
+    )
     existing = parser.add_mutually_exclusive_group()
     existing.add_argument("-f", "--force", action="store_true", help="overwrite files that exist")
     existing.add_argument(

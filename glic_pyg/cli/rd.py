@@ -19,10 +19,11 @@ if TYPE_CHECKING:
     from glic_pyg.evaluation.bd_rate import Method
     from glic_pyg.evaluation.curves import Curve
 
-__all__ = ["main"]
+__all__ = ["main", "make_parser"]
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """The options of the command."""
     parser = argparse.ArgumentParser(
         prog="glic rd",
         description="Without a data set: the GLIC paper's headline numbers, from the published points. "
@@ -72,7 +73,7 @@ def main(argv: Sequence[str]) -> int:
     """Run the command; see ``cli.main`` for the exit codes."""
     from glic_pyg.evaluation.published import one_set
 
-    args = _parser().parse_args(argv)
+    args = make_parser().parse_args(argv)
     args.data_set = one_set(args.data_set)
     if args.data_set is None and not args.results:
         _print_headline(args.method)

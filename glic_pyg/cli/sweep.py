@@ -8,8 +8,10 @@ from __future__ import annotations
 import itertools
 import logging
 import os
+import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -90,8 +92,8 @@ class Sweep(Callback):
         """Name the folders and keep the list of jobs.
 
         Raises:
-            SystemExit: the jobs should go to a cluster that cannot be reached from here, or all at once
-                although each needs the one before.
+            SystemExit: the jobs should go to a cluster that cannot be reached from here or has no machine
+                that is large enough, or all at once although each needs the one before.
         """
         if config.hydra.launcher._target_.endswith("SlurmLauncher") and not shutil.which("srun"):
             raise SystemExit("glic: there is no srun here; start the sweep on a machine of the cluster.")
@@ -105,6 +107,8 @@ class Sweep(Callback):
         fixed = ",".join(f"'{o.key_or_group}'" for o in overrides if not o.is_sweep_override())
         with read_write(config), open_dict(config):
             config.hydra.overrides.hydra.append(f"hydra.job.config.override_dirname.exclude_keys=[{fixed}]")
+        if config.hydra.launcher._target_.endswith(".RayLauncher"):
+            _join_ray(config.hydra.launcher.ray)
         folder = Path(config.hydra.sweep.dir)
         write_plan(folder, _jobs(overrides))
         write_table(folder)
@@ -120,6 +124,36 @@ class Sweep(Callback):
             print(f"not finished: {name}, {record.status}{reason}", file=sys.stderr)
         if unfinished:
             raise SystemExit(1)
+
+
+def _join_ray(settings: DictConfig) -> None:
+    """Join the cluster that the launcher goes on to use; Ray would wait for ever for a machine it lacks.
+
+    Raises:
+        SystemExit: there is no cluster, or none of its machines has the processors that a job asks for.
+    """
+    import ray
+
+    wanted = {"CPU": settings.remote.get("num_cpus") or 1, "GPU": settings.remote.get("num_gpus") or 0}
+    address = settings.init.get("address")
+    try:
+        if host := re.fullmatch(r"(?:\w+://)?([\w.-]+):(\d+)", str(address)):  # Ray knocks for many minutes
+            socket.create_connection((host[1], int(host[2])), timeout=30).close()
+        ray.init(**cast(dict[str, Any], OmegaConf.to_container(settings.init, resolve=True)))
+    except OSError as error:
+        raise SystemExit(
+            f"glic: no Ray cluster runs at {address}; start one by ray start --head, or have one for this "
+            "sweep by hydra.launcher.ray.init.address=null."
+        ) from error
+    machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    if not any(all(has.get(name, 0) >= count for name, count in wanted.items()) for has in machines):
+        largest = max(machines, key=lambda has: (has.get("GPU", 0), has.get("CPU", 0)), default={})
+        cpus, gpus = (f"{largest.get(name, 0):g}" for name in wanted)
+        raise SystemExit(
+            f"glic: no machine of the Ray cluster has the {wanted['CPU']:g} CPUs and {wanted['GPU']:g} GPUs "
+            f"of a job; the largest has {cpus} and {gpus}: hydra.launcher.ray.remote.num_cpus={cpus} "
+            f"hydra.launcher.ray.remote.num_gpus={gpus}."
+        )
 
 
 def _overrides(config: DictConfig) -> list[Override]:

@@ -20,8 +20,10 @@ from glic_pyg.cli.hydra import run_hydra_app
 from glic_pyg.cli.options import set_threads
 from glic_pyg.cli.resume import find_checkpoint, forget_former_settings, refuse_changes, resolved
 from glic_pyg.cli.run_folder import (
+    RunFolderError,
     alone_in,
     end_with_parent,
+    find_weights,
     is_first_process,
     keep_settings,
     removed_if_refused,
@@ -62,9 +64,7 @@ def train(cfg: DictConfig) -> dict[str, float]:
         settings = resolved(cfg)
         checkpoint = find_checkpoint(cfg.ckpt_path, output / "last.ckpt")
         finished = checkpoint is not None and _is_finished(cfg, checkpoint)
-        if cfg.start_from == NEIGHBOUR:
-            weights = neighbour_weights(output)
-            cfg.start_from = None if weights is None else str(weights)
+        cfg.start_from = _start_from(cfg.start_from, output)
         if cfg.threads is not None:  # a run of hours is not decided by how busy the machine is now
             set_threads(cfg.threads)
         _quieten_lightning()
@@ -84,6 +84,25 @@ def train(cfg: DictConfig) -> dict[str, float]:
             write_metrics(output, (read_metrics(output) if finished else {}) | metrics)
             log.info("finished: %s", output)
     return metrics
+
+
+def _start_from(value: str | None, output: Path) -> str | None:
+    """The file that ``start_from`` means: of the neighbouring λ, in the folder of a run, or itself.
+
+    Raises:
+        RunFolderError: there is none there, or there are several.
+    """
+    if value == NEIGHBOUR:
+        weights = neighbour_weights(output)
+        return None if weights is None else str(weights)
+    if value is None or not Path(value).is_dir():
+        return value
+    found = find_weights(value)
+    if len(found) > 1:
+        raise RunFolderError(
+            f"start_from={value} holds {len(found)} weights files; name one, such as {found[0]}."
+        )
+    return str(found[0])
 
 
 def _is_finished(cfg: DictConfig, checkpoint: Path) -> bool:

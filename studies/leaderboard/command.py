@@ -14,9 +14,9 @@ from glic_pyg.errors import GlicError
 from glic_pyg.evaluation.provenance import provenance
 from studies.leaderboard.figure import complexity_figure
 from studies.leaderboard.interactive import leaderboard_page
-from studies.leaderboard.page import efficiency_section, leaderboard_section
+from studies.leaderboard.page import DATA, data_rows, efficiency_section, leaderboard_section
 from studies.leaderboard.rows import leaderboard_rows, measured_curves, our_sizes
-from studies.page import DOCS, make_command, write_image, write_section
+from studies.page import DOCS, make_command, write_data, write_image, write_section
 
 __all__ = ["main"]
 
@@ -30,7 +30,8 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         default=DOCS,
         metavar="DIR",
-        help="results.md and images/results-kodak.html are read there, leaderboard.md and images/ written",
+        help="results.md and images/results-kodak.html are read there; leaderboard.md, images/ and data/ "
+        "are written",
     )
     return parser
 
@@ -44,6 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         how = provenance(make_command("leaderboard", []))
         write_image(docs, "leaderboard.png", complexity_figure(rows, sizes))
         write_image(docs, "leaderboard.html", leaderboard_page(rows).encode())
+        write_data(docs, "leaderboard.tsv", DATA, data_rows(rows))
         write_section(docs / "leaderboard.md", "leaderboard", leaderboard_section(rows, how))
         write_section(
             docs / "leaderboard.md", "leaderboard: efficiency", efficiency_section(rows, sizes, how)

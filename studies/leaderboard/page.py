@@ -6,12 +6,19 @@ from collections.abc import Sequence
 
 from glic_pyg.evaluation.bd_rate import bd_rate
 from glic_pyg.evaluation.provenance import Provenance
-from glic_pyg.evaluation.published import ANCHORS, mean_mse_curves, published_curves
+from glic_pyg.evaluation.published import ANCHORS, PublishedCurve, mean_mse_curves, published_curves
 from glic_pyg.evaluation.tables import NOTHING, markdown_table, number_cell
 from studies.leaderboard.field import Complexity, DecoderCost, complexities, stated
 from studies.leaderboard.rows import SETS, Row, Size, size_of
+from studies.page import Cell
 
-__all__ = ["efficiency_section", "leaderboard_section"]
+__all__ = ["DATA", "data_rows", "efficiency_section", "leaderboard_section"]
+
+DATA = (
+    "codec", "points", "set", "against", "bd_rate_percent", "overlap", "decoder_kmac_least",
+    "decoder_kmac_most", "decoder_kmac_from", "licence", "source",
+)  # fmt: skip
+"""Columns of the leaderboard as data: a row for each codec, set and anchor."""
 
 _READING = """\
 Each column is the rate beyond an anchor at equal PSNR in percent; below 0 is better. **Bold is measured
@@ -20,7 +27,8 @@ published. {first} and {second}, on CLIC VTM-17.0, are different encoders run by
 ([who](evaluation.md#published-points-and-two-anchors)): compare within a column. kMAC/px are the decoder's
 thousand multiply-adds a pixel, as somebody states them, or counted here (*); "<": of encoder and decoder
 together; a range: the least and the most that is stated. The same to point at, to search and to sort, with
-the licence and the sources of every row: [leaderboard.html](images/leaderboard.html)."""
+the licence and the sources of every row: [leaderboard.html](images/leaderboard.html); as data:
+[results-data.md](results-data.md)."""
 
 _LEFT_OUT = """\
 BD-rates in percent as the authors state them, each against its own anchor. CMIC, WeConvene and QARV stand
@@ -104,6 +112,24 @@ def leaderboard_section(rows: Sequence[Row], how: Provenance) -> str:
     ])  # fmt: skip
 
 
+def data_rows(rows: Sequence[Row]) -> list[list[Cell]]:
+    """Every BD-rate with what the decoder costs, below :data:`DATA`.
+
+    ``decoder_kmac_from`` is ``stated`` by others or ``counted`` here, of the decoder, or ``stated of both``
+    where it is of encoder and decoder together.
+    """
+    return [
+        [
+            row.name, "measured" if row.measured else "published", data_set, anchor,
+            *((None, None) if delta is None else (delta.value, delta.overlap)), *_cost_cells(row),
+            curve.licence if isinstance(curve, PublishedCurve) else "MIT", curve.source,
+        ]
+        for row in rows
+        for data_set, curve in row.curves.items()
+        for anchor, delta in zip(ANCHORS[data_set], row.deltas[data_set], strict=True)
+    ]  # fmt: skip
+
+
 def efficiency_section(rows: Sequence[Row], sizes: Sequence[Size], how: Provenance) -> str:
     """Parameters, operations, seconds and memory: published ones, and ours apart.
 
@@ -136,6 +162,13 @@ def efficiency_section(rows: Sequence[Row], sizes: Sequence[Size], how: Provenan
 def _cell(row: Row, data_set: str, place: int) -> str:
     found = row.deltas.get(data_set, (None, None))[place]
     return NOTHING if found is None else f"{found.value:+.1f}"
+
+
+def _cost_cells(row: Row) -> tuple[Cell, Cell, Cell]:
+    if row.cost is None:
+        return None, None, None
+    origin = "counted" if row.cost_counted else "stated of both" if row.cost.whole else "stated"
+    return row.cost.low, row.cost.high, origin
 
 
 def _cost(cost: DecoderCost | None, counted: bool) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,12 +29,21 @@ from glic_pyg.evaluation.tables import sweep_page
 from glic_pyg.files import write_file
 from glic_pyg.models.weights import weights_hash
 from studies.images import find_test_sets
-from studies.page import DOCS, make_command, write_image, write_section
+from studies.page import DOCS, make_command, read_data, write_data, write_image, write_section
 from studies.results.figures import crop_sheet, gain_bars, median_image, worst_image
 from studies.results.measuring import MeasuredSets, TestSet, measure_sets
-from studies.results.page import Context, kodak_section, ood_section
+from studies.results.numbers import (
+    AGAINST_ANCHOR,
+    DELTAS,
+    POINTS,
+    anchor_rows,
+    delta_rows,
+    point_rows,
+    row_of_bd_rates,
+)
+from studies.results.page import Context, against_anchor, kodak_section, ood_section
 
-__all__ = ["main", "write_kodak", "write_ood"]
+__all__ = ["main", "write_front", "write_kodak", "write_ood"]
 
 ON_KODAK = "jpeg,jpeg2000,webp,avif,jpegxl,hevc,vvc,vtm"
 OUT_OF_DOMAIN, OOD_QUALITIES = "jpeg,webp,avif", (0.0, 25.0, 50.0, 75.0, 100.0)
@@ -43,6 +52,8 @@ _UNRECORDED = ("kodak", "ood", "kept", "output_dir", "docs", "threads")
 BESIDE = ("VTM-9.1", "BPG 4:4:4", "bmshj2018-hyperprior", "GLIC")
 """Published curves that the figures show beside measured ones."""
 RIGHT = 1.4
+FRONT = ("../README.md", "index.md")
+"""Pages, from the docs, in which the row of BD-rates on Kodak has its place."""
 
 
 def _numbers(text: str) -> tuple[float, ...]:
@@ -139,6 +150,27 @@ def write_kodak(docs: Path, measured: MeasuredSets, codec: ImageCodec, how: Prov
     write_image(docs, "results-kodak-crops.png", _crops(measured, name, shown, codec))
     section = kodak_section(comparisons, published, shown, _context(measured, how))
     write_section(docs / "results.md", "results: kodak", section)
+    _write_data(docs, "kodak", measured.comparisons, how)
+    if published:
+        found = against_anchor(curves, published)
+        write_data(docs, "results-kodak-anchor.tsv", AGAINST_ANCHOR, anchor_rows(name, found, how))
+    write_front(docs)
+
+
+def write_front(docs: Path) -> None:
+    """Write the row of BD-rates on Kodak, from the data in the docs, into the pages that begin with it."""
+    anchored = docs / "data/results-kodak-anchor.tsv"
+    row = row_of_bd_rates(
+        read_data(docs, "results-kodak-bd.tsv"), read_data(docs, anchored.name) if anchored.is_file() else ()
+    )
+    for page in (docs / name for name in FRONT):
+        if page.is_file() and "<!-- results: row: begin" in page.read_text(encoding="utf-8"):
+            write_section(page, "results: row", row)
+
+
+def _write_data(docs: Path, name: str, sets: Mapping[str, Sequence[Comparison]], how: Provenance) -> None:
+    write_data(docs, f"results-{name}.tsv", POINTS, point_rows(sets, how))
+    write_data(docs, f"results-{name}-bd.tsv", DELTAS, delta_rows(sets, how))
 
 
 def write_ood(
@@ -160,6 +192,8 @@ def write_ood(
     side = measured.sets[0].side
     section = ood_section(measured.comparisons, f"{name}/{shown}", side, context)
     write_section(docs / "results.md", "results: ood", section)
+    everything = [comparison for comparisons in measured.comparisons.values() for comparison in comparisons]
+    _write_data(docs, "ood", {**measured.comparisons, "overall": everything}, how)
 
 
 def _over_webp(comparisons: Sequence[Comparison]) -> BDSummary:

@@ -3,24 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from glic_pyg.evaluation.bd_rate import bd_psnr, bd_rate, delta_or_none
+from glic_pyg.evaluation.bd_rate import Delta, bd_psnr, bd_rate, delta_or_none
 from glic_pyg.evaluation.comparison import Comparison
 from glic_pyg.evaluation.curves import Curve
 from glic_pyg.evaluation.provenance import Provenance
 from glic_pyg.evaluation.summary import bd_summaries, mean_curves
 from glic_pyg.evaluation.tables import (
-    NOTHING,
     bd_table,
     image_table,
     markdown_table,
+    number_cell,
     percent_cells,
     sweep_table,
 )
 from studies.results.measurement_cache import Origin
 
-__all__ = ["ANCHOR", "Context", "anchor_table", "kodak_section", "ood_section"]
+__all__ = [
+    "ANCHOR",
+    "DATA_NOTE",
+    "AgainstAnchor",
+    "Context",
+    "against_anchor",
+    "anchor_table",
+    "kodak_section",
+    "ood_section",
+]
 
 
 _READING = """\
@@ -38,6 +47,8 @@ at: [results-kodak.html](images/results-kodak.html)."""
 _OOD = """\
 What `{ours}` does on images unlike those it was trained on.{used} Where it loses, `glic encode --check`
 says so for the very image."""
+
+DATA_NOTE = "The same as data: [results-data.md](results-data.md)."
 
 _STEPS = """\
 Our operating points, means over the images. On the right: what ours gains at the same rate over each other
@@ -94,7 +105,7 @@ def kodak_section(
         measured = mean_curves(comparisons)
         parts += [
             f"Against {ANCHOR}'s published points (many more codecs: [leaderboard.md](leaderboard.md)):",
-            anchor_table(measured, published),
+            anchor_table(against_anchor(measured, published)),
         ]
     parts += [
         "Against what was measured in the same run:",
@@ -106,6 +117,7 @@ def kodak_section(
         image_table({"kodak": comparisons}, context.middle),
         f"A detail of {crops}, the image of median gain over WebP, at equal bytes:",
         "![Details at equal bytes](images/results-kodak-crops.png)",
+        DATA_NOTE,
         context.footer(),
     ]
     return "\n\n".join(parts)
@@ -142,6 +154,7 @@ def ood_section(
         image_table(sets, context.middle),
         f"A detail of {worst}, where ours loses most against WebP, at equal bytes:",
         "![Details at equal bytes](images/results-ood-crops.png)",
+        DATA_NOTE,
         context.footer(),
     ]
     return "\n\n".join(parts)
@@ -154,28 +167,51 @@ def _every_image(context: Context) -> str:
 ANCHOR = "VTM-9.1"
 
 
-def anchor_table(measured: Sequence[Curve], published: Mapping[str, Curve]) -> str:
-    """Every curve against the published points of VTM-9.1, the best first; measured ones in bold.
+@dataclass(frozen=True)
+class AgainstAnchor:
+    """A curve against the published points of VTM-9.1.
+
+    Attributes:
+        curve: of the codec.
+        measured: here, and not published by others.
+        rate, gain: BD-rate in percent and BD-PSNR in dB; ``None`` where the curves do not overlap.
+    """
+
+    curve: Curve
+    measured: bool
+    rate: Delta | None
+    gain: Delta | None
+
+
+def against_anchor(measured: Sequence[Curve], published: Mapping[str, Curve]) -> list[AgainstAnchor]:
+    """Every curve against the published points of VTM-9.1, the best first.
 
     Args:
         measured: curves of means over the same images as the published ones.
         published: by name.
     """
-    curves = [(f"**{curve.name}**", "measured here", curve) for curve in measured]
-    curves += [(name, "published", curve) for name, curve in published.items() if name != ANCHOR]
+    curves = [(curve, True) for curve in measured]
+    curves += [(replace(curve, name=name), False) for name, curve in published.items() if name != ANCHOR]
+    anchor = published[ANCHOR]
     found = [
-        (
-            delta_or_none(bd_rate, published[ANCHOR], curve),
-            delta_or_none(bd_psnr, published[ANCHOR], curve),
-            name,
-            points,
+        AgainstAnchor(
+            curve, here, delta_or_none(bd_rate, anchor, curve), delta_or_none(bd_psnr, anchor, curve)
         )
-        for name, points, curve in curves
+        for curve, here in curves
     ]
-    found.sort(key=lambda row: (row[0] is None, row[0].value if row[0] else 0))
+    return sorted(found, key=lambda row: (row.rate is None, row.rate.value if row.rate else 0))
+
+
+def anchor_table(found: Sequence[AgainstAnchor]) -> str:
+    """What :func:`against_anchor` found; measured ones in bold."""
     header = ("codec", "points", "BD-rate, %", "overlap, %", "BD-PSNR, dB")
     rows = [
-        (name, points, *percent_cells(rate), NOTHING if gain is None else f"{gain.value:+.2f}")
-        for rate, gain, name, points in found
+        (
+            f"**{row.curve.name}**" if row.measured else row.curve.name,
+            "measured here" if row.measured else "published",
+            *percent_cells(row.rate),
+            number_cell(row.gain and row.gain.value, "+.2f"),
+        )
+        for row in found
     ]
     return markdown_table(header, rows, left=2)

@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from glic_pyg.cli import sweep as module
+from glic_pyg.cli import train
 from glic_pyg.cli.hydra import run_hydra_app
-from glic_pyg.cli.run_folder import RunFolderError
+from glic_pyg.cli.run_folder import RunFolderError, WeightsNotFound
 from glic_pyg.cli.sweep import neighbour_weights
 from glic_pyg.cli.sweep_table import JobRecord, read_record, sweep_rows, write_plan, write_record
 from tests.cli import fake_slurm
@@ -219,3 +220,40 @@ def test_a_chain(tmp_path: Path) -> None:
     logs = [(tmp_path / f"runs/c/loss.lmbda={lmbda}/train.log").read_text() for lmbda in (2, 1)]
     assert ", from " not in logs[0]
     assert f", from {tmp_path}/runs/c/loss.lmbda=2/hyperprior_s.safetensors" in logs[1]
+
+
+def test_a_new_run_begins_with_the_weights_in_a_folder(tmp_path: Path) -> None:
+    run = tmp_path / "loss.lmbda=0.05"
+    run.mkdir()
+    with pytest.raises(WeightsNotFound, match="no run has validated there yet"):
+        train._start_from(str(run), tmp_path)
+    (run / "glic.safetensors").touch()
+    (run / "last.ckpt").touch()
+    assert train._start_from(str(run), tmp_path) == f"{run}/glic.safetensors"
+    assert train._start_from(f"{run}/last.ckpt", tmp_path) == f"{run}/last.ckpt"
+    assert train._start_from(None, tmp_path) is None
+    (run / "other.safetensors").touch()
+    with pytest.raises(
+        RunFolderError, match=r"loss.lmbda=0.05 holds 2 weights files; name one, such as .*glic"
+    ):
+        train._start_from(str(run), tmp_path)
+
+
+@pytest.mark.slow
+def test_lower_rates_start_from_the_run_of_the_highest(tmp_path: Path) -> None:
+    """As docs/training.md trains the published ones: two sweeps in one folder."""
+    kept = [o for o in tiny_options(tmp_path) if not o.startswith(("model=", "callbacks.export", "steps="))]
+    kept += [
+        "model=hyperprior_s",
+        "steps=1",
+        "data.crop=64",
+        "data.small=mirror",
+        "trainer.val_check_interval=1",
+    ]
+    first = tmp_path / "runs/r/loss.lmbda=0.05"
+    for sweep in (["loss.lmbda=0.05"], ["loss.lmbda=0.0067", f"start_from={first}"]):
+        done = run_command(*GLIC, "train", "-m", "name=r", *sweep, *kept)
+        assert done.returncode == 0, done.stdout + done.stderr
+    log = (tmp_path / "runs/r/loss.lmbda=0.0067/train.log").read_text()
+    assert f", from {first}/hyperprior_s.safetensors" in log
+    assert (tmp_path / "runs/r/table.md").read_text().count("| finished |") == 2
