@@ -27,9 +27,9 @@ from benchmarks.floor import RateMeter, TimedRun, median_run
 from benchmarks.flops import Flops, glic_flops
 from glic_pyg.cli.hydra import compose_option, config_dir
 from glic_pyg.codec.image_codec import ImageCodec, Precision
-from glic_pyg.codec.latent_coder import padded_size
+from glic_pyg.codec.pixels import padded_size
 from glic_pyg.evaluation.peak_memory import added_memory
-from glic_pyg.models.base import Codec, EntropyCoder
+from glic_pyg.models.base import Codec, EntropyCoder, Finish, ImageRows
 from glic_pyg.models.glic import GLIC
 from glic_pyg.models.weights import load_weights, weights_hash
 from glic_pyg.types import Pixels
@@ -172,17 +172,13 @@ class TimedCodec:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._model, name)
 
-    def g_a(self, x: Tensor) -> Tensor:
+    def analyse(self, x: ImageRows) -> Tensor:
         with self._watch.part("analysis"):
-            return self._model.g_a(x)
+            return self._model.analyse(x)
 
-    def g_s(self, y_hat: Tensor) -> Tensor:
+    def synthesise(self, y_hat: Tensor, size: tuple[int, int], finish: Finish | None = None) -> Tensor:
         with self._watch.part("synthesis"):
-            return self._model.g_s(y_hat)
-
-    def synthesise(self, y_hat: Tensor, size: tuple[int, int]) -> Tensor:
-        with self._watch.part("synthesis"):
-            return self._model.synthesise(y_hat, size)
+            return self._model.synthesise(y_hat, size, finish)
 
     def code_latents(self, coder: EntropyCoder, y: Tensor | None = None, *, shape: tuple[int, int]) -> Tensor:
         with self._watch.part("latents"):

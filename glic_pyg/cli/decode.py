@@ -8,10 +8,10 @@ from functools import partial
 from pathlib import Path
 
 from glic_pyg.cli.console import PIPE, FileBatch
-from glic_pyg.cli.jobs import Job, Result, Work, add_job_options, plan_jobs, run_jobs
+from glic_pyg.cli.jobs import Job, Result, Work, add_job_options, plan_jobs, run_jobs, shown_in
 from glic_pyg.cli.options import add_coding_options, choose_device, set_threads
 from glic_pyg.cli.paths import is_stream
-from glic_pyg.codec.container import read_glic
+from glic_pyg.codec.container import read_container, read_glic
 
 __all__ = ["FORMATS", "main", "make_parser"]
 
@@ -54,7 +54,9 @@ def _decoder(args: argparse.Namespace, batch: FileBatch) -> Work[bytes]:
         codec = codec_for_decoding(
             data, args.weights, device=device, precision=args.precision, max_pixels=args.max_pixels
         )
-        image_data = codec.decode(data).image_data
+        header = read_container(data, max_pixels=args.max_pixels).header
+        report = shown_in(batch, header.width * header.height)
+        image_data = codec.decode(data, report=report).image_data
         written, notes = write_image(image_data, _extension(job, args.format))
         return Result(written, f"{image_data.size[0]}x{image_data.size[1]}, {len(written)} bytes", notes)
 

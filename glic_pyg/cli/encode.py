@@ -13,7 +13,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, BinaryIO
 
 from glic_pyg.cli.console import FileBatch
-from glic_pyg.cli.jobs import Job, Result, Work, add_job_options, plan_jobs, run_jobs
+from glic_pyg.cli.jobs import Job, Result, Work, add_job_options, plan_jobs, run_jobs, shown_in
 from glic_pyg.cli.options import add_coding_options, add_rate_options, choose_device, set_threads, target_of
 from glic_pyg.codec.effort import HIGHEST_EFFORT, METRICS, Effort, Progress
 
@@ -113,7 +113,8 @@ def _encoder(args: argparse.Namespace, target: RateTarget | None, batch: FileBat
 
     def encode(image: ImageData, job: Job) -> Result:
         with _search_of(args, batch) as effort:
-            encoded = codec.encode(image, target=target, effort=effort)
+            report = shown_in(batch, image.size[0] * image.size[1])
+            encoded = codec.encode(image, target=target, effort=effort, report=report)
         result = Result(encoded.data, _summary(encoded), encoded.notes)
         return checked(result, image, codec) if args.check else result
 

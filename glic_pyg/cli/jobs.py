@@ -136,6 +136,17 @@ def _check_clashes(parser: argparse.ArgumentParser, jobs: Sequence[Job]) -> None
         parser.error(f"{both} would both become {shown(job.target)}; {way_out}")
 
 
+BAR_FROM = 4_000_000
+"""Pixels from which on the work on one image is shown in a bar of its own."""
+
+
+def shown_in(batch: FileBatch, pixels: int) -> Callable[[float, str], None] | None:
+    """What shows in the batch how far the work on an image of so many pixels is; ``None`` for small ones."""
+    if pixels <= BAR_FROM:
+        return None
+    return lambda done, phase: batch.steps(round(100 * done), 100, phase)
+
+
 def run_jobs(
     command: str,
     jobs: Sequence[Job],

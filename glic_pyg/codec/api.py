@@ -77,7 +77,10 @@ def encode(
     )
     codec = codec_for_encoding(model, weights, device=device, precision=precision, max_pixels=max_pixels)
     losses = {"reduce_16bit": reduce_16bit, "first_frame": first_frame}
-    return codec.encode(_image(image, max_pixels, losses), target=target, **losses, effort=wanted).data
+    prepared = _image(image, max_pixels, losses)
+    return codec.encode(
+        prepared, target=target, reduce_16bit=reduce_16bit, first_frame=first_frame, effort=wanted
+    ).data
 
 
 def decode(

@@ -41,7 +41,15 @@ from glic_pyg.codec.tables import (
 )
 from glic_pyg.errors import CorruptFile, NonFiniteLatents
 
-__all__ = ["EntropyDecoder", "EntropyEncoder", "PriorTables", "factorized_bits", "gaussian_bits"]
+__all__ = [
+    "EntropyDecoder",
+    "EntropyEncoder",
+    "PriorTables",
+    "each_factorized_bits",
+    "each_gaussian_bits",
+    "factorized_bits",
+    "gaussian_bits",
+]
 
 _LEAST_LIKELIHOOD = 1e-9
 
@@ -240,6 +248,11 @@ def gaussian_bits(residual: Tensor, scales: Tensor) -> Tensor:
     Returns:
         Their sum, a scalar.
     """
+    return each_gaussian_bits(residual, scales).sum()
+
+
+def each_gaussian_bits(residual: Tensor, scales: Tensor) -> Tensor:
+    """:func:`gaussian_bits` of every value, float64 of the shape of ``residual``."""
     spread = scales.clamp_min(LEAST_SCALE) * math.sqrt(2.0)
     distance = residual.abs()
     nearer = torch.erfc((distance - 0.5) / spread)
@@ -248,16 +261,22 @@ def gaussian_bits(residual: Tensor, scales: Tensor) -> Tensor:
 
 def factorized_bits(bottleneck: EntropyBottleneck, z_hat: Tensor) -> Tensor:
     """Bits that a factorized prior predicts for values (1, C, h, w), which need not be rounded: a scalar."""
+    return each_factorized_bits(bottleneck, z_hat).sum()
+
+
+def each_factorized_bits(bottleneck: EntropyBottleneck, z_hat: Tensor) -> Tensor:
+    """:func:`factorized_bits` of every value, float64 (1, C, h, w)."""
     channels = z_hat.transpose(0, 1).flatten(1)[:, None]
     # Private, for want of a public way: its forward pass rounds, and without that there is no gradient.
     likelihood, _, _ = bottleneck._likelihood(channels.to(bottleneck.quantiles.dtype))
-    return _bits(likelihood)
+    return _bits(likelihood).view(z_hat.transpose(0, 1).shape).transpose(0, 1)
 
 
 def _bits(likelihood: Tensor) -> Tensor:
     """What is less likely than the floor still pulls towards it, and not the other way."""
     floor = likelihood.new_full((), _LEAST_LIKELIHOOD)
-    return -LowerBoundFunction.apply(likelihood, floor).double().log2().sum()
+    bits: Tensor = -LowerBoundFunction.apply(likelihood, floor).double().log2()
+    return bits
 
 
 def _medians(bottleneck: EntropyBottleneck, device: torch.device) -> Tensor:

@@ -18,8 +18,9 @@ from torch import Tensor
 from glic_pyg.codec.determinism import full_precision_gradients
 from glic_pyg.codec.effort import Effort, Metric, Progress
 from glic_pyg.codec.image import ImageData
-from glic_pyg.codec.latent_coder import LatentCoder, Latents, tensor_from_colour
+from glic_pyg.codec.latent_coder import LatentCoder, Latents
 from glic_pyg.codec.latent_search import LatentSearch
+from glic_pyg.codec.pixels import tensor_from_colour
 from glic_pyg.codec.rate_control import DEFAULT_QUALITY
 from glic_pyg.codec.relaxed_coder import RelaxedCoder
 from glic_pyg.codec.results import Encoded, Won

@@ -23,8 +23,9 @@ from glic_pyg.codec.effort import Effort
 from glic_pyg.codec.file_search import Candidate, FileSearch
 from glic_pyg.codec.header import ANY_SIZE, HASH_BYTES, Header, header_name
 from glic_pyg.codec.image import ImageData, as_image_data
-from glic_pyg.codec.latent_coder import LatentCoder, Latents, Precision, check_coding_memory, padded_size
+from glic_pyg.codec.latent_coder import LatentCoder, Latents, Precision, check_coding_memory
 from glic_pyg.codec.metadata import Metadata, deflate, inflate
+from glic_pyg.codec.pixels import padded_size
 from glic_pyg.codec.rate_control import (
     DEFAULT_QUALITY,
     HIGHEST_PSNR,
@@ -39,6 +40,7 @@ from glic_pyg.codec.results import Decoded, Encoded
 from glic_pyg.errors import CorruptFile, FixedRate, WeightsMismatch
 from glic_pyg.metrics import pixel_psnr
 from glic_pyg.models.base import Codec
+from glic_pyg.progress import Report, reporting
 
 __all__ = ["Decoded", "Encoded", "ImageCodec", "ImageEncoder", "Precision"]
 
@@ -104,6 +106,7 @@ class ImageCodec:
         first_frame: bool = False,
         estimate: bool = False,
         effort: Effort | None = None,
+        report: Report | None = None,
     ) -> Encoded:
         """Encode one image.
 
@@ -113,6 +116,7 @@ class ImageCodec:
             reduce_16bit, first_frame: allow these losses.
             estimate: also compute ``Encoded.estimated_bits``.
             effort: how much to search for a better file; default: not at all.
+            report: is told how far each phase of the work is.
 
         Raises:
             FixedRate, OutOfReach, UnsupportedImage, ImageTooLarge, NotEnoughMemory, NonFiniteLatents: see
@@ -120,8 +124,9 @@ class ImageCodec:
         """
         target = self._target(target)
         losses = {"reduce_16bit": reduce_16bit, "first_frame": first_frame}
-        prepared = self.prepare(source, **losses, estimate=estimate, effort=effort)
-        return prepared.at(None) if target is None else prepared.reach(target)
+        with reporting(report):
+            prepared = self.prepare(source, **losses, estimate=estimate, effort=effort)
+            return prepared.at(None) if target is None else prepared.reach(target)
 
     def encode_many(
         self, sources: Iterable[Source], *, target: RateTarget | None = None, estimate: bool = False
@@ -146,8 +151,12 @@ class ImageCodec:
         self._check_size(*image.size, decoding=False)
         return ImageEncoder(self._coder, self.name, self.hash_prefix, image, estimate=estimate, effort=effort)
 
-    def decode(self, data: bytes) -> Decoded:
+    def decode(self, data: bytes, *, report: Report | None = None) -> Decoded:
         """Decode one file.
+
+        Args:
+            data: the file.
+            report: is told how far each phase of the work is.
 
         Raises:
             GlicFileError: the file is damaged, foreign, or written with other weights.
@@ -163,14 +172,17 @@ class ImageCodec:
             take_alpha(container.streams[Stream.ALPHA], header.height, header.width) if header.alpha else None
         )
         metadata = Metadata(*(_metadata(container, kind) for kind in (Stream.EXIF, Stream.ICC, Stream.XMP)))
-        colour = self._decode_colour(container)
+        with reporting(report):
+            colour = self._decode_colour(container)
         return Decoded(ImageData(colour, alpha, metadata, header.source_mode), container)
 
     def _decode_colour(self, container: Container) -> NDArray[np.uint8]:
         header = container.header
         width, height = self._coded_size(header)
-        y_hat = self._coder.decode(container.streams[Stream.LATENTS], width, height, header.latents_crc)
-        colour = self._coder.synthesise(y_hat, header.quality, width, height, grey=header.grey)
+        colour = self._coder.synthesise(
+            self._coder.decode(container.streams[Stream.LATENTS], width, height, header.latents_crc),
+            header.quality, width, height, grey=header.grey,
+        )  # fmt: skip
         return colour[: header.height, : header.width]
 
     def _coded_size(self, header: Header) -> tuple[int, int]:

@@ -12,16 +12,17 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal, get_args
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from glic_pyg.codec.coders import EntropyDecoder, EntropyEncoder, PriorTables
 from glic_pyg.codec.determinism import full_precision_inference, usable_device
+from glic_pyg.codec.pixels import ExtendedImage, colour_of, levels_of, padded_size
 from glic_pyg.errors import BadArgument, LatentMismatch, NonFiniteLatents
 from glic_pyg.memory import check_memory
 from glic_pyg.models.base import LATENT_STRIDE, Codec
@@ -29,6 +30,8 @@ from glic_pyg.models.glic import GLIC
 from glic_pyg.nn import GFABlock
 from glic_pyg.nn.precision import bfloat16_products
 from glic_pyg.nn.tiling import BAND_NODES
+from glic_pyg.progress import phase
+from glic_pyg.runtime import give_back
 
 __all__ = [
     "LatentCoder",
@@ -36,10 +39,6 @@ __all__ = [
     "Precision",
     "check_coding_memory",
     "coding_memory",
-    "colour_from_tensor",
-    "padded",
-    "padded_size",
-    "tensor_from_colour",
 ]
 
 Precision = Literal["float32", "bf16"]
@@ -47,11 +46,13 @@ Precision = Literal["float32", "bf16"]
 _CODED_PER_LATENT = 2
 """Upper bound on rounded values per latent: the latent itself, and its correction (MLIC++)."""
 
+_CODING = "entropy coding"
+
 _BYTES_PER_PIXEL = 75
 _MAPS_ENCODING, _MAPS_DECODING = 2.6, 3.7
 """Float32 maps of the first stage that are alive at once; one is a byte per pixel and channel."""
-_IMAGE_BYTES, _GRAPH_BYTES = 12, 36
-_MAPS_WITH_GRAPHS, _MAPS_WITHOUT_GRAPHS = 7, 3
+_IMAGE_BYTES, _GRAPH_BYTES = 3, 32
+_MAPS_WITH_GRAPHS, _MAPS_WITHOUT_GRAPHS = 5.5, 3
 """The same at a quarter of the resolution, where large images need most: GLIC's first stage runs in bands."""
 
 
@@ -98,8 +99,8 @@ class LatentCoder:
         Raises:
             NonFiniteLatents: the model computes an infinity or a NaN.
         """
-        with full_precision_inference(self.device), self._transform_precision():
-            y = self.model.g_a(extended(tensor_from_colour(colour, self.device), LATENT_STRIDE)).float()
+        with phase("analysis"), full_precision_inference(self.device), self._transform_precision():
+            y = self.model.analyse(ExtendedImage(colour, LATENT_STRIDE, self.device)).float()
         if not y.isfinite().all():
             raise NonFiniteLatents("The model computed latents that are not finite for this image.")
         return y
@@ -128,7 +129,7 @@ class LatentCoder:
     def encode_scaled(self, latents: Latents, *, estimate: bool) -> tuple[EntropyEncoder, Tensor]:
         """As :meth:`encode`, of latents that are scaled already."""
         coder, y = EntropyEncoder(self._priors, estimate=estimate, z=latents.z), latents.y
-        with full_precision_inference(self.device):
+        with phase(_CODING), full_precision_inference(self.device):
             return coder, self.model.code_latents(coder, y, shape=(y.shape[-2], y.shape[-1]))
 
     def decode(self, stream: bytes, width: int, height: int, crc: int) -> Tensor:
@@ -146,9 +147,11 @@ class LatentCoder:
         shape = (-(-height // LATENT_STRIDE), -(-width // LATENT_STRIDE))
         values = _CODED_PER_LATENT * self.model.latent_channels * (shape[0] + 1) * (shape[1] + 1)
         coder = EntropyDecoder(self._priors, stream, values)
-        with full_precision_inference(self.device):
+        with phase(_CODING), full_precision_inference(self.device):
             y_hat = self.model.code_latents(coder, None, shape=shape)
         coder.finish()
+        if y_hat.shape[2:].numel() * LATENT_STRIDE > BAND_NODES:
+            give_back()  # what the entropy model has left free, before the large maps of g_s
         if coder.crc != crc:
             raise LatentMismatch(
                 "The decoded latents are not the encoder's (their checksum differs), so no image was made; "
@@ -167,82 +170,13 @@ class LatentCoder:
             width, height: as of :meth:`decode`.
             grey: return the mean of the colours.
         """
-        with full_precision_inference(self.device):
+        finish = partial(levels_of, grey=grey)
+        with phase("synthesis"), full_precision_inference(self.device), self._transform_precision():
             y_hat = self.unscale(y_hat.float(), quality)
-            with self._transform_precision():
-                x_hat = self.model.synthesise(y_hat, (height, width))
-            return colour_from_tensor(x_hat, width, height, grey=grey)
+            return colour_of(self.model.synthesise(y_hat, (height, width), finish))
 
     def _transform_precision(self) -> contextlib.AbstractContextManager[object]:
         return bfloat16_products(self.device.type) if self.precision == "bf16" else contextlib.nullcontext()
-
-
-def padded_size(width: int, height: int, multiple: int) -> tuple[int, int]:
-    """Round (width, height) up to multiples of ``multiple``."""
-    return -(-width // multiple) * multiple, -(-height // multiple) * multiple
-
-
-def tensor_from_colour(colour: NDArray[np.uint8], device: torch.device) -> Tensor:
-    """Convert pixels to x, float32 (1, 3, H, W) in [0, 1].
-
-    Args:
-        colour: uint8 (H, W, 3), or (H, W) grey, which becomes three equal channels.
-        device: where to.
-    """
-    pixels = torch.from_numpy(colour).to(device)
-    x = pixels.permute(2, 0, 1) if pixels.ndim == 3 else pixels.expand(3, *pixels.shape)
-    return (x.to(torch.float32) / 255.0)[None]
-
-
-def padded(x: Tensor, multiple: int) -> Tensor:
-    """Repeat the last row and column of (1, C, H, W) until both sides are multiples, as in older files."""
-    wide, high = padded_size(x.shape[3], x.shape[2], multiple)
-    return F.pad(x, (0, wide - x.shape[3], 0, high - x.shape[2]), mode="replicate").contiguous()
-
-
-def extended(x: Tensor, multiple: int) -> Tensor:
-    """Continue an image by its edge, more and more blurred, until its sides are multiples.
-
-    The decoder crops what is beyond the edge: it should cost little, and begin where the image ends. On crops
-    of 260x300 (shipped weights, quality 50) repeating the edge takes 1.6 % more bits and a mirror image 3 %,
-    for 0.02 dB; a constant takes as few bits, and costs 0.04 dB more.
-
-    Args:
-        x: (1, C, H, W).
-        multiple: of both sides.
-
-    Returns:
-        (1, C, H', W').
-    """
-    for axis in (3, 2):
-        missing = -x.shape[axis] % multiple
-        if missing:
-            edge = x.select(axis, -1).transpose(0, 1).double()  # (C, 1, length)
-            kernels = _blurs(missing).to(edge)
-            blurred = F.conv1d(F.pad(edge, (_REACH, _REACH), mode="replicate"), kernels).to(x)
-            x = torch.cat([x, (blurred if axis == 2 else blurred.mT)[None]], axis)
-    return x.contiguous()
-
-
-_BLUR_STEP = 0.5
-_REACH = 24
-
-
-def _blurs(count: int) -> Tensor:
-    """Gaussians of a standard deviation that grows by ``_BLUR_STEP`` a pixel, (count, 1, 2 _REACH + 1)."""
-    deviation = _BLUR_STEP * torch.arange(1, count + 1, device="cpu", dtype=torch.float32)[:, None]
-    offset = torch.arange(-_REACH, _REACH + 1, device="cpu", dtype=torch.float32)
-    weights = torch.exp(-((offset / deviation) ** 2) / 2)
-    return (weights / weights.sum(1, keepdim=True))[:, None]
-
-
-def colour_from_tensor(x_hat: Tensor, width: int, height: int, *, grey: bool) -> NDArray[np.uint8]:
-    """Convert x_hat (1, 3, H', W') to uint8 (height, width, 3); grey: (height, width), the channels' mean."""
-    x = x_hat[0, :, :height, :width].float()
-    x = x.mean(dim=0) if grey else x.permute(1, 2, 0)
-    levels = x.clamp(0.0, 1.0).mul_(255.0).round_().to(torch.uint8)
-    pixels: NDArray[np.uint8] = levels.contiguous().cpu().numpy()
-    return pixels
 
 
 def coding_memory(model: Codec, width: int, height: int, *, decoding: bool) -> int:

@@ -27,6 +27,7 @@ from glic_pyg.graph.similarity import CellSimilarities, exact_features, exact_un
 from glic_pyg.graph.threshold import Method, select
 from glic_pyg.graph.union import union_data
 from glic_pyg.graph.window_graph import WindowGraph
+from glic_pyg.progress import steps
 
 Kind = Literal["local", "mesh"]
 _CELLS = {"local": local_cells, "mesh": mesh_cells}
@@ -97,7 +98,7 @@ class GraphBuilder:
             with torch.no_grad():
                 features = [unit(rows) for rows in x.permute(0, 2, 3, 1).flatten(1, 2)]
             shapes = [_CELLS[kind](*x.shape[2:]) for kind in self.kinds]
-            return {c.kind: self._connect(features, scores, c.to(x.device)) for c in shapes}
+            return {c.kind: self._connect(features, scores, c.to(x.device)) for c in steps(shapes)}
 
     def _scores(self, x: Tensor, complexity: Tensor | None) -> Tensor:
         """Scores ``(B, H, W)`` that share out the budget."""
@@ -114,7 +115,7 @@ class GraphBuilder:
         similarities = CellSimilarities(cells, features[0])
         inside = None if self.padding else cells.candidates < cells.num_real
         for rows, degree, out in zip(features, degrees.detach(), mask, strict=True):
-            for part in similarities.parts:
+            for part in steps(similarities.parts):
                 found = similarities(rows, part)
                 valid = None if inside is None else inside[part, None].expand_as(found)
                 out[part] = select(found, degree[part], self.method, valid=valid)

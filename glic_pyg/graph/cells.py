@@ -19,6 +19,7 @@ Kind = Literal["local", "mesh"]
 
 CELL_SIDE = 8
 WINDOW_SIDE = 16
+MOST_NODES_KEPT = 2**17
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,7 +129,7 @@ def local_cells(
             f"a window of side {window_side} cannot be centred on a cell of side {cell_side}: "
             "choose two positive sides that differ by an even number"
         )
-    return _cached("local", height, width, cell_side, window_side)
+    return _cells("local", height, width, cell_side, window_side)
 
 
 def mesh_cells(
@@ -146,7 +147,7 @@ def mesh_cells(
         raise ValueError(
             f"a mesh window of side {window_side} must be a multiple of its cell of side {cell_side}"
         )
-    return _cached("mesh", height, width, cell_side, window_side)
+    return _cells("mesh", height, width, cell_side, window_side)
 
 
 def _check_map(height: int, width: int) -> None:
@@ -154,9 +155,19 @@ def _check_map(height: int, width: int) -> None:
         raise ValueError(f"a feature map needs at least one row and one column, got {height}x{width}")
 
 
+def _cells(kind: Kind, height: int, width: int, cell_side: int, window_side: int) -> Cells:
+    """Those of large maps are made anew each time: they take 64 bytes a node."""
+    make = _kept if height * width <= MOST_NODES_KEPT else _made
+    return make(kind, height, width, cell_side, window_side)
+
+
 @lru_cache(maxsize=32)
+def _kept(kind: Kind, height: int, width: int, cell_side: int, window_side: int) -> Cells:
+    return _made(kind, height, width, cell_side, window_side)
+
+
 @torch.inference_mode(False)  # kept for training as well, wherever it is first asked for
-def _cached(kind: Kind, height: int, width: int, cell_side: int, window_side: int) -> Cells:
+def _made(kind: Kind, height: int, width: int, cell_side: int, window_side: int) -> Cells:
     axis = _local_axis if kind == "local" else _mesh_axis
     node_rows, candidate_rows = axis(height, cell_side, window_side)
     node_cols, candidate_cols = axis(width, cell_side, window_side)

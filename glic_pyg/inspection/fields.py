@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from glic_pyg.codec.latent_coder import padded, tensor_from_colour
+from glic_pyg.codec.pixels import ExtendedImage
 from glic_pyg.inspection.graphs import Node
 from glic_pyg.models.base import LATENT_STRIDE
 
@@ -52,7 +52,8 @@ def receptive_fields(model: Any, image: NDArray[np.uint8], positions: Sequence[N
         ValueError: a position lies outside of y.
     """
     device, (height, width) = next(model.parameters()).device, image.shape[:2]
-    x = padded(tensor_from_colour(image, device), model.multiple).requires_grad_()
+    extended = ExtendedImage(image, LATENT_STRIDE, device)
+    x = extended.rows(0, extended.shape[2]).requires_grad_()
     shape = tuple(length // LATENT_STRIDE for length in x.shape[2:])
     for row, column in positions:
         if not (0 <= row < shape[0] and 0 <= column < shape[1]):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -16,64 +16,28 @@ from torch.utils.hooks import RemovableHandle
 from torch_geometric.data import Data
 
 from glic_pyg.codec.determinism import full_precision_inference
-from glic_pyg.codec.latent_coder import colour_from_tensor, padded, tensor_from_colour
+from glic_pyg.codec.latent_coder import LatentCoder
+from glic_pyg.codec.pixels import padded_size
 from glic_pyg.graph import EdgeListBuilder, complexity_map
 from glic_pyg.inspection.attention import BlockGraphs, LayerAttention
 from glic_pyg.inspection.graphs import GraphArrays, graph_arrays
+from glic_pyg.inspection.latent_bits import Bits, coded
 from glic_pyg.metrics import pixel_psnr
-from glic_pyg.models.base import LATENT_STRIDE, SIDE_STRIDE
+from glic_pyg.models.base import LATENT_STRIDE, Codec
 from glic_pyg.models.gain import BEST_QUALITY
 from glic_pyg.nn import GFABlock
 from glic_pyg.nn.gfa import GFALayer
-from glic_pyg.nn.precision import bfloat16_products
 from glic_pyg.plotting import map_colours
 
-__all__ = ["Bits", "Inspection", "bits_of", "gfa_blocks", "inspect_image", "logged_maps", "observed"]
-
-
-@dataclass(frozen=True, eq=False)
-class Bits:
-    """Bits of every latent as the entropy model estimates them; a file has about 1 % more.
-
-    Attributes:
-        y: (M, h, w) float32, one position every 16 pixels of the padded image.
-        z: (N, h/4, w/4) float32, one position every 64 pixels.
-    """
-
-    y: NDArray[np.float32]
-    z: NDArray[np.float32]
-
-    @property
-    def total(self) -> float:
-        """Bits of the padded image."""
-        return float(self.y.sum(dtype=np.float64) + self.z.sum(dtype=np.float64))
-
-    @property
-    def per_position(self) -> NDArray[np.float32]:
-        """(h, w), bits of y summed over channels, plus an equal share of the bits of z that cover it."""
-        steps = SIDE_STRIDE // LATENT_STRIDE
-        side = self.z.sum(0).repeat(steps, axis=0).repeat(steps, axis=1) / steps**2
-        y = self.y.sum(0)
-        return y + side[: y.shape[0], : y.shape[1]]
-
-    def per_pixel(self, height: int, width: int) -> NDArray[np.float32]:
-        """(height, width), bits per pixel of the image, constant over squares of 16 x 16 pixels."""
-        squares = self.per_position / LATENT_STRIDE**2
-        return squares.repeat(LATENT_STRIDE, axis=0).repeat(LATENT_STRIDE, axis=1)[:height, :width]
-
-
-def bits_of(likelihoods: Mapping[str, Tensor]) -> Bits:
-    """Bits of the likelihoods ``{"y": (1, M, h, w), "z": (1, N, h/4, w/4)}`` of one image."""
-    y, z = (-likelihoods[name][0].detach().double().log2().float().cpu().numpy() for name in ("y", "z"))
-    return Bits(y, z)
+__all__ = ["Bits", "Inspection", "gfa_blocks", "inspect_image", "logged_maps", "observed"]
 
 
 @dataclass(frozen=True, eq=False)
 class Inspection:
     """What a model did with an image of H x W pixels.
 
-    The maps of blocks and latents cover the padded image; ``BlockGraphs.crop`` and ``Bits.per_pixel`` cut
-    them to the image.
+    It is what a file codes and decodes. Maps of blocks of g_a and of the latents cover the image continued to
+    multiples of 16; ``BlockGraphs.crop`` and ``Bits.per_pixel`` cut them to the image.
 
     Attributes:
         name: of the image.
@@ -101,7 +65,7 @@ class Inspection:
 
     @property
     def bpp(self) -> float:
-        """Bits per pixel of the image; includes those of the padding, which a file does not hold."""
+        """Bits per pixel of the image."""
         return self.bits.total / (self.size[0] * self.size[1])
 
     @cached_property
@@ -144,10 +108,10 @@ def inspect_image(
 ) -> Inspection:
     """Run a model on an image and record its graphs, bits and reconstruction.
 
-    The latents are those of the model's forward pass; a file's differ from them by roundings near a tie.
+    Latents and reconstruction are those of the file of this image.
 
     Args:
-        model: a codec model in eval mode; see ``models.contract``.
+        model: a codec model in eval mode that writes files.
         image: uint8 (H, W, 3), or (H, W) grey.
         name: of the image, for titles.
         weights: name of the weights, for titles.
@@ -156,26 +120,29 @@ def inspect_image(
         layers: indices of the attention layers to keep in each block; None for all.
     """
     device = next(model.parameters()).device
-    x, rates = padded(tensor_from_colour(image, device), model.multiple), model.rates
-    quality = BEST_QUALITY / 2 if quality is None else quality
-    products = partial(bfloat16_products, device.type) if precision == "bf16" else nullcontext
-    with full_precision_inference(device), observed(model, x.shape[2], layers=layers) as blocks:
-        with products():
-            y = model.g_a(x).float()
-        latents = model.latent_codec(y if rates is None else rates.scale(y, quality))
-        y_hat = latents["y_hat"]
-        with products():
-            x_hat = model.g_s(y_hat if rates is None else rates.unscale(y_hat, quality))
-    height, width = image.shape[:2]
+    coder, (height, width) = LatentCoder(model, device, precision), image.shape[:2]
+    if coder.rates is None:
+        quality = None
+    elif quality is None:
+        quality = BEST_QUALITY / 2
+    with observed(model, (height, width), layers=layers) as blocks:
+        y = coder.analyse(image)
+        with full_precision_inference(device):
+            y_hat, bits = coded(model, coder.scale(y, quality))
+        decoded = coder.synthesise(y_hat, quality, width, height, grey=image.ndim == 2)
     return Inspection(
         name=name,
         weights=weights,
-        quality=None if rates is None else quality,
-        image=image if image.ndim == 3 else np.dstack([image] * 3),
-        decoded=colour_from_tensor(x_hat, width, height, grey=False),
+        quality=quality,
+        image=_in_colour(image),
+        decoded=_in_colour(decoded),
         blocks=tuple(blocks),
-        bits=bits_of(latents["likelihoods"]),
+        bits=bits,
     )
+
+
+def _in_colour(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return image if image.ndim == 3 else np.dstack([image] * 3)
 
 
 def logged_maps(model: Any, x: Tensor) -> dict[str, Tensor]:
@@ -183,12 +150,14 @@ def logged_maps(model: Any, x: Tensor) -> dict[str, Tensor]:
 
     Args:
         model: in eval mode; one without graphs gives bits and error alone.
-        x: one image, (1, 3, H, W) in [0, 1], padded.
+        x: one image, (1, 3, H, W) in [0, 1].
 
     Returns:
         ``graphs/<block>/complexity``, ``graphs/<block>/<kind of graph>``, ``bits`` and ``error``, each
-        (3, h, w) in [0, 1] between its own 1st and 99th percentile.
+        (3, h, w) in [0, 1] between its own 1st and 99th percentile; nothing of a model that writes no files.
     """
+    if type(model).code_latents is Codec.code_latents:
+        return {}
     image = (x[0].permute(1, 2, 0) * 255).round().to(torch.uint8).cpu().numpy()
     seen = inspect_image(model, image, layers=())
     maps: dict[str, NDArray[Any]] = {"bits": seen.bits.per_position, "error": seen.error_map}
@@ -206,7 +175,7 @@ def gfa_blocks(part: nn.Module) -> dict[str, GFABlock]:
 
 @contextmanager
 def observed(
-    model: nn.Module, height: int, *, layers: Collection[int] | None = None
+    model: nn.Module, size: tuple[int, int], *, layers: Collection[int] | None = None
 ) -> Iterator[list[BlockGraphs]]:
     """A list that fills with the graphs of every GFA block that runs inside the ``with``, in that order.
 
@@ -214,14 +183,14 @@ def observed(
 
     Args:
         model: runs on one image at a time.
-        height: of the padded image, in pixels.
+        size: height and width of the image, in pixels.
         layers: indices of the attention layers to keep in each block; None for all. A layer costs the memory
             of its input, 4 bytes per node and channel, and so does the block.
     """
     seen: list[BlockGraphs] = []
     with ExitStack() as hooks:
         for name, block in gfa_blocks(model).items():
-            for handle in _BlockObserver(name, height, layers, seen).hooks(block):
+            for handle in _BlockObserver(name, size, layers, seen).hooks(block):
                 hooks.callback(handle.remove)
         yield seen
 
@@ -230,9 +199,13 @@ class _BlockObserver:
     """Forward hooks that record one block while it runs."""
 
     def __init__(
-        self, name: str, height: int, wanted: Collection[int] | None, seen: list[BlockGraphs]
+        self,
+        name: str,
+        size: tuple[int, int],
+        wanted: Collection[int] | None,
+        seen: list[BlockGraphs],
     ) -> None:
-        self._name, self._height, self._wanted, self._seen = name, height, wanted, seen
+        self._name, self._size, self._wanted, self._seen = name, size, wanted, seen
 
     def hooks(self, block: GFABlock) -> Iterator[RemovableHandle]:
         """Register the methods below with the block; yields the handles that remove them."""
@@ -267,12 +240,20 @@ class _BlockObserver:
     def after_block(self, block: GFABlock, _inputs: tuple[Any, ...], _output: Tensor) -> None:
         """Collect what was kept."""
         complexity = _complexity(block, self._features.float())[0].detach().cpu().numpy()
-        stride = self._height // complexity.shape[0]
+        stride = _stride(self._name, self._size, complexity.shape)
         rows = self._features[0].flatten(1).T
         self._seen.append(
             BlockGraphs(self._name, stride, complexity, rows, self._graphs, tuple(self._layers))
         )
         del self._features, self._layer, self._graph
+
+
+def _stride(name: str, size: tuple[int, int], shape: tuple[int, ...]) -> int:
+    """Pixels a node of a block's map: g_a computes multiples of 16 pixels, g_s no more than the image."""
+    whole = padded_size(size[0], size[1], LATENT_STRIDE)
+    height, width = whole if name.startswith("g_a") else size
+    fits = [s for s in (2, 4, 8) if (-(-height // s), -(-width // s)) == tuple(shape)]
+    return fits[-1] if fits else max(1, round(whole[0] / shape[0]))
 
 
 def _complexity(block: GFABlock, features: Tensor) -> Tensor:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import torch
 from compressai.entropy_models import EntropyBottleneck
@@ -15,13 +16,41 @@ if TYPE_CHECKING:
 
     from glic_pyg.models.gain import Gain
 
-__all__ = ["LATENT_STRIDE", "SIDE_STRIDE", "Codec", "EntropyCoder", "StockCodec", "as_codec"]
+__all__ = [
+    "LATENT_STRIDE",
+    "SIDE_STRIDE",
+    "Codec",
+    "EntropyCoder",
+    "Finish",
+    "ImageRows",
+    "StockCodec",
+    "as_codec",
+]
 
 LATENT_STRIDE = 16
 """Pixels of x per step of y along each axis, for every model that writes files."""
 
 SIDE_STRIDE = 64
 """Pixels of x per step of z along each axis, for every model that writes files."""
+
+
+Finish: TypeAlias = Callable[[Tensor], Tensor]
+"""What is made of some rows of x_hat, ``(B, 3, h, W)``: as many rows ``(B, C, h, W)`` of any dtype."""
+
+
+class ImageRows(Protocol):
+    """Images whose rows become tensors when they are needed, so that x is never whole.
+
+    Attributes:
+        shape: of x, ``(B, 3, H, W)``.
+    """
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]: ...
+
+    def rows(self, first: int, last: int) -> Tensor:
+        """The rows ``first`` to ``last``, ``(B, 3, last - first, W)`` float32 in [0, 1]."""
+        ...
 
 
 class Codec(nn.Module):
@@ -66,14 +95,23 @@ class Codec(nn.Module):
         latents = self.latent_codec(at_least_float32(self.g_a(x)))
         return {"x_hat": self.g_s(latents["y_hat"]), "likelihoods": latents["likelihoods"]}
 
-    def synthesise(self, y_hat: Tensor, size: tuple[int, int]) -> Tensor:
+    def analyse(self, x: ImageRows) -> Tensor:
+        """Run g_a on images: y, ``(B, M, H/16, W/16)``."""
+        y: Tensor = self.g_a(x.rows(0, x.shape[2]))
+        return y
+
+    def synthesise(self, y_hat: Tensor, size: tuple[int, int], finish: Finish | None = None) -> Tensor:
         """Run g_s on latents ``(B, M, h, w)`` of images of ``size`` (H, W), 16 (h - 1) < H <= 16 h.
 
+        Args:
+            y_hat, size: these.
+            finish: is applied to what would be returned, of large images to some rows at a time.
+
         Returns:
-            ``(B, 3, H, W)``, not clamped.
+            ``(B, 3, H, W)``, not clamped; or what ``finish`` makes of it.
         """
-        x_hat: Tensor = self.g_s(y_hat)
-        return x_hat[:, :, : size[0], : size[1]]
+        x_hat: Tensor = self.g_s(y_hat)[:, :, : size[0], : size[1]]
+        return x_hat if finish is None else finish(x_hat)
 
     def code_latents(self, coder: EntropyCoder, y: Tensor | None = None, *, shape: tuple[int, int]) -> Tensor:
         """Walk the entropy model once, and send or fetch every symbol through ``coder``.

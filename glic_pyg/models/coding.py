@@ -37,6 +37,7 @@ from torch.nn import functional as F
 from glic_pyg.models.base import LATENT_STRIDE, SIDE_STRIDE, EntropyCoder
 from glic_pyg.models.checkerboard import SecondHalfContext
 from glic_pyg.numerics import at_least_float32
+from glic_pyg.progress import steps
 
 
 def code_latents(
@@ -134,7 +135,7 @@ def code_groups(
     """
     y_hat = side[:, :0]
     values = [None] * len(codec.groups) if y is None else y.split(codec.groups, 1)
-    for k, group in enumerate(values):
+    for k, group in steps([*enumerate(values)]):
         params = side
         if k > 0:
             params = torch.cat([run(codec.channel_context[f"y{k}"], y_hat), side], 1)

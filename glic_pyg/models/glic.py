@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from glic_pyg.graph import graph_builder
-from glic_pyg.models.base import Codec, EntropyCoder
+from glic_pyg.models.base import Codec, EntropyCoder, Finish, ImageRows
 from glic_pyg.models.coding import code_latents
 from glic_pyg.models.context import space_channel_context
 from glic_pyg.models.gain import BEST_QUALITY, Gain
@@ -123,9 +123,15 @@ class GLIC(Codec):
         x_hat = self.g_s(y_hat if self.rates is None else self.rates.unscale(y_hat, quality))
         return {"x_hat": x_hat, "likelihoods": latents["likelihoods"]}
 
-    def synthesise(self, y_hat: Tensor, size: tuple[int, int]) -> Tensor:
+    def analyse(self, x: ImageRows) -> Tensor:
+        """See :meth:`Codec.analyse`; of large images x is never whole."""
+        y: Tensor = self.g_a(x)
+        return y
+
+    def synthesise(self, y_hat: Tensor, size: tuple[int, int], finish: Finish | None = None) -> Tensor:
         """See :meth:`Codec.synthesise`; no stage computes more than images of that size need."""
-        return self.g_s(y_hat, size)
+        x_hat: Tensor = self.g_s(y_hat, size, finish)
+        return x_hat
 
     def code_latents(self, coder: EntropyCoder, y: Tensor | None = None, *, shape: tuple[int, int]) -> Tensor:
         """Send (``y`` given) or receive y through an entropy coder; see :func:`coding.code_latents`."""

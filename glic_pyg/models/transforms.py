@@ -8,8 +8,13 @@ import torch
 from torch import Tensor, nn
 
 from glic_pyg.graph import Builder
+from glic_pyg.models.base import Finish, ImageRows
 from glic_pyg.nn import GatedBlock, GFABlock, HaarDown, HaarUp, Rescale
 from glic_pyg.nn.tiling import run_in_bands
+from glic_pyg.progress import within
+
+_SHARES = 0.2, 0.65, 0.15
+"""Of the time of g_a or g_s, default weights: what is done in bands, the blocks of stages 1 and 2."""
 
 
 class AnalysisTransform(nn.Module):
@@ -25,7 +30,8 @@ class AnalysisTransform(nn.Module):
         conditioned: divide the input of every convolution but the first by fixed factors, see
             :class:`~glic_pyg.nn.pointwise.Rescale`.
 
-    Shapes: ``(B, 3, H, W)`` with H and W multiples of 16 -> ``(B, widths[3], H/16, W/16)``.
+    Shapes: ``(B, 3, H, W)`` with H and W multiples of 16 -> ``(B, widths[3], H/16, W/16)``; in place of a
+    tensor something that gives its rows when they are needed, see :class:`~glic_pyg.models.base.ImageRows`.
     """
 
     def __init__(
@@ -47,24 +53,26 @@ class AnalysisTransform(nn.Module):
         self.side = nn.ModuleList(HaarDown(i, o) for i, o in steps)
         self.blocks = nn.ModuleList([*blocks, nn.Identity()])
 
-    def forward(self, x: Tensor) -> Tensor:
-        x, side = self._enter_stage_1(x)
-        for stage in (1, 2):
-            x = self.blocks[stage](x) + side
+    def forward(self, image: Tensor | ImageRows) -> Tensor:
+        entering, *blocks = _SHARES
+        x, side = within(entering, self._enter_stage_1, image)
+        for stage, part in zip((1, 2), blocks, strict=True):
+            x = within(part, self.blocks[stage], x) + side
             x, side = self.down[stage + 1](x), self.side[stage + 1](side)
         return x + side
 
-    def _enter_stage_1(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def _enter_stage_1(self, x: Tensor | ImageRows) -> tuple[Tensor, Tensor]:
         """Stage 0 and both halvings after it, in bands: no map of half the resolution is ever whole."""
         halo = _reach(self.down[0]) + 2 * (_reach(self.blocks[0]) + _reach(self.down[1]))
 
         def of_rows(first: int, last: int) -> tuple[Tensor, Tensor]:
-            band = x[:, :, 4 * first : 4 * last].contiguous(memory_format=torch.channels_last)
+            band = _rows_of_image(x, 4 * first, 4 * last).contiguous(memory_format=torch.channels_last)
             side = self.side[0](band)
             return self.down[1](self.blocks[0](self.down[0](band)) + side), self.side[1](side)
 
-        height, width = x.shape[2] // 4, x.shape[3] // 4
-        entered, side = run_in_bands(of_rows, (height, len(x) * width), -(-halo // 4), height)
+        batch, _, height, width = x.shape
+        height, width = height // 4, width // 4
+        entered, side = run_in_bands(of_rows, (height, batch * width), -(-halo // 4), height)
         return entered, side
 
 
@@ -74,7 +82,8 @@ class SynthesisTransform(nn.Module):
     Args: as :class:`AnalysisTransform`, in the analysis order.
 
     Shapes: ``(B, widths[3], h, w)`` -> ``(B, 3, 16h, 16w)``, not clamped. With a ``size`` (H, W) that these
-    latents cover ``(B, 3, H, W)``: no stage computes more of its map than such an image needs.
+    latents cover ``(B, 3, H, W)``: no stage computes more of its map than such an image needs. With
+    ``finish`` what that makes of it, band by band.
     """
 
     def __init__(
@@ -92,19 +101,27 @@ class SynthesisTransform(nn.Module):
         self.side = nn.ModuleList(HaarUp(i, o) for i, o in steps)
         self.blocks = nn.ModuleList([*reversed(blocks), nn.Identity()])
 
-    def forward(self, y_hat: Tensor, size: tuple[int, int] | None = None) -> Tensor:
+    def forward(
+        self, y_hat: Tensor, size: tuple[int, int] | None = None, finish: Finish | None = None
+    ) -> Tensor:
         x = side = y_hat.contiguous(memory_format=torch.channels_last)
         height, width = size or (16 * y_hat.shape[2], 16 * y_hat.shape[3])
-        for stage, stride in ((0, 8), (1, 4)):
-            x, side = self._stage(stage, x, side, -(-height // stride), -(-width // stride))
-        return self._leave_stage_1(x, side, height, width)
+        leaving, *blocks = _SHARES
+        for stage, stride, part in ((0, 8, blocks[1]), (1, 4, blocks[0])):
+            here = -(-height // stride), -(-width // stride)
+            x, side = within(part, self._stage, stage, x, side, *here)
+        return within(leaving, self._leave_stage_1, x, side, height, width, finish)
 
     def _stage(self, stage: int, x: Tensor, side: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:
         """One stage, whose maps are cut to a size; what the main branch gives has the side branch added."""
+        x = self.up[stage](x)[:, :, :height, :width]
+        x = self.blocks[stage](x.contiguous(memory_format=torch.channels_last))
         side = self.side[stage](side)[:, :, :height, :width]
-        return self.blocks[stage](self.up[stage](x)[:, :, :height, :width]) + side, side
+        return x + side, side
 
-    def _leave_stage_1(self, x: Tensor, side: Tensor, height: int, width: int) -> Tensor:
+    def _leave_stage_1(
+        self, x: Tensor, side: Tensor, height: int, width: int, finish: Finish | None
+    ) -> Tensor:
         """The last two stages, in bands: no map of half the resolution is ever whole."""
         halo = _reach(self.up[2]) + -(-(_reach(self.blocks[2]) + _reach(self.up[3])) // 2)
 
@@ -113,10 +130,14 @@ class SynthesisTransform(nn.Module):
             for stage, stride in ((2, 2), (3, 1)):
                 here = -(-(height - 4 * first) // stride)
                 band, beside = self._stage(stage, band, beside, here, -(-width // stride))
-            return (band,)
+            return (band if finish is None else finish(band),)
 
         (x_hat,) = run_in_bands(of_rows, (x.shape[2], len(x) * x.shape[3]), halo, height)
         return x_hat
+
+
+def _rows_of_image(x: Tensor | ImageRows, first: int, last: int) -> Tensor:
+    return x[:, :, first:last] if isinstance(x, Tensor) else x.rows(first, last)
 
 
 def _reach(layers: nn.Module) -> int:

@@ -15,6 +15,7 @@ from glic_pyg.nn.gfa_conv import GFAConv
 from glic_pyg.nn.learned_complexity import LearnedComplexity, LearnedGraph, learned_graphs
 from glic_pyg.nn.pointwise import Pointwise, add_linear, halves, map_of, rows_of
 from glic_pyg.nn.tiling import run_tiled
+from glic_pyg.progress import within
 
 NORM_EPS = 1e-5
 
@@ -113,10 +114,13 @@ class GFABlock(nn.Module):
 
             graphs = list(outside(self.graphs, x).values())
         else:
-            graphs = list(self.graphs(x).values())
-        rows = rows_of(x)
+            graphs = list(within(1 / 2, self.graphs, x).values())
+        rows, kinds = rows_of(x), len(graphs)
         for index, layer in enumerate(self.layers):
-            rows = layer(rows, graphs[index % len(graphs)])
+            graph = graphs.pop(0)
+            if index + kinds < len(self.layers):  # else this was its last turn: large ones are not kept
+                graphs.append(graph)
+            rows = within(1 / 2 / len(self.layers), layer, rows, graph)
         return map_of(rows)
 
     def graphs(self, x: Tensor) -> Mapping[str, Graph]:

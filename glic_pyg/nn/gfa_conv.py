@@ -17,6 +17,7 @@ from glic_pyg.graph import WindowGraph
 from glic_pyg.nn.edge_attention import compressed, edge_attention
 from glic_pyg.nn.pointwise import add_linear
 from glic_pyg.nn.position_bias import PositionBias, refuse_far_offsets, table_index
+from glic_pyg.nn.tiling import over_bands
 from glic_pyg.nn.window_attention import window_attention
 
 LARGEST_LOG_SCALE = math.log(100)
@@ -120,7 +121,10 @@ class GFAConv(MessagePassing):
             raise ValueError(
                 f"a residual of shape {tuple(residual.shape)} does not fit the result, {tuple(heads.shape)}"
             )
-        out = self.out(heads) if residual is None else add_linear(residual, heads, self.out)
+        if residual is None:
+            out = self.out(heads)
+        else:
+            out = over_bands(lambda some, beside: add_linear(beside, some, self.out), heads, residual)
         return (out, (edge_index, weights)) if return_attention_weights else out
 
     def _in_windows(self, x: Any, graph: WindowGraph) -> Tensor:
@@ -131,7 +135,9 @@ class GFAConv(MessagePassing):
         rows = x.view(graph.batch_size, -1, x.shape[-1]) if x.dim() == 2 and len(x) == real else x
         graph.check_rows(rows)
         bias = self._window_bias(graph)
-        found = window_attention(self.to_q(rows), self.to_kv(rows), self._scale(), bias, graph)
+        found = window_attention(
+            self.to_q(rows), self.to_kv(rows), self._scale(), bias, graph, overwrite=True
+        )
         return found.view(*x.shape[:-1], self.out_channels)
 
     def _by_messages(self, edge_index: Tensor, return_attention_weights: bool | None) -> bool:

@@ -8,6 +8,9 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from glic_pyg.progress import steps
+from glic_pyg.runtime import give_back
+
 TILE_NODES = 4096
 BAND_NODES = 2**16
 LEAST_TILE_ROWS = 4
@@ -76,6 +79,8 @@ def run_in_bands(
 ) -> tuple[Tensor, ...]:
     """Compute large maps from another one, a band of its rows at a time, for the sake of memory.
 
+    What the bands leave free is given back to the system.
+
     Without gradients a band has about ``BAND_NODES`` nodes; with gradients, or where the whole map has no
     more, there is one. Both give the same numbers up to the rounding of a differently blocked product.
 
@@ -93,7 +98,7 @@ def run_in_bands(
     if torch.is_grad_enabled() or len(bounds) == 1:
         return operation(0, size[0])
     scale, wholes = -(-height // size[0]), list[Tensor]()
-    for first, last, above, below in bounds:
+    for first, last, above, below in steps(bounds):
         maps = operation(first - above, last + below)
         if not wholes:
             shapes = [(len(part), part.shape[1], height, part.shape[3]) for part in maps]
@@ -104,4 +109,23 @@ def run_in_bands(
         for whole, part in zip(wholes, maps, strict=True):
             own = part[:, :, scale * above : scale * (above + last - first)]
             whole[:, :, scale * first : scale * last] = own
+    give_back()
     return tuple(wholes)
+
+
+def over_bands(operation: Callable[..., Tensor], rows: Tensor, *others: Tensor) -> Tensor:
+    """Apply a pointwise operation to contiguous rows ``(..., C)``, for the sake of memory in their place.
+
+    Without gradients rows of more than ``BAND_NODES`` are overwritten, so many at a time; otherwise the
+    result is a new tensor.
+
+    Args:
+        operation: from some rows, and those of the others beside them, to as many of the same width.
+        rows: what may be overwritten.
+        others: contiguous, only read.
+    """
+    if torch.is_grad_enabled() or rows.shape[:-1].numel() <= BAND_NODES:
+        return operation(rows, *others)
+    for parts in zip(*(t.flatten(0, -2).split(BAND_NODES) for t in (rows, *others)), strict=True):
+        parts[0].copy_(operation(*parts))
+    return rows

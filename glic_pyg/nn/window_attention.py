@@ -23,7 +23,9 @@ NO_EDGE = -1e30
 NORM_FLOOR = 1e-12
 
 
-def window_attention(q: Tensor, kv: Tensor, scale: Tensor, bias: Tensor, graph: WindowGraph) -> Tensor:
+def window_attention(
+    q: Tensor, kv: Tensor, scale: Tensor, bias: Tensor, graph: WindowGraph, *, overwrite: bool = False
+) -> Tensor:
     r"""Cosine attention of each node over its neighbours in a window graph (GLIC section 6).
 
     .. math:: \mathrm{softmax}_j\left(s_a \cos(q_i^a, k_j^a) + b_a(i, j)\right) v_j^a
@@ -36,6 +38,7 @@ def window_attention(q: Tensor, kv: Tensor, scale: Tensor, bias: Tensor, graph: 
         scale: ``(heads,)`` multiplies the cosines.
         bias: ``(heads, 64, 256)`` added to the logits.
         graph: adjacency over the same maps.
+        overwrite: without gradients, the result may take the place of q.
 
     Returns:
         ``(B, N, C)``, the softmax-weighted sums of v, in the dtype of ``q``.
@@ -45,8 +48,17 @@ def window_attention(q: Tensor, kv: Tensor, scale: Tensor, bias: Tensor, graph: 
     """
     _check(q, kv, scale, bias, graph)
     wide = torch.float32 if q.dtype == torch.float16 else q.dtype  # float16 cannot hold the smallest norm
-    attended: Tensor = _WindowAttention.apply(q.to(wide), kv.to(wide), scale, bias, *graph.attention_rows)
+    arguments = q.to(wide), kv.to(wide), scale, bias, *graph.attention_rows
+    if overwrite and _in_place(q, graph):
+        return kernels.window_attention_(*arguments)
+    attended: Tensor = _WindowAttention.apply(*arguments)
     return attended.to(q.dtype)
+
+
+def _in_place(q: Tensor, graph: WindowGraph) -> bool:
+    return not (torch.is_grad_enabled() or torch.compiler.is_compiling()) and (
+        q.dtype == torch.float32 and kernels.can_attend(q, graph.mask.flatten(0, 1))
+    )
 
 
 def _check(q: Tensor, kv: Tensor, scale: Tensor, bias: Tensor, graph: WindowGraph) -> None:

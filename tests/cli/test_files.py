@@ -12,6 +12,8 @@ import pytest
 from PIL import Image
 
 import glic_pyg
+from glic_pyg.cli import jobs
+from glic_pyg.cli.console import FileBatch
 from glic_pyg.cli.main import main
 
 pytestmark = pytest.mark.usefixtures("tiny_weights", "folder")
@@ -238,3 +240,22 @@ def test_what_is_wrong_with_a_file_is_said(
             assert any(name in line and sentence in line for line in said.splitlines())
         assert f"{len(sentences)} of {len(sentences) + 1} files failed" in said
         assert [path.name for path in Path("out").iterdir()] == ["good.png"]
+
+
+def test_a_bar_for_large_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It counts what is done of every phase; smaller images have none."""
+    shown: list[tuple[int, int, str]] = []
+    monkeypatch.setattr(FileBatch, "steps", lambda _, *step: shown.append(step))
+    assert main(["encode", "a.png", "a.glic"]) == main(["decode", "a.glic", "a.png", "--force"]) == 0
+    assert not shown
+    monkeypatch.setattr(jobs, "BAR_FROM", 56 * 40 - 1)
+    for command, phases in (
+        (["encode", "a.png", "a.glic", "--force"], ["analysis", "entropy coding"]),
+        (["decode", "a.glic", "b.bmp"], ["entropy coding", "synthesis"]),
+    ):
+        shown.clear()
+        assert main(command) == 0
+        assert [*dict.fromkeys(text for *_, text in shown)] == phases
+        for phase in phases:
+            done = [step for step, total, text in shown if text == phase and total == 100]
+            assert done == sorted(done) and done[0] == 0 and done[-1] == 100

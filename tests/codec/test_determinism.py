@@ -100,7 +100,7 @@ def there_and_back(
     path: Path, image: np.ndarray, host: AbstractContextManager[Any]
 ) -> tuple[bytes, np.ndarray]:
     """A file and its pixels, with everything loaded and computed inside the host's settings."""
-    for kept in (cells._cached, _order):
+    for kept in (cells._kept, _order):
         kept.cache_clear()
     with host:
         loaded = load_from_path(path)

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from glic_pyg import memory
@@ -18,7 +17,7 @@ from glic_pyg.codec.api import decode, encode
 from glic_pyg.codec.container import read_container, write_container
 from glic_pyg.codec.image_codec import ImageCodec
 from glic_pyg.codec.image_file import read_image
-from glic_pyg.codec.latent_coder import coding_memory, extended
+from glic_pyg.codec.latent_coder import coding_memory
 from glic_pyg.codec.weights_store import load_shipped
 from glic_pyg.errors import NotEnoughMemory
 from glic_pyg.nn import kernels
@@ -94,29 +93,18 @@ def test_smaller_images_need_less(codec: ImageCodec) -> None:
     assert needed(64, 64, decoding=False) < needed(64, 64)
 
 
-def test_the_continuation_begins_as_the_edge_and_becomes_smooth() -> None:
-    x = torch.rand(1, 3, 41, 23)
-    wide = extended(x, 16)
-    assert wide.shape == (1, 3, 48, 32) and torch.equal(wide[..., :41, :23], x)
-    assert extended(wide, 16).data_ptr() == wide.data_ptr()
-    steps = wide[..., :41, 22:].diff(dim=2).square().mean((0, 1, 2)).sqrt()
-    assert (steps.diff() < 0).all() and steps[-1] < steps[0] / 4
-    flat = torch.full((1, 3, 1, 1), 0.3)
-    torch.testing.assert_close(extended(flat, 16), flat.expand(1, 3, 16, 16))
-
-
 def test_large_images_need_what_a_quarter_of_their_resolution_takes() -> None:
     model = load_shipped("glic_s").model
     for decoding in (False, True):
         small, large = (coding_memory(model, side, side, decoding=decoding) / side**2 for side in (512, 7072))
-        assert large < 0.95 * small and 50e6 * large < 7.5e9
+        assert large < 0.75 * small and 4e9 < 50e6 * large < 5.5e9
 
 
 MEASURED = """
 import numpy as np
 from glic_pyg import runtime
 runtime.prepare()
-from glic_pyg.codec.latent_coder import coding_memory, extended
+from glic_pyg.codec.latent_coder import coding_memory
 from glic_pyg.codec.api import codec_for_encoding
 from glic_pyg.evaluation.peak_memory import added_memory
 codec = codec_for_encoding("glic_xs", None)

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from glic_pyg.codec.latent_coder import padded, tensor_from_colour
+from glic_pyg.codec.pixels import ExtendedImage
 from glic_pyg.inspection.attention import BlockGraphs
 from glic_pyg.inspection.inspect import Inspection, inspect_image
 from glic_pyg.models.glic import GLIC
@@ -43,8 +43,8 @@ def image() -> NDArray[np.uint8]:
 
 @pytest.fixture(scope="session")
 def x(image: NDArray[np.uint8]) -> Tensor:
-    """The image, padded to 256 x 256."""
-    return padded(tensor_from_colour(image, torch.device("cpu")), 128)
+    """The image, continued to 208 x 144 pixels."""
+    return ExtendedImage(image, 16, torch.device("cpu")).rows(0, 144)
 
 
 @pytest.fixture(scope="session")
@@ -55,5 +55,5 @@ def inspection(tiny_glic: GLIC, image: NDArray[np.uint8]) -> Inspection:
 
 @pytest.fixture(scope="session")
 def graphs(inspection: Inspection) -> BlockGraphs:
-    """Of the last block of g_a: 32 x 32 nodes, 8 pixels each."""
+    """Of the last block of g_a: 18 x 26 nodes, 8 pixels each."""
     return inspection.block("g_a stage 2")

@@ -31,18 +31,18 @@ def test_data(inspection: Inspection, kind: str) -> None:
     assert data.validate() and data.is_directed()
     assert np.array_equal(data.edge_index, graph.edge_index)
     assert data.attention.shape == (data.num_edges, 1, 2)
-    assert np.array_equal(data.degree[: 32 * 32], graph.degree.ravel())
-    assert data.pos[33].tolist() == [11.5, 11.5]
+    assert np.array_equal(data.degree[: 18 * 26], graph.degree.ravel())
+    assert data.pos[27].tolist() == [11.5, 11.5]
 
 
 @pytest.mark.parametrize("kind", ["local", "mesh"])
 def test_gfa_conv_on_data_is_gfa_conv_on_the_window_graph(inspection: Inspection, kind: str) -> None:
     block = inspection.block("g_a stage 2")
     data, conv = as_data(block, kind), GFAConv(block.features.shape[1], heads=2).eval()
-    features = block.features.T.reshape(1, -1, 32, 32)
+    features = block.features.T.reshape(1, -1, 18, 26)
     with torch.no_grad():
         fast = conv(block.features[None], build_graphs(features)[kind])[0]
-        plain = conv(data.x, data.edge_index, data.edge_attr, data.padding)[: 32 * 32]
+        plain = conv(data.x, data.edge_index, data.edge_attr, data.padding)[: 18 * 26]
     torch.testing.assert_close(plain, fast, atol=1e-5, rtol=1e-4)
 
 
@@ -50,11 +50,11 @@ def test_hetero_data(inspection: Inspection) -> None:
     block = inspection.block("g_a stage 2")
     data = as_hetero_data(block)
     assert data.validate()
-    assert data["node"].num_nodes == 32 * 32
+    assert data["node"].num_nodes == 18 * 26
     for kind, graph in block.graphs.items():
         inner, outer = data["node", kind, "node"], data["padding", kind, "node"]
         assert inner.num_edges + outer.num_edges == len(graph.source)
-        degrees = sum(torch.bincount(e.edge_index[1], minlength=32 * 32) for e in (inner, outer))
+        degrees = sum(torch.bincount(e.edge_index[1], minlength=18 * 26) for e in (inner, outer))
         assert np.array_equal(degrees, data["node"][f"{kind}_degree"])
         beside = graph.source >= graph.num_real
         middles = graph.positions[graph.source[beside]][:, ::-1] * 8 + 3.5
@@ -69,9 +69,9 @@ def test_nodes_and_padding_nodes(inspection: Inspection) -> None:
     graph = block.graphs["local"]
     columns = node_columns(block, graph)
     assert {len(values) for values in columns.values()} == {len(graph.positions)}
-    assert (columns["pos_x"][33], columns["pos_y"][33]) == (11.5, 11.5)  # node (1, 1) covers pixels 8 to 15
-    assert columns["padding"].sum() == len(graph.positions) - 32 * 32
-    assert columns["degree"][33] == graph.degree[1, 1] and not columns["degree"][32 * 32 :].any()
+    assert (columns["pos_x"][27], columns["pos_y"][27]) == (11.5, 11.5)  # node (1, 1) covers pixels 8 to 15
+    assert columns["padding"].sum() == len(graph.positions) - 18 * 26
+    assert columns["degree"][27] == graph.degree[1, 1] and not columns["degree"][18 * 26 :].any()
 
 
 def test_edges_and_attention(inspection: Inspection) -> None:

@@ -11,25 +11,26 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from glic_pyg.codec.determinism import full_precision_inference
 from glic_pyg.codec.image_codec import ImageCodec
-from glic_pyg.codec.latent_coder import colour_from_tensor
 from glic_pyg.codec.weights_store import shipped_names
 from glic_pyg.graph import build_graphs, complexity_map
+from glic_pyg.inspection import latent_bits
 from glic_pyg.inspection.inspect import (
-    Bits,
     Inspection,
-    bits_of,
     gfa_blocks,
     inspect_image,
     logged_maps,
     observed,
 )
+from glic_pyg.inspection.latent_bits import Bits, coded
 from glic_pyg.inspection.stats import overlaps
-from glic_pyg.metrics import psnr
+from glic_pyg.metrics import pixel_psnr
+from glic_pyg.models.base import Codec
 from glic_pyg.models.glic import GLIC
 from glic_pyg.models.weights import weights_hash
 from glic_pyg.plotting import map_colours
-from tests.contracts.backbones import untrained
+from tests.contracts.backbones import BACKBONES, untrained
 from tests.models.conftest import TINY
 
 Pixels = NDArray[np.uint8]
@@ -40,7 +41,7 @@ def test_blocks_of_both_transforms(inspection: Inspection) -> None:
         "g_a stage 1", "g_a stage 2", "g_s stage 2", "g_s stage 1"
     ]  # fmt: skip
     assert [block.stride for block in inspection.blocks] == [4, 8, 8, 4]
-    assert [block.shape for block in inspection.blocks] == [(64, 64), (32, 32), (32, 32), (64, 64)]
+    assert [block.shape for block in inspection.blocks] == [(36, 52), (18, 26), (17, 25), (33, 50)]
     for block in inspection.blocks:
         assert [(layer.number, layer.graph.kind) for layer in block.layers] == [(0, "local"), (1, "mesh")]
 
@@ -51,7 +52,7 @@ def test_graphs_are_those_that_the_builder_makes_of_the_blocks_input(
     g_a, block = tiny_glic.g_a, inspection.block("g_a.blocks.1")
     with torch.no_grad():
         features = g_a.down[1](g_a.blocks[0](g_a.down[0](x)) + g_a.side[0](x))
-    np.testing.assert_allclose(block.complexity, complexity_map(features)[0], rtol=1e-5)
+    np.testing.assert_allclose(block.complexity, complexity_map(features)[0], rtol=1e-5, atol=1e-6)
     for kind, graph in build_graphs(features).items():
         assert np.array_equal(block.graphs[kind].edge_index, graph.edge_index())
 
@@ -69,7 +70,7 @@ def test_layers_keep_their_input(inspection: Inspection, tiny_glic: GLIC, x: Ten
 def test_observing_changes_nothing_and_leaves_no_hook(tiny_glic: GLIC, x: Tensor) -> None:
     with torch.no_grad():
         alone = tiny_glic.g_a(x)
-        with observed(tiny_glic, x.shape[2]):
+        with observed(tiny_glic, (130, 200)):
             observed_y = tiny_glic.g_a(x)
     assert torch.equal(alone, observed_y)
     assert not any(m._forward_pre_hooks or m._forward_hooks for m in tiny_glic.modules())
@@ -82,27 +83,43 @@ def test_only_the_layers_asked_for_are_kept(tiny_glic: GLIC, image: Pixels) -> N
 
 
 def test_one_image_at_a_time(tiny_glic: GLIC, x: Tensor) -> None:
-    with torch.no_grad(), pytest.raises(ValueError, match="one map"), observed(tiny_glic, x.shape[2]):
+    with torch.no_grad(), pytest.raises(ValueError, match="one map"), observed(tiny_glic, (130, 200)):
         tiny_glic.g_a(x.repeat(2, 1, 1, 1))
     assert not any(m._forward_pre_hooks or m._forward_hooks for m in tiny_glic.modules())
 
 
-def test_bits_are_the_codecs_estimate(inspection: Inspection, tiny_glic: GLIC, x: Tensor) -> None:
-    """Of the padded image: a file holds no bits of latents outside of the image."""
+@pytest.mark.parametrize("size", [(130, 200), (33, 50), (16, 15), (1, 1), (128, 128)])
+def test_bits_and_pixels_are_those_of_the_file(tiny_glic: GLIC, size: tuple[int, int]) -> None:
+    """The same latents beyond the image, the same walk over those that there are, the same decoded image."""
+    image = np.random.default_rng(1).integers(0, 256, (*size, 3), np.uint8)
     codec = ImageCodec(tiny_glic, "tiny", weights_hash(tiny_glic))
-    padded = np.ascontiguousarray((255 * x[0].permute(1, 2, 0)).round().to(torch.uint8).numpy())
-    estimate = codec.encode(padded, estimate=True).estimated_bits
-    assert inspection.bits.total == pytest.approx(estimate, rel=5e-3)
+    seen, encoded = inspect_image(tiny_glic, image, layers=()), codec.encode(image, estimate=True)
+    assert seen.bits.y.shape[1:] == (-(-size[0] // 16), -(-size[1] // 16))
+    assert seen.bits.total == pytest.approx(encoded.estimated_bits, rel=1e-5)
+    assert seen.bits.per_position.sum(dtype=np.float64) == pytest.approx(seen.bits.total, rel=1e-5)
+    assert np.array_equal(seen.decoded, codec.decode(encoded.data).image_data.colour)
+    assert all(np.all(block.shape >= np.array(size) / block.stride) for block in seen.blocks)
+
+
+@pytest.mark.parametrize("name", BACKBONES)
+def test_an_unlikely_latent_costs_most_in_its_channel(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the order that a model codes its latents in."""
+    monkeypatch.setattr(latent_bits, "_EXACT", 100)
+    model = untrained(name)
+    usual = torch.zeros(1, model.latent_channels, 3, 5)
+    for place in ((0, 0, 0), (1, 2, 3), (model.latent_channels - 1, 1, 4)):
+        y = usual.clone()
+        y[0][place] = 60
+        with full_precision_inference(torch.device("cpu")):
+            bits = [coded(model, each)[1].y for each in (usual, y)]
+        more = (bits[1] - bits[0])[place[0]]
+        assert more[place[1:]] > 10 and np.unravel_index(more.argmax(), more.shape) == place[1:]
 
 
 def test_decoded_is_the_models_reconstruction(
     inspection: Inspection, tiny_glic: GLIC, image: Pixels, x: Tensor
 ) -> None:
-    with torch.no_grad():
-        x_hat = tiny_glic(x)["x_hat"]
-    assert np.array_equal(inspection.decoded, colour_from_tensor(x_hat, 200, 130, grey=False))
-    expected = psnr(x[..., :130, :200], x_hat[..., :130, :200])
-    assert inspection.psnr == pytest.approx(float(expected))
+    assert inspection.psnr == pytest.approx(pixel_psnr(inspection.decoded, image))
     mse = inspection.error_map.mean(dtype=np.float64)
     assert mse == pytest.approx(255**2 / 10 ** (inspection.psnr / 10), rel=1e-6)
 
@@ -159,18 +176,19 @@ def test_blocks_by_path_in_order(tiny_glic: GLIC) -> None:
     assert list(gfa_blocks(tiny_glic)) == ["g_a.blocks.1", "g_a.blocks.2", "g_s.blocks.0", "g_s.blocks.1"]
 
 
-def test_bits_of_likelihoods() -> None:
-    bits = bits_of({"y": torch.full((1, 3, 4, 8), 0.25), "z": torch.full((1, 2, 1, 2), 0.5)})
-    assert (bits.y == 2).all() and (bits.z == 1).all()
-    assert bits.total == 2 * 96 + 4
-    assert np.allclose(bits.per_position, 6 + 2 / 16)
+def test_bits_of_z_are_shared_by_what_they_cover() -> None:
+    """A quarter rounded to the nearest: the last place of z is for 6 rows of y here, and for 3 columns."""
+    bits = Bits(np.zeros((3, 10, 7), np.float32), np.full((2, 2, 2), 12, np.float32))
+    expected = np.full((10, 7), 24 / 16)
+    expected[4:, :4], expected[:4, 4:], expected[4:, 4:] = 24 / 24, 24 / 12, 24 / 18
+    assert np.allclose(bits.per_position, expected) and bits.total == 8 * 12
 
 
 def test_maps_add_up_to_the_total(inspection: Inspection) -> None:
     bits = inspection.bits
     assert bits.per_position.sum(dtype=np.float64) == pytest.approx(bits.total)
-    assert bits.per_pixel(256, 256).sum(dtype=np.float64) == pytest.approx(bits.total)
-    assert np.array_equal(inspection.bit_map, bits.per_pixel(256, 256)[:130, :200])
+    assert bits.per_pixel(144, 208).sum(dtype=np.float64) == pytest.approx(bits.total)
+    assert np.array_equal(inspection.bit_map, bits.per_pixel(144, 208)[:130, :200])
 
 
 def test_a_position_of_the_map_is_a_square_of_the_image() -> None:
@@ -200,6 +218,10 @@ def test_logged_maps_of_every_block() -> None:
 
 def test_logged_maps_of_a_model_without_graphs() -> None:
     assert set(logged_maps(untrained("hyperprior"), torch.rand(1, 3, 64, 64))) == {"bits", "error"}
+
+
+def test_no_maps_of_a_model_that_writes_no_files() -> None:
+    assert logged_maps(Codec(), torch.rand(1, 3, 64, 64)) == {}
 
 
 PROMISED = 4e9  # bytes

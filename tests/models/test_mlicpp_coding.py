@@ -14,7 +14,7 @@ from torch import Tensor
 
 from glic_pyg.codec.coders import EntropyDecoder, EntropyEncoder, PriorTables
 from glic_pyg.codec.image_codec import ImageCodec
-from glic_pyg.codec.latent_coder import colour_from_tensor, extended, tensor_from_colour
+from glic_pyg.codec.pixels import ExtendedImage, colour_from_tensor
 from glic_pyg.models.checkerboard import OTHERS, is_anchor, only
 from glic_pyg.models.mlicpp import MLICpp
 from glic_pyg.models.mlicpp.latent_codec import LatentCodec, SliceCodec
@@ -133,7 +133,7 @@ def test_file_there_and_back(model: MLICpp, tmp_path: Path) -> None:
     data = ImageCodec(model, "tiny", weights_hash(model)).encode(image).data
     decoded = ImageCodec(again, "tiny", weights_hash(again)).decode(data).array
     with torch.no_grad():
-        y = model.g_a(extended(tensor_from_colour(image, torch.device("cpu")), 16))
+        y = model.analyse(ExtendedImage(image, 16, torch.device("cpu")))
         y_hat = model.code_latents(EntropyEncoder(PriorTables(), estimate=False), y, shape=(5, 7))
         expected = colour_from_tensor(model.g_s(y_hat.float()), 100, 70, grey=False)
     assert np.array_equal(decoded, expected)

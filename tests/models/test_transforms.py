@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from torch import nn
 
 from glic_pyg.models.transforms import AnalysisTransform, SynthesisTransform, stage_blocks, stage_depths
 from glic_pyg.nn import tiling
+from glic_pyg.progress import phase, reporting
 
 SETTINGS: dict[str, Any] = {
     "gated_depth": 1,
@@ -112,3 +114,17 @@ def test_large_maps_in_bands(kernels: tuple[int, ...], rows: int, monkeypatch: p
         torch.testing.assert_close(g_s(y, (173, 41)), x_hat, rtol=0, atol=1e-12)
     assert len(seen) == -(-44 // rows) and max(seen) < 176 and x_hat.shape == (2, 3, 173, 41)
     assert x_hat.is_contiguous(memory_format=torch.channels_last) or len(seen) == 1
+
+
+def test_every_band_graph_and_layer_is_progress(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tiling, "BAND_NODES", 4 * 12)
+    g_a = AnalysisTransform(WIDTHS, stage_blocks(WIDTHS, **SETTINGS))
+    g_s = SynthesisTransform(WIDTHS, stage_blocks(WIDTHS, **SETTINGS))
+    y, done = torch.rand(1, WIDTHS[-1], 10, 3), list[float]()
+    for transform, x in ((g_a, torch.rand(1, 3, 160, 48)), (g_s, y)):
+        done.clear()
+        with torch.no_grad(), reporting(lambda part, _: done.append(part)), phase("it"):
+            transform(x)
+        bands, layers = 10, SETTINGS["gfa_depth"]
+        assert len(done) >= bands + 2 * layers and done == sorted(done)
+        assert done[0] == 0 and done[-1] == 1 and max(b - a for a, b in pairwise(done)) < 0.4

@@ -1,6 +1,11 @@
 """Kernels in C: twins of what torch operators do elsewhere in :mod:`glic_pyg.nn`, for float32 on CPUs."""
 
-from glic_pyg.nn.kernels.attention import can_attend, window_attention, window_attention_backward
+from glic_pyg.nn.kernels.attention import (
+    can_attend,
+    window_attention,
+    window_attention_,
+    window_attention_backward,
+)
 from glic_pyg.nn.kernels.depthwise import can_convolve, depthwise, depthwise_backward, depthwise_gate
 from glic_pyg.nn.kernels.edge_attention import (
     can_attend_along,
@@ -24,5 +29,6 @@ __all__ = [
     "gate",
     "gate_backward",
     "window_attention",
+    "window_attention_",
     "window_attention_backward",
 ]

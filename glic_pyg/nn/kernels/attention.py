@@ -9,8 +9,9 @@ from torch import Tensor
 
 from glic_pyg.nn.kernels.library import LIMITS, available, run
 from glic_pyg.nn.kernels.operators import operator
+from glic_pyg.progress import steps
 
-__all__ = ["can_attend", "window_attention", "window_attention_backward"]
+__all__ = ["can_attend", "window_attention", "window_attention_", "window_attention_backward"]
 
 _ARGUMENTS = "Tensor q, Tensor kv, Tensor scale, Tensor bias, Tensor nodes, Tensor candidates, Tensor mask"
 
@@ -48,9 +49,26 @@ def window_attention(
     """
     arrays = _in_float32(q, kv, scale, bias)
     out = torch.empty_like(arrays[0])
-    for some in _parts(len(q), nodes, candidates, mask):
-        run("window_attention", *arrays, *some, out)
+    _attend(arrays, nodes, candidates, mask, out)
     return out.view(q.shape).to(q.dtype)
+
+
+def window_attention_(
+    q: Tensor, kv: Tensor, scale: Tensor, bias: Tensor, nodes: Tensor, candidates: Tensor, mask: Tensor
+) -> Tensor:
+    """As :func:`window_attention`, but the result is written over q where that is contiguous and float32.
+
+    A node belongs to one cell, and its query is read before anything is written for it.
+    """
+    arrays = _in_float32(q, kv, scale, bias)
+    _attend(arrays, nodes, candidates, mask, arrays[0])
+    return arrays[0].view(q.shape).to(q.dtype)
+
+
+def _attend(arrays: list[Tensor], nodes: Tensor, candidates: Tensor, mask: Tensor, out: Tensor) -> None:
+    """Write to ``out``, which may be the queries."""
+    for some in _parts(len(out), nodes, candidates, mask):
+        run("window_attention", *arrays, *some, out)
 
 
 @operator(
@@ -95,7 +113,7 @@ def _in_float32(q: Tensor, kv: Tensor, scale: Tensor, bias: Tensor) -> list[Tens
     return [tensor.float().contiguous() for tensor in (q, kv, scale, bias.mT)]
 
 
-CELLS_AT_ONCE = 4096
+CELLS_AT_ONCE = 1024
 """Cells of one image whose edges are written as words at a time: these take 32 KB each."""
 
 
@@ -104,7 +122,7 @@ def _parts(images: int, nodes: Tensor, candidates: Tensor, mask: Tensor) -> Iter
     if images > 1 or len(nodes) <= CELLS_AT_ONCE:
         yield _cells(images, nodes, candidates, mask)
         return
-    for cells in candidates[:, 0].argsort(stable=True).split(CELLS_AT_ONCE):
+    for cells in steps(candidates[:, 0].argsort(stable=True).split(CELLS_AT_ONCE)):
         yield _cells(1, nodes[cells], candidates[cells], mask[cells])
 
 

@@ -67,9 +67,7 @@ def test_maps_are_those_of_the_image(packed: tuple[dict[str, Any], Streams], ins
     assert error[-1, -1] == pytest.approx(inspection.error_map[-2:, -4:].mean(), rel=0.01)
 
 
-def test_the_rate_is_that_of_a_file_padding_included(
-    packed: tuple[dict[str, Any], Streams], inspection: Inspection
-) -> None:
+def test_the_rate_is_that_of_the_file(packed: tuple[dict[str, Any], Streams], inspection: Inspection) -> None:
     bits = inspection.bits.y.sum(dtype=np.float64) + inspection.bits.z.sum(dtype=np.float64)
     assert packed[0]["bpp"] == pytest.approx(bits / (130 * 200)) == inspection.bpp
     assert inspection.bpp > 1.05 * inspection.bit_map.mean()
