@@ -45,7 +45,7 @@ results: $(VENV)/.ready  ## rate and distortion of all codecs on KODAK and OOD, 
 effort: $(VENV)/.ready  ## what searching longer brings: files of KODAK at every effort, writes docs/effort.md
 	@$(BIN)/python -m studies.effort --images $(KODAK) $(ARGS)
 
-regularizer-study: $(VENV)/.ready  ## does the regularizer help? trains a grid of tiny codecs, writes docs/results.md
+regularizer-study: $(VENV)/.ready  ## does the regularizer help? trains a grid of small codecs, writes docs/regularizer.md
 	@$(BIN)/python -m studies.regularizer $(ARGS)
 
 ablations: $(VENV)/.ready  ## what each choice in the graphs is worth: short runs, writes docs/ablations.md

@@ -40,7 +40,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--study", type=Path, default=SETTINGS, metavar="FILE", help="settings")
     add("--steps", type=int, metavar="N", help="of every run, to try things out")
     add("--folder", type=Path, default=Path("runs/regularizer_study"), help="of the runs")
-    add("--docs", type=Path, default=DOCS, help="results.md and images/ are in it")
+    add("--docs", type=Path, default=DOCS, help="regularizer.md and images/ are in it")
     add("--threads", type=int, default=1)
     add("--report", action="store_true", help="train nothing; measure and report what there is")
     return parser
@@ -86,12 +86,12 @@ def _write(docs: Path, results: Results, runs: list[Run], images: TestImages, ho
     study, finished = results.study, list(results.finished(runs))
     curves = Curves(finished, {name: codec["lmbdas"] for name, codec in study.codecs.items()})
     scale = Scale(
-        planned=sum(run.kind != "base" for run in runs),
+        planned=sum(run.is_branch for run in runs),
         images={name: len(members) for name, members in images.items()},
         side=study.side,
-        bits=[f.record["bits"] for f in finished if "bits" in f.record],
+        seconds=sum(record["seconds"] for run in runs if (record := results.record(run)) is not None),
     )
     text = section(study, curves, scale, FIGURE, how)
     write_image(docs, FIGURE, study_figure(study, curves, list(images)))
-    write_section(docs / "results.md", "regularizer-study", text)
+    write_section(docs / "regularizer.md", "regularizer-study", text)
     return text

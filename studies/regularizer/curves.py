@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from statistics import fmean
+from statistics import fmean, stdev
 from typing import Any
 
 from glic_pyg.evaluation.bd_rate import Method
@@ -48,12 +50,17 @@ class Curves:
         self.seeds = sorted({key[3] for key in self.runs})
 
     def curve(self, codec: str, kind: Kind, alpha: float, seed: int, name: str) -> list[Point] | None:
-        """A complete curve on the set ``name``, or ``None``."""
+        """A complete curve of means over the set ``name``, or ``None``."""
+        points = self._points(codec, kind, alpha, seed, name)
+        return points and [Point(*map(fmean, zip(*images, strict=True))) for images in points]
+
+    def _points(self, codec: str, kind: Kind, alpha: float, seed: int, name: str) -> list[list[Point]] | None:
+        """For each point of a complete curve those of all images; or ``None``."""
         records = [self.runs.get((codec, kind, alpha, seed, lmbda)) for lmbda in self.lmbdas[codec]]
         if not all(record and name in record["sets"] for record in records):
             return None
         sets = [record["sets"][name] for record in records if record]
-        return [Point(metrics["bpp"], metrics["psnr"]) for metrics in sets]
+        return [[Point(*point) for point in images] for metrics in sets for images in metrics["points"]]
 
     def bd(
         self, codec: str, alpha: float, name: str, kind: Kind, anchor: Kind = "plain", fit: Method = "akima"
@@ -67,10 +74,30 @@ class Curves:
                 values.append(value)
         return Spread(tuple(values))
 
+    def standard_error(
+        self, codec: str, alpha: float, name: str, kind: Kind, anchor: Kind = "plain"
+    ) -> float | None:
+        """Standard error of the mean BD-rate over images, each the mean of its own over the seeds.
+
+        ``None`` if fewer than two images have curves that can be compared with every seed.
+        """
+        by_image: dict[int, list[float | None]] = defaultdict(list)
+        for seed in self.seeds:
+            reference = self._points(codec, anchor, 0.0 if anchor == "plain" else alpha, seed, name)
+            tested = self._points(codec, kind, alpha, seed, name)
+            if reference and tested:
+                pairs = zip(zip(*reference, strict=True), zip(*tested, strict=True), strict=True)
+                for image, (one, other) in enumerate(pairs):
+                    by_image[image].append(bd_percent(one, other))
+        means = [
+            fmean(v for v in values if v is not None) for values in by_image.values() if None not in values
+        ]
+        return stdev(means) / math.sqrt(len(means)) if len(means) > 1 else None
+
     def shift(self, codec: str, alpha: float, name: str, kind: Kind) -> tuple[Spread, Spread]:
         """Changes of the runs of a kind against plain ones at equal λ: rate in percent, PSNR in dB.
 
-        Means over the λ, one value per seed.
+        Means over the points of the curve, one value per seed.
         """
         rates, qualities = [], []
         for seed in self.seeds:
@@ -83,11 +110,11 @@ class Curves:
         return Spread(tuple(rates)), Spread(tuple(qualities))
 
     def means(self, codec: str, kind: Kind, alpha: float, lmbda: float, part: str) -> dict[str, float]:
-        """Means over the seeds of a part of the records: ``"training"`` or the name of a set."""
+        """Means over the seeds of the numbers in a part of the records: ``"training"`` or a set's name."""
         found = [self.runs.get((codec, kind, alpha, seed, lmbda)) for seed in self.seeds]
         parts = [r["training"] if part == "training" else r["sets"].get(part) for r in found if r]
-        parts = [metrics for metrics in parts if metrics]
-        return {name: fmean(p[name] for p in parts) for name in parts[0]} if parts else {}
+        numbers = [{n: v for n, v in p.items() if isinstance(v, float)} for p in parts if p]
+        return {name: fmean(p[name] for p in numbers) for name in numbers[0]} if numbers else {}
 
 
 def study_figure(study: Study, curves: Curves, names: Sequence[str]) -> bytes:
@@ -104,28 +131,28 @@ def study_figure(study: Study, curves: Curves, names: Sequence[str]) -> bytes:
     with styled_figure(9, 3.3 * len(curves.codecs)) as figure:
         rows = figure.subplots(len(curves.codecs), 2, squeeze=False, width_ratios=(2, 3))
         for (left, right), codec in zip(rows, curves.codecs, strict=True):
-            _curves(left, study, curves, codec, names[0])
-            _bd_rates(right, study, curves, codec, names)
+            _curves(left, study.alphas(codec), curves, codec, names[0])
+            _bd_rates(right, study.alphas(codec), curves, codec, names)
         return encode_figure(figure)
 
 
-def _curves(axes: Any, study: Study, curves: Curves, codec: str, name: str) -> None:
+def _curves(axes: Any, alphas: Sequence[float], curves: Curves, codec: str, name: str) -> None:
     lines: list[tuple[Kind, float, str, str]] = [("plain", 0.0, PLAIN, "-")]
-    for alpha, colour in zip(study.alphas, COLOURS, strict=False):
+    for alpha, colour in zip(alphas, COLOURS, strict=False):
         lines += [(kind, alpha, colour, marker) for kind, marker in KINDS]
     for kind, alpha, colour, style in lines:
         for seed in curves.seeds:
             curve = curves.curve(codec, kind, alpha, seed, name)
             if curve:
                 axes.plot(*zip(*sorted(curve), strict=True), style, color=colour, mfc="none", ms=5, lw=1)
-    axes.set(title=f"{codec}, {name}", xlabel="bits per pixel (estimated)", ylabel="PSNR, dB")
+    axes.set(title=f"{codec}, {name}", xlabel="bits per pixel", ylabel="PSNR, dB")
 
 
-def _bd_rates(axes: Any, study: Study, curves: Curves, codec: str, names: Sequence[str]) -> None:
-    step = 0.8 / (2 * len(study.alphas))
-    for number, (alpha, colour) in enumerate(zip(study.alphas, COLOURS, strict=False)):
+def _bd_rates(axes: Any, alphas: Sequence[float], curves: Curves, codec: str, names: Sequence[str]) -> None:
+    step = 0.8 / (2 * len(alphas))
+    for number, (alpha, colour) in enumerate(zip(alphas, COLOURS, strict=False)):
         for which, (kind, marker) in enumerate(KINDS):
-            offset = (2 * number + which - len(study.alphas) + 0.5) * step
+            offset = (2 * number + which - len(alphas) + 0.5) * step
             label: str | None = f"{kind}, α = {alpha:g}"
             for place, name in enumerate(names):
                 values = curves.bd(codec, alpha, name, kind).values
@@ -136,6 +163,4 @@ def _bd_rates(axes: Any, study: Study, curves: Curves, codec: str, names: Sequen
     axes.set_xlim(-0.5, len(names) - 0.5)
     axes.set_yscale("symlog", linthresh=1)
     axes.yaxis.set_major_formatter("{x:g}")
-    axes.legend(
-        fontsize=7, frameon=False, ncols=len(study.alphas), loc="upper center", bbox_to_anchor=(0.5, -0.08)
-    )
+    axes.legend(fontsize=7, frameon=False, ncols=len(alphas), loc="upper center", bbox_to_anchor=(0.5, -0.08))

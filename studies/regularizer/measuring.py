@@ -3,29 +3,30 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean
 
+import torch
 from torch import Tensor
 
 from glic_pyg.codec.image_codec import ImageCodec
+from glic_pyg.metrics import psnr
 from glic_pyg.regularizer.regularizer import entropy_bound
 from glic_pyg.training.module import CodecModule
 from glic_pyg.training.validation import measure_image
 from studies.images import TestImages, TrainingImages
+from studies.rate_distortion import Point
 from studies.records import Record, RunRecords
 from studies.regularizer.plan import Run, Study
 from studies.regularizer.training import build_module, load_weights, save_weights, train
 
-__all__ = [
-    "Finished",
-    "Results",
-    "bound_at",
-    "estimate_and_file",
-    "measure",
-]
+__all__ = ["Finished", "Results", "bound_at", "entropies", "files"]
+
+MIDDLE = 50.0
+"""Quality at which Ĥ_θ of a model of every rate is measured."""
 
 
 def bound_at(psnr_db: float) -> float:
@@ -33,36 +34,54 @@ def bound_at(psnr_db: float) -> float:
     return entropy_bound(10 ** (-psnr_db / 10))
 
 
-def measure(module: CodecModule, images: Sequence[Tensor], entropy: bool) -> dict[str, float]:
-    """Means over images: estimated bpp, PSNR in dB and, if ``entropy``, Ĥ_θ and its bound.
+def files(
+    module: CodecModule, images: Sequence[Tensor], qualities: Sequence[float | None]
+) -> list[list[Point]]:
+    """Rate of the ``.glic`` file and PSNR of what is decoded from it, of every image at every quality.
 
-    The bound is that of the mean squared error of x_hat after rounding to 8 bits. It holds nevertheless,
-    since a function of x_hat has no more information about x than x_hat.
+    Args:
+        module: a trained codec, its quantiles solved.
+        images: (1, 3, H, W) in [0, 1].
+        qualities: 0 to 100, or ``(None,)`` for a model of one rate.
+
+    Returns:
+        For each quality a point for each image.
+    """
+    codec = ImageCodec(module.model.eval(), "study", hashlib.sha256(b"study").hexdigest())
+    points: list[list[Point]] = [[] for _ in qualities]
+    for x in images:
+        pixels = (255 * x[0]).round().byte().permute(1, 2, 0)
+        prepared = codec.prepare(pixels.numpy())
+        for found, quality in zip(points, qualities, strict=True):
+            data = prepared.at(quality).data
+            decoded = torch.tensor(codec.decode(data).array)
+            error = psnr(decoded[None] / 255, pixels[None] / 255)
+            found.append(Point(8 * len(data) / pixels[..., 0].numel(), float(error)))
+    return points
+
+
+def entropies(module: CodecModule, images: Sequence[Tensor]) -> dict[str, float]:
+    """Means over images of ``H_theta`` and its bound ``H_bound``, in bits per pixel.
+
+    The bound is that of the mean squared error of x_hat after clamping. It holds nevertheless, since a
+    function of x_hat has no more information about x than x_hat.
     """
     module.eval()
-    regularizer = module.regularizer if entropy else None
-    rows = []
-    for x in images:
-        metrics, _ = measure_image(module.model, x, module.loss, regularizer)
-        row = {name: float(value) for name, value in metrics.items() if name != "loss"}
-        if "H_theta" in row:
-            row["H_bound"] = bound_at(row["psnr"])
-        rows.append(row)
-    return {name: fmean(row[name] for row in rows) for name in rows[0]}
-
-
-def estimate_and_file(module: CodecModule, x: Tensor) -> dict[str, float]:
-    """Bits that the likelihoods predict for an image, and bits of its ``.glic`` file."""
-    pixels = (255 * x[0]).round().byte().permute(1, 2, 0).numpy()
-    codec = ImageCodec(module.model, "study", hashlib.sha256(b"study").hexdigest())
-    encoded = codec.encode(pixels, estimate=True)
-    assert encoded.estimated_bits is not None
-    return {"estimated": encoded.estimated_bits, "file": 8.0 * len(encoded.data)}
+    at = None if module.model.rates is None else MIDDLE
+    found = [measure_image(module.model, x, module.loss, module.regularizer, at)[0] for x in images]
+    return {
+        "H_theta": fmean(float(row["H_theta"]) for row in found),
+        "H_bound": fmean(bound_at(float(row["psnr"])) for row in found),
+    }
 
 
 @dataclass(frozen=True)
 class Finished:
-    """A run and its record: ``training`` (means of its second half) and ``sets`` (see ``measure``)."""
+    """A branch and its record.
+
+    The record has ``training``, what was logged, and ``sets``: by name, ``points`` (see :func:`files`) and,
+    of the first set, :func:`entropies`.
+    """
 
     run: Run
     record: Record
@@ -81,10 +100,10 @@ class Results:
         self.study = study
 
     def finished(self, runs: list[Run]) -> Iterator[Finished]:
-        """Those of the runs that are trained, without the bases."""
+        """Those of the branches that are trained."""
         for run in runs:
             record = self.record(run)
-            if record is not None and run.kind != "base":
+            if record is not None and run.is_branch:
                 yield Finished(run, record)
 
     def record(self, run: Run) -> Record | None:
@@ -106,15 +125,17 @@ class Results:
         record = self.record(run)
         if record is None and training is not None:
             record = self._train(run, training)
-        if record is not None and run.kind != "base":
+        if record is not None and run.is_branch:
             self._measure(run, record, images)
 
     def _train(self, run: Run, training: TrainingImages) -> Record:
         """Train a run from its parent; keep weights and record."""
         parent = self.records.file(run.parent, "pt") if run.parent else None
+        start = time.process_time()
         module, metrics = train(run, self.study, training, parent)
+        seconds = time.process_time() - start
         save_weights(module, self.records.file(run.name, "pt"))
-        record = {"settings": self._settings(run), "training": metrics, "sets": {}}
+        record = {"settings": self._settings(run), "training": metrics, "seconds": seconds, "sets": {}}
         self.records.write(run.name, record)
         return record
 
@@ -130,9 +151,9 @@ class Results:
         load_weights(module, self.records.file(run.name, "pt"))
         first = next(iter(images))
         for name in missing:
-            record["sets"][name] = measure(module, images[name], entropy=name == first)
-        if run.kind == "plain":
-            record["bits"] = estimate_and_file(module, images[first][0])
+            record["sets"][name] = {"points": files(module, images[name], self.study.qualities(run.codec))}
+            if name == first and module.regularizer is not None:
+                record["sets"][name] |= entropies(module, images[name])
         self.records.write(run.name, record)
 
     def _settings(self, run: Run) -> Record:

@@ -14,7 +14,8 @@ from glic_pyg.regularizer.regularizer import equivalent_lmbda
 __all__ = ["Kind", "Run", "Study", "plan", "read_study"]
 
 
-Kind = Literal["base", "plain", "regularized", "control"]
+Kind = Literal["base", "source", "plain", "regularized", "control"]
+"""A base trains the codec, a source run q_theta while that stands still; the others branch off there."""
 
 
 @dataclass(frozen=True)
@@ -22,24 +23,34 @@ class Study:
     """The settings of ``study.yaml``.
 
     Attributes:
-        seeds: of weights, crops and noise.
-        alphas: above 0.
+        seeds: of the branches' crops and noise.
         batch_size, crop: of all runs.
         images: how many training images are used.
         side: of the measured centre crops, in pixels.
         limit: most test images of a set.
-        codecs: settings by name: ``model``, ``source``, ``lmbdas``, ``lr``,
-            ``source_lr``, ``steps`` and ``start``.
+        codecs: settings by name: ``source``, ``lmbdas`` (a model each), ``alphas`` (above 0), ``lr``,
+            ``source_lr`` and ``steps``; ``model`` and ``start``, or ``start_from``, the name of shipped
+            weights instead of a base; for a model of every rate also ``qualities`` to measure at and
+            ``balance``.
     """
 
     seeds: Sequence[int]
-    alphas: Sequence[float]
     batch_size: int
     crop: int
     images: int
     side: int
     limit: int
     codecs: Mapping[str, Mapping[str, Any]]
+
+    def alphas(self, codec: str) -> Sequence[float]:
+        """The strengths that a codec is regularized with."""
+        alphas: Sequence[float] = self.codecs[codec]["alphas"]
+        return alphas
+
+    def qualities(self, codec: str) -> Sequence[float | None]:
+        """At which a run is measured; ``None`` for a model of one rate."""
+        qualities: Sequence[float | None] = self.codecs[codec].get("qualities", (None,))
+        return qualities
 
 
 @dataclass(frozen=True)
@@ -48,11 +59,11 @@ class Run:
 
     Attributes:
         codec: name in :attr:`Study.codecs`.
-        seed: see :attr:`Study.seeds`.
-        lmbda: of its point of the curve; see :attr:`trained_lmbda`.
-        kind: the others start from ``"base"`` runs, which are not compared themselves.
+        seed: see :attr:`Study.seeds`; 0 for bases and source runs, which the branches of all seeds share.
+        lmbda: of its model, for a model of every rate that of the middle; see :attr:`trained_lmbda`.
+        kind: see :data:`Kind`.
         alpha: of the regularized run; of the control, the alpha that it imitates.
-        parent: name of the run whose weights this one starts from; ``None``: from scratch.
+        parent: name of the run whose weights this one starts from; ``None``: from none.
         steps: length.
     """
 
@@ -71,14 +82,19 @@ class Run:
         return f"{self.codec}-s{self.seed}-l{self.lmbda:g}-{self.kind}{alpha}"
 
     @property
+    def is_branch(self) -> bool:
+        """Whether it is compared with others."""
+        return self.kind not in ("base", "source")
+
+    @property
     def trained_lmbda(self) -> float:
         """The λ in the loss: the control's is λ / (1 + α)."""
         return equivalent_lmbda(self.lmbda, self.alpha) if self.kind == "control" else self.lmbda
 
     @property
     def draws(self) -> int:
-        """Seed of crops and noise: the same for all branches, another one for their base."""
-        return 2 * self.seed + (self.kind != "base")
+        """Seed of crops and noise: the same for all branches of a seed, others for what they begin with."""
+        return {"base": 0, "source": 1}.get(self.kind, 2 + self.seed)
 
 
 def read_study(path: Path, steps: int | None = None) -> Study:
@@ -91,28 +107,33 @@ def read_study(path: Path, steps: int | None = None) -> Study:
     settings: Any = OmegaConf.to_container(OmegaConf.load(path))
     if steps is not None:
         for codec in settings["codecs"].values():
-            codec["steps"] = dict.fromkeys(codec["steps"], steps)
+            codec["steps"] = {kind: min(steps, given) for kind, given in codec["steps"].items()}
     return Study(**settings)
 
 
 def plan(study: Study) -> list[Run]:
-    """All runs, each after its parent: a base for every codec, seed and λ, from it all branches."""
+    """All runs, each after its parent: for every codec and λ a base, its q_theta, and all branches."""
     return [
         run
         for codec, settings in study.codecs.items()
-        for seed in study.seeds
         for lmbda in settings["lmbdas"]
-        for run in _base_and_branches(study, codec, seed, lmbda)
+        for run in _of_one_model(study, codec, lmbda)
     ]
 
 
-def _base_and_branches(study: Study, codec: str, seed: int, lmbda: float) -> list[Run]:
-    """The base, then plain training and for each α the regularized run and its control, all from it."""
+def _of_one_model(study: Study, codec: str, lmbda: float) -> list[Run]:
+    """Base and q_theta, then for each seed a plain run, and for each α a regularized one and its control."""
     steps = study.codecs[codec]["steps"]
-    base = Run(codec, seed, lmbda, "base", 0.0, None, steps["base"])
+    runs = [] if steps["base"] == 0 else [Run(codec, 0, lmbda, "base", 0.0, None, steps["base"])]
+    source = Run(codec, 0, lmbda, "source", 0.0, runs[0].name if runs else None, steps["source"])
     kinds: list[tuple[Kind, float]] = [("plain", 0.0)]
-    kinds += [(kind, alpha) for alpha in study.alphas for kind in ("regularized", "control")]
+    kinds += [(kind, alpha) for alpha in study.alphas(codec) for kind in ("regularized", "control")]
     return [
-        base,
-        *(Run(codec, seed, lmbda, kind, alpha, base.name, steps["branch"]) for kind, alpha in kinds),
+        *runs,
+        source,
+        *(
+            Run(codec, seed, lmbda, kind, alpha, source.name, steps["branch"])
+            for seed in study.seeds
+            for kind, alpha in kinds
+        ),
     ]

@@ -1,15 +1,15 @@
-"""The study's section of docs/results.md: its tables, and findings in sentences made of their numbers."""
+"""The study's section of docs/regularizer.md: its tables, and findings in sentences made of their numbers."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
+from typing import Any
 
 from glic_pyg.evaluation.provenance import Provenance
 from glic_pyg.evaluation.tables import markdown_table
 from studies.regularizer.curves import COMPARISONS, Curves
-from studies.regularizer.measuring import bound_at
 from studies.regularizer.plan import Kind, Study
 
 __all__ = ["Scale", "bd_table", "findings", "section", "shift_table", "strength_table"]
@@ -20,16 +20,16 @@ class Scale:
     """What was measured on what.
 
     Attributes:
-        planned: runs of the grid, without the bases.
+        planned: branches of the grid.
         images: number of images of each set.
         side: of their centre crops.
-        bits: of some images, ``{"estimated", "file"}``.
+        seconds: of processor time that all finished runs took to train.
     """
 
     planned: int
     images: Mapping[str, int]
     side: int
-    bits: Sequence[Mapping[str, float]]
+    seconds: float
 
 
 def section(study: Study, curves: Curves, scale: Scale, figure: str, how: Provenance) -> str:
@@ -44,19 +44,20 @@ def section(study: Study, curves: Curves, scale: Scale, figure: str, how: Proven
     """
     names = list(scale.images)
     parts = [
-        "## The regularizer, at small scale",
+        "## The regularizer: does it buy more than another λ?",
         _introduction(study, curves, scale),
         f"![Curves on Kodak, and BD-rates of every seed](images/{figure})",
-        "BD-rate in percent, negative is better: mean over the seeds (lowest … highest).",
+        "BD-rate in percent of real `.glic` files, negative is better: mean over the seeds (lowest … "
+        "highest); ± is the standard error over images, each against itself.",
         bd_table(study, curves, names),
         "What changes at equal λ against plain training, mean over the λ: if the identity held exactly, the "
         "regularized run and its control would show the same change.",
         shift_table(study, curves, names[0]),
-        f"Strength and source model: bpp and PSNR on {names[0]}; r = α/α* (above 1 the regularizer outweighs "
+        "Strength and source model, on the training crops: r = α/α* (above 1 the regularizer outweighs "
         "the distortion's pull on the decoder; recommended: below 0.3) and the cosine between its "
         "gradient and that of the squared error at x̂, over the second half of the training; Ĥ_θ(X|X̂) and "
         "its bound, both in bits per pixel: above the bound q_θ is worse than one Gaussian of constant "
-        "variance.",
+        "variance. The loss is the plain one, R + λD, which all α have in common.",
         strength_table(study, curves, names[0]),
         *findings(study, curves, names),
         f"```\n{how}\n```",
@@ -67,53 +68,52 @@ def section(study: Study, curves: Curves, scale: Scale, figure: str, how: Proven
 def _introduction(study: Study, curves: Curves, scale: Scale) -> str:
     return (
         "Mathematics says that with an injective decoder the term −α·Ĥ(X|X̂) only turns λ into λ/(1+α). So "
-        "every regularized run has a control: plain training at λ/(1+α). For each codec, λ and seed one is "
-        "trained, with a q_θ beside it that does not touch it; plain, regularized and control runs then go "
-        "on from these same weights with the same crops, noise and number of steps. So they differ in the "
-        "loss alone, and small differences show that would drown in the chance of runs from scratch.\n\n"
-        f"{_scale(study, curves, scale)}"
+        "every regularized run has a control: plain training at λ/(1+α). For each codec and λ there is one "
+        "trained codec, and a q_θ that has learned beside it while it stood still; plain, regularized and "
+        "control runs go on from these same weights with the same crops, noise and number of steps. So they "
+        "differ in the loss alone, and small differences show that would drown in the chance of runs from "
+        f"scratch.\n\n{_scale(study, curves, scale)}"
     )
 
 
 def _scale(study: Study, curves: Curves, scale: Scale) -> str:
-    steps = "; ".join(
-        f"{name} at λ {', '.join(f'{lmbda:g}' for lmbda in s['lmbdas'])}: {s['steps']['base']} of a base, "
-        f"then {s['steps']['branch']} of every branch"
-        for name, s in study.codecs.items()
-    )
+    begins = "; ".join(_beginning(name, settings) for name, settings in study.codecs.items())
     sets = ", ".join(f"{name} {count}" for name, count in scale.images.items())
     return (
-        "Scale: far below the paper's. Codecs of a few hundred thousand parameters "
-        f"(studies/regularizer/study.yaml), batches of {study.batch_size} crops of "
-        f"{study.crop}×{study.crop} of {study.images} images, seeds {', '.join(map(str, study.seeds))}. "
-        f"Steps: {steps}. {len(curves.runs)} of {scale.planned} runs are done. Measured on the "
-        f"centres ({scale.side}×{scale.side}) of images ({sets}); bpp is estimated from the likelihoods."
-        f"{_honesty(scale)}"
+        f"{begins}. Batches of {study.batch_size} crops of {study.crop}×{study.crop} of {study.images} "
+        f"images; seeds of crops and noise {', '.join(map(str, study.seeds))}. {len(curves.runs)} of "
+        f"{scale.planned} branches are done, in {scale.seconds / 3600:.1f} core-hours with what they begin "
+        f"with. Measured on the centres ({scale.side}×{scale.side}) of images ({sets}), by the bytes of real "
+        "files and the pixels decoded from them. Far below the paper's scale."
     )
 
 
-def _honesty(scale: Scale) -> str:
-    """How far real files are from the estimates."""
-    if not scale.bits:
-        return ""
-    excess = [bits["file"] - bits["estimated"] for bits in scale.bits]
-    share = [100 * e / bits["estimated"] for e, bits in zip(excess, scale.bits, strict=True)]
-    return (
-        f" Real `.glic` files, one image per run, are {min(excess) / 8:+.0f} to {max(excess) / 8:+.0f} bytes "
-        f"from it, header included ({min(share):+.1f} to {max(share):+.1f} %)."
-    )
+def _beginning(name: str, settings: Mapping[str, Any]) -> str:
+    steps = settings["steps"]
+    if "start_from" in settings:
+        count = len(settings["qualities"])
+        codec = f"{name} is the shipped weights `{settings['start_from']}`, measured at {count} qualities"
+    else:
+        rates = ", ".join(f"{lmbda:g}" for lmbda in settings["lmbdas"])
+        codec = f"{name} is trained at λ {rates}, {steps['base']:,} steps each"
+    return f"{codec}; then {steps['source']:,} steps of q_θ alone and {steps['branch']:,} of every branch"
 
 
 def bd_table(study: Study, curves: Curves, names: Sequence[str]) -> str:
     """BD-rates on every set, in Markdown."""
     rows = (
         [codec, f"{alpha:g}", f"{kind} against {anchor}"]
-        + [str(curves.bd(codec, alpha, name, kind, anchor)) for name in names]
+        + [_bd_cell(curves, codec, alpha, name, kind, anchor) for name in names]
         for codec in curves.codecs
-        for alpha in study.alphas
+        for alpha in study.alphas(codec)
         for kind, anchor in COMPARISONS
     )
     return markdown_table(["codec", "α", "curves", *names], rows, left=3)
+
+
+def _bd_cell(curves: Curves, codec: str, alpha: float, name: str, kind: Kind, anchor: Kind) -> str:
+    error = curves.standard_error(codec, alpha, name, kind, anchor)
+    return f"{curves.bd(codec, alpha, name, kind, anchor)}" + ("" if error is None else f" ± {error:.2f}")
 
 
 def shift_table(study: Study, curves: Curves, name: str) -> str:
@@ -122,7 +122,7 @@ def shift_table(study: Study, curves: Curves, name: str) -> str:
     rows = (
         [codec, f"{alpha:g}", kind, *map(str, curves.shift(codec, alpha, name, kind))]
         for codec in curves.codecs
-        for alpha in study.alphas
+        for alpha in study.alphas(codec)
         for kind in kinds
     )
     return markdown_table(["codec", "α", "runs", "bpp, %", "PSNR, dB"], rows, left=3)
@@ -130,13 +130,13 @@ def shift_table(study: Study, curves: Curves, name: str) -> str:
 
 def strength_table(study: Study, curves: Curves, name: str) -> str:
     """How strong the regularizer was at each λ, and how good q_θ: on the training crops and on a set."""
-    header = ["codec", "λ", "α", "bpp", "PSNR, dB", "r", "cosine"]
+    header = ["codec", "λ", "α", "R + λD", "bpp", "PSNR, dB", "r", "cosine"]
     header += ["Ĥ_θ, training", "bound, training", f"Ĥ_θ, {name}", f"bound, {name}"]
     rows = (
         [codec, f"{lmbda:g}", f"{alpha:g}", *_strength(curves, codec, alpha, lmbda, name)]
         for codec in curves.codecs
         for lmbda in study.codecs[codec]["lmbdas"]
-        for alpha in (0.0, *study.alphas)
+        for alpha in (0.0, *study.alphas(codec))
     )
     return markdown_table(header, rows, left=1)
 
@@ -147,10 +147,10 @@ def _strength(curves: Curves, codec: str, alpha: float, lmbda: float, name: str)
     test = curves.means(codec, kind, alpha, lmbda, name)
     training = curves.means(codec, kind, alpha, lmbda, "training")
     if not (test and training):
-        return [""] * 8
-    strength = [f"{training['r']:.2f}", f"{training['cosine']:.2f}"] if alpha else ["", ""]
-    entropies = [training["H_theta"], bound_at(training["psnr"]), test["H_theta"], test["H_bound"]]
-    return [f"{test['bpp']:.4f}", f"{test['psnr']:.2f}", *strength, *(f"{bits:.2f}" for bits in entropies)]
+        return [""] * 9
+    cells = [f"{training['loss_plain']:.4f}", f"{training['bpp']:.4f}", f"{training['psnr']:.2f}"]
+    cells += [f"{training['r']:.2f}", f"{training['cosine']:.2f}"] if alpha else ["", ""]
+    return cells + [f"{part[key]:.2f}" for part in (training, test) for key in ("H_theta", "H_bound")]
 
 
 def findings(study: Study, curves: Curves, names: Sequence[str]) -> Iterator[str]:
@@ -158,7 +158,7 @@ def findings(study: Study, curves: Curves, names: Sequence[str]) -> Iterator[str
     for codec in study.codecs:
         gains = {
             (alpha, name): curves.bd(codec, alpha, name, "regularized", "control").values
-            for alpha in study.alphas
+            for alpha in study.alphas(codec)
             for name in names
         }
         known = {key: values for key, values in gains.items() if len(values) == len(curves.seeds)}
@@ -182,7 +182,7 @@ def _fit_difference(study: Study, curves: Curves, names: Sequence[str]) -> str:
     differences = [
         abs(a - b)
         for codec in curves.codecs
-        for alpha in study.alphas
+        for alpha in study.alphas(codec)
         for name in names
         for kind, anchor in COMPARISONS
         for a, b in zip(
@@ -203,10 +203,10 @@ def _fit_difference(study: Study, curves: Curves, names: Sequence[str]) -> str:
 def _trained_sources(curves: Curves, name: str) -> str:
     """Whether the source models are better than one Gaussian of constant variance."""
     records = [record for record in curves.runs.values() if "H_theta" in record["training"]]
-    training = sum(r["training"]["H_theta"] < bound_at(r["training"]["psnr"]) for r in records)
-    measured = [metrics for r in records if "H_theta" in (metrics := r["sets"].get(name, {}))]
-    test = sum(metrics["H_theta"] < metrics["H_bound"] for metrics in measured)
+    parts = [record["training"] for record in records]
+    measured = [part for r in records if "H_theta" in (part := r["sets"].get(name, {}))]
+    below = [sum(part["H_theta"] < part["H_bound"] for part in found) for found in (parts, measured)]
     return (
-        f"Ĥ_θ is below its bound in {training} of {len(records)} runs on the training crops, and in {test} "
+        f"Ĥ_θ is below its bound in {below[0]} of {len(parts)} runs on the training crops, and in {below[1]} "
         f"of {len(measured)} on {name}."
     )

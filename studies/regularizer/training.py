@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from statistics import fmean
@@ -17,21 +18,24 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from benchmarks.training_step import silent_fit
+from glic_pyg.codec.weights_store import weights_of_name
 from glic_pyg.files import atomic_write
 from glic_pyg.models.compressai import Hyperprior
-from glic_pyg.regularizer.regularizer import Regularizer
+from glic_pyg.models.weights import load_weights as load_shipped
+from glic_pyg.regularizer.regularizer import Regularizer, entropy_bound
 from glic_pyg.training.losses import RateDistortionLoss
 from glic_pyg.training.module import CodecModule
+from glic_pyg.training.noise import derive_seed, sample_qualities
 from glic_pyg.training.quantiles import solve_quantiles
 from glic_pyg.training.schedules import WarmupHoldDecay
-from studies.images import TrainingImages
+from studies.images import Crops, TrainingImages
 from studies.regularizer.plan import Run, Study
 
-__all__ = ["build_module", "linear_start", "load_weights", "save_weights", "train"]
+__all__ = ["build_module", "linear_start", "load_weights", "save_weights", "train", "train_source"]
 
 
 START_BATCHES = 16
-METRICS = ("bpp", "psnr", "H_theta", "r", "cosine")
+METRICS = ("bpp", "psnr", "loss_plain", "H_theta", "H_bound", "r", "cosine")
 
 
 class LastHalf(lightning.Callback):
@@ -55,24 +59,24 @@ class LastHalf(lightning.Callback):
 def build_module(run: Run, study: Study) -> CodecModule:
     """The LightningModule of a run before the first step.
 
-    Bases train at a constant learning rate; branches let it decay. q_θ is trained in the bases already (α = 0
-    leaves the training of the codec unchanged, bit for bit), so every branch starts with a trained one;
-    controls have none. The ramp is the recommended one, 5 % of the run.
+    Bases train at a constant learning rate; branches let it decay. Every branch but the controls has the
+    q_θ of its source run, and trains it on (α = 0 leaves the training of the codec unchanged, bit for bit).
+    The ramp of α is 5 % of the run.
     """
     codec = study.codecs[run.codec]
     torch.manual_seed(run.seed)
-    base = run.kind == "base"
     regularizer = None
-    if run.kind != "control":
+    if run.kind not in ("base", "control"):
         alpha = run.alpha if run.kind == "regularized" else 0.0
-        regularizer = Regularizer(instantiate(codec["source"]), alpha, ramp=run.steps // 20, seed=run.seed)
+        regularizer = Regularizer(instantiate(codec["source"]), alpha, ramp=run.steps // 20, seed=0)
     adam = partial(torch.optim.Adam, lr=codec["lr"])
+    hold = 1.0 if run.kind == "base" else 0.4
     return CodecModule(
-        model=instantiate(codec["model"]),
-        loss=RateDistortionLoss(run.trained_lmbda),
+        model=_codec(run, codec),
+        loss=RateDistortionLoss(run.trained_lmbda, balance=codec.get("balance", 0.0)),
         codec_optimizer=adam,
         quantile_optimizer=None,
-        schedule=WarmupHoldDecay(run.steps, run.steps // 10, hold=1.0 if base else 0.4, final=0.02),
+        schedule=WarmupHoldDecay(run.steps, run.steps // 20, hold=hold, final=0.02),
         regularizer=regularizer,
         source_optimizer=partial(torch.optim.Adam, lr=codec["source_lr"]) if regularizer else None,
         ema_decay=None,
@@ -81,10 +85,22 @@ def build_module(run: Run, study: Study) -> CodecModule:
     )
 
 
+def _codec(run: Run, settings: Mapping[str, Any]) -> nn.Module:
+    """A new codec, or the shipped one; the λ of all its rates move with that of the run."""
+    if "start_from" not in settings:
+        model: nn.Module = instantiate(settings["model"])
+        return model
+    shipped = load_shipped(weights_of_name(settings["start_from"]))
+    if shipped.rates is not None:
+        factor = run.trained_lmbda / run.lmbda
+        shipped.rates.levels = tuple(factor * level for level in shipped.rates.levels)
+    return shipped
+
+
 def train(
     run: Run, study: Study, images: TrainingImages, parent: Path | None
 ) -> tuple[CodecModule, dict[str, float]]:
-    """Train a run from its parent's weights, or from scratch.
+    """Train a run from its parent's weights, or from what its codec begins with.
 
     Args:
         run: what to train.
@@ -97,15 +113,53 @@ def train(
     """
     module = build_module(run, study)
     crops = images.crops(run.draws, run.steps)
+    settings = study.codecs[run.codec]
     if parent is not None:
         load_weights(module, parent)
-    else:
-        x = torch.cat([crops[step].x for step in range(START_BATCHES)])
-        instantiate(study.codecs[run.codec]["start"])(module.model, x, lmbda=run.trained_lmbda)
+    elif run.kind == "base":
+        x = torch.cat([crops[step].x for step in range(min(START_BATCHES, len(crops)))])
+        instantiate(settings["start"])(module.model, x, lmbda=run.trained_lmbda)
+    if run.kind == "source":
+        return module, train_source(module, crops, settings["source_lr"])
     last_half = LastHalf()
     silent_fit(module, crops, run.steps, callbacks=[last_half])
     solve_quantiles(module.model)
     return module, last_half.means()
+
+
+def train_source(module: CodecModule, crops: Crops, rate: float) -> dict[str, float]:
+    """Train q_θ on the reconstructions of a codec that stands still, its latents with noise as in training.
+
+    Args:
+        module: changed in place, but for its codec.
+        crops: a batch a step.
+        rate: Adam's learning rate at the start; it falls to a tenth along half a cosine.
+
+    Returns:
+        ``H_theta`` and its bound, ``H_bound``, in bits per pixel, means over the last tenth of the steps.
+    """
+    regularizer, model = module.regularizer, module.model.train()
+    assert regularizer is not None
+    optimizer = torch.optim.Adam(regularizer.model.parameters(), lr=rate)
+    steps, values = len(crops), []
+    for step in range(steps):
+        optimizer.param_groups[0]["lr"] = rate * (0.55 + 0.45 * math.cos(math.pi * step / steps))
+        x = crops[step].x
+        torch.manual_seed(derive_seed(module.seed, step))
+        with torch.no_grad():
+            drawn = (
+                () if model.rates is None else (sample_qualities(module.seed, step, range(len(x)), len(x)),)
+            )
+            x_hat = model(x, *drawn)["x_hat"]
+        entropy = regularizer.source_loss(x, x_hat)
+        optimizer.zero_grad()
+        entropy.backward()
+        nn.utils.clip_grad_norm_(regularizer.model.parameters(), 1.0)
+        optimizer.step()
+        if step >= steps - max(1, steps // 10):
+            values.append((entropy.item(), entropy_bound(F.mse_loss(x_hat, x).item())))
+    entropies, bounds = zip(*values, strict=True)
+    return {"H_theta": fmean(entropies), "H_bound": fmean(bounds)}
 
 
 def save_weights(module: CodecModule, path: Path) -> None:
@@ -115,10 +169,11 @@ def save_weights(module: CodecModule, path: Path) -> None:
 
 
 def load_weights(module: CodecModule, path: Path) -> None:
-    """Load what :func:`save_weights` saved; q_θ is ignored if the module has none."""
+    """Load what :func:`save_weights` saved, of codec and q_θ what both the file and the module have."""
     states = torch.load(path, weights_only=True)
     for name, part in _parts(module).items():
-        part.load_state_dict(states[name])
+        if name in states:
+            part.load_state_dict(states[name])
 
 
 def _parts(module: CodecModule) -> dict[str, nn.Module]:

@@ -42,7 +42,8 @@ def curves_of(rates: dict[tuple[str, int], float]) -> Curves:
         alpha = 0.0 if kind == "plain" else 0.1
         for lmbda, point in zip(lmbdas, CURVE, strict=True):
             run = Run("c", seed, lmbda, kind, alpha, "base", 1)  # type: ignore[arg-type]
-            sets = {"kodak": {"bpp": factor * point.bpp, "psnr": point.psnr}}
+            images = [(factor * more * point.bpp, point.psnr) for more in (0.9, 1.1)]
+            sets = {"kodak": {"points": [images]}}
             finished.append(Finished(run, {"sets": sets, "training": {}}))
     return Curves(finished, {"c": lmbdas})
 
@@ -63,3 +64,16 @@ def test_each_seed_is_held_against_itself() -> None:
     assert curves.bd("c", 0.1, "science", "regularized").values == ()
     rate, quality = curves.shift("c", 0.1, "kodak", "regularized")
     assert rate.values == pytest.approx((-10, -5)) and quality.values == pytest.approx((0, 0))
+
+
+def test_standard_error_is_over_images_each_against_itself() -> None:
+    """Two images with BD-rates of -5 and -20 %, alike for both seeds."""
+    runs = {}
+    for seed in (0, 1):
+        for kind, factors in (("plain", (1.0, 2.0)), ("regularized", (0.95, 1.6))):
+            images = [[(factor * point.bpp, point.psnr) for factor in factors] for point in CURVE]
+            run = Run("c", seed, 0.01, kind, 0.0 if kind == "plain" else 0.1, None, 1)  # type: ignore[arg-type]
+            runs[run] = {"sets": {"kodak": {"points": images}}, "training": {}}
+    curves = Curves([Finished(run, record) for run, record in runs.items()], {"c": [0.01]})
+    assert curves.standard_error("c", 0.1, "kodak", "regularized") == pytest.approx(7.5)
+    assert curves.standard_error("c", 0.1, "science", "regularized") is None
