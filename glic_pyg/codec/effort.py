@@ -21,12 +21,16 @@ class Descent:
     Attributes:
         steps: of gradient descent a tile.
         rate: learning rate at the beginning, in steps of the quantizer.
+        temperature: of the draws at the end.
         with_z: search z too.
+        steps_a_graph: how many steps use the same graphs of g_s.
     """
 
     steps: int
     rate: float
-    with_z: bool
+    temperature: float = 0.3
+    with_z: bool = False
+    steps_a_graph: int = 10
 
 
 @dataclass(frozen=True)
@@ -44,15 +48,15 @@ class Progress:
 
 
 DESCENTS = (
-    Descent(3, 0.012, with_z=False),
-    Descent(6, 0.012, with_z=False),
-    Descent(10, 0.012, with_z=False),
-    Descent(16, 0.012, with_z=False),
-    Descent(25, 0.012, with_z=False),
-    Descent(50, 0.01, with_z=False),
-    Descent(100, 0.008, with_z=False),
-    Descent(200, 0.007, with_z=True),
-    Descent(500, 0.006, with_z=True),
+    Descent(3, 0.012),
+    Descent(6, 0.012),
+    Descent(10, 0.012),
+    Descent(16, 0.012),
+    Descent(22, 0.012),
+    Descent(50, 0.012),
+    Descent(100, 0.012),
+    Descent(200, 0.01, with_z=True),
+    Descent(500, 0.008, with_z=True),
 )
 """What efforts 1, 2, ... mean."""
 

@@ -18,6 +18,7 @@ from torch import Tensor
 from glic_pyg.codec.determinism import full_precision_gradients
 from glic_pyg.codec.effort import Effort, Metric, Progress
 from glic_pyg.codec.image import ImageData
+from glic_pyg.codec.kept_graphs import KeptGraphs
 from glic_pyg.codec.latent_coder import LatentCoder, Latents
 from glic_pyg.codec.latent_search import LatentSearch
 from glic_pyg.codec.pixels import tensor_from_colour
@@ -83,6 +84,7 @@ class FileSearch:
             )
         self._coder, self._image, self._y, self._effort = coder, image, y, effort
         self._model = frozen(coder.model)
+        self._graphs = KeptGraphs(self._model)
         with full_precision_gradients(coder.device):
             quality = None if coder.rates is None else DEFAULT_QUALITY
             needed = self._search(quality, _Objective("psnr", 1.0)).memory(y.clone())
@@ -147,7 +149,7 @@ class FileSearch:
                 x_hat, target = x_hat.mean(1, keepdim=True), target[:, :1]
             return objective.of_tensors(x_hat, target)
 
-        return LatentSearch(self._model, synthesise, loss, self._generator())
+        return LatentSearch(self._model, synthesise, loss, self._graphs, self._generator())
 
     def _generator(self) -> torch.Generator:
         return torch.Generator(self._coder.device).manual_seed(self._effort.seed)

@@ -237,6 +237,7 @@ class ImageEncoder:
 
     Raises:
         NonFiniteLatents: the model computes an infinity or a NaN, here or for a file.
+        NotEnoughMemory: effort compares decoded images, and decoding this one does not fit.
     """
 
     def __init__(
@@ -254,6 +255,8 @@ class ImageEncoder:
         self._image = image
         self._estimate = estimate
         self._side_streams = _side_streams(image)
+        if effort and effort.level:
+            self._check_decoding()
         self._y = coder.analyse(image.colour)
         self._search = FileSearch(coder, image, self._y, effort) if effort and effort.level else None
 
@@ -274,9 +277,12 @@ class ImageEncoder:
 
         Raises:
             OutOfReach: the lowest quality needs more bytes, or the highest gives fewer dB.
+            NotEnoughMemory: a PSNR is measured on the decoded image, and decoding this one does not fit.
         """
         if target.kind == "quality":
             return self.at(target.value)
+        if target.kind == "psnr":
+            self._check_decoding()
         bracket = bracket_of(target, *self._image.size)
         measure = self._psnr if target.kind == "psnr" else _log_size
 
@@ -293,6 +299,10 @@ class ImageEncoder:
         else:
             found = search_improved(plain, improved, bracket)
         return with_outcome(found, bracket, target)
+
+    def _check_decoding(self) -> None:
+        """Decoding takes more than encoding, which is checked already."""
+        check_coding_memory(self._coder.model, *self._image.size, self._coder.device, decoding=True)
 
     def _psnr(self, candidate: Candidate) -> float:
         encoded, y_hat = candidate

@@ -19,19 +19,20 @@ import torch
 from torch import Tensor
 
 from glic_pyg.codec.effort import Descent, Progress
+from glic_pyg.codec.kept_graphs import KeptGraphs
 from glic_pyg.codec.latent_coder import Latents
 from glic_pyg.codec.relaxed_coder import RelaxedCoder
 from glic_pyg.models.base import LATENT_STRIDE, SIDE_STRIDE, Codec
 
 __all__ = ["ChannelAdam", "LatentSearch", "Tile", "tiles_of"]
 
-TILE_SIDE = 512
-"""Pixels that the core of a tile has a side, at most."""
+TILE_SIDE = 768
+"""Pixels that a tile has a side, at most, with what is held around it."""
 
 HALO = 128
-"""Pixels around it that are held: a multiple of every model's padding."""
+"""Pixels around the core of a tile that are held: a multiple of every model's padding."""
 
-_FIRST_TEMPERATURE, _LAST_TEMPERATURE = 0.5, 0.3
+_FIRST_TEMPERATURE = 0.5
 _LAST_RATE = 0.4
 """Learning rate at the end, over that at the beginning."""
 _TRANSIENT = 1.6
@@ -56,10 +57,15 @@ def tiles_of(height: int, width: int) -> list[Tile]:
 
 
 def _spans(size: int) -> Iterator[tuple[slice, slice]]:
-    """Cores and crops of one axis; both begin at multiples of the halo, so that z and padding fit."""
+    """Cores and crops of one axis; all begin at multiples of the halo, so that z and padding fit.
+
+    A core at the edge of the image is larger than others by a halo: it has one on one side only.
+    """
     unit = HALO // LATENT_STRIDE
-    count = max(1, math.ceil(size * LATENT_STRIDE / TILE_SIDE))
-    bounds = [round(size * i / count / unit) * unit for i in range(count)] + [size]
+    least, most = 2 * unit, TILE_SIDE // LATENT_STRIDE
+    count = max(1, math.ceil((size - least) / (most - least)))
+    side = (size + (count - 1) * least) / count
+    bounds = [0, *(unit * math.ceil(i * (side - least) / unit + 1) for i in range(1, count)), size]
     for first, last in pairwise(bounds):
         yield slice(first, last), slice(max(0, first - unit), min(size, last + unit))
 
@@ -71,6 +77,7 @@ class LatentSearch:
         model: with parameters that ask for no gradient.
         synthesise: scaled y_hat ``(1, M, h, w)`` to x_hat, of a tile.
         loss: distortion in bits of ``(x_hat, rows, columns)``, the pixels of a tile; a scalar.
+        graphs: of the model.
         generator: where the chance comes from.
     """
 
@@ -79,10 +86,11 @@ class LatentSearch:
         model: Codec,
         synthesise: Callable[[Tensor], Tensor],
         loss: Callable[[Tensor, slice, slice], Tensor],
+        graphs: KeptGraphs,
         generator: torch.Generator,
     ) -> None:
         self._model, self._synthesise, self._loss = model, synthesise, loss
-        self._generator = generator
+        self._graphs, self._generator = graphs, generator
 
     def start(self, y: Tensor) -> Latents:
         """The latents of an encoder that does not search: y as it is, and the z that the model gives it."""
@@ -148,7 +156,9 @@ class LatentSearch:
         wait = min(_LONGEST_WAIT, -(-descent.steps // 4))
         for step in range(descent.steps):
             done = step / descent.steps
-            cost = self._cost(tile, y.latents, z.latents, _temperature(done))
+            if step % descent.steps_a_graph == 0:
+                self._graphs.forget()
+            cost = self._cost(tile, y.latents, z.latents, _temperature(done, descent.temperature))
             gradients = torch.autograd.grad(cost, [part.latents for part in moving])
             optimizer.step(
                 [part.inside(gradient) for part, gradient in zip(moving, gradients, strict=True)],
@@ -163,7 +173,7 @@ class LatentSearch:
             yield first - best
 
     def _rounded_cost(self, tile: Tile, y: _Part, z: _Part) -> float:
-        with torch.no_grad():
+        with torch.no_grad(), self._graphs.set_aside():
             return float(self._cost(tile, y.latents, z.latents, None))
 
     def _cost(self, tile: Tile, y: Tensor, z: Tensor | None, temperature: float | None) -> Tensor:
@@ -208,10 +218,10 @@ class _Part:
         self._core.copy_(self.inside(self.latents.detach()))
 
 
-def _temperature(done: float) -> float:
-    """Falls geometrically after a fifth of the way."""
+def _temperature(done: float, last: float) -> float:
+    """Falls geometrically after a fifth of the way, towards ``last``."""
     falling = max(0.0, done - 0.2) / 0.8
-    return _FIRST_TEMPERATURE * (_LAST_TEMPERATURE / _FIRST_TEMPERATURE) ** falling
+    return _FIRST_TEMPERATURE * (last / _FIRST_TEMPERATURE) ** falling
 
 
 class ChannelAdam:

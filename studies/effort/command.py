@@ -1,6 +1,7 @@
 """Encode images at several efforts and qualities and put table and figure into docs/effort.md.
 
-python -m studies.effort --images data/kodak; finished files are kept, so it can be interrupted.
+python -m studies.effort --images data/kodak; finished files are kept, so it can be interrupted. Whole images
+and crops of each size have a section and a figure of their own.
 """
 
 from __future__ import annotations
@@ -10,27 +11,27 @@ import hashlib
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
 
 from glic_pyg.codec.api import codec_for_encoding
-from glic_pyg.codec.effort import HIGHEST_EFFORT, Effort
+from glic_pyg.codec.effort import DESCENTS, HIGHEST_EFFORT, Effort
 from glic_pyg.codec.image_codec import ImageCodec
 from glic_pyg.codec.rate_control import RateTarget
+from glic_pyg.data.image_file import ImageFile
 from glic_pyg.data.index import build_catalogue
 from glic_pyg.errors import GlicError
 from glic_pyg.evaluation.provenance import provenance
 from glic_pyg.metrics import pixel_psnr
 from glic_pyg.types import Pixels
-from studies.effort.report import Point, effort_figure, section
+from studies.effort.report import Point, effort_figure, extent, section
 from studies.images import centre_crop
 from studies.page import DOCS, make_command, write_image, write_section
 from studies.records import RunRecords
 
 __all__ = ["main"]
-
-FIGURE = "effort.svg"
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -57,11 +58,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     torch.set_num_threads(args.threads)
     try:
         codec = codec_for_encoding(args.model, args.weights)
-        points = list(_points(args, codec))
+        files = build_catalogue(args.images).files
+        points = list(_points(args, codec, files))
         how = provenance(make_command("effort", arguments))
-        text = section(points, FIGURE, codec.name, how)
-        write_image(args.docs, FIGURE, effort_figure(points))
-        write_section(args.docs / "effort.md", "effort", text)
+        figure = f"effort-{args.crop}.svg" if args.crop else "effort.svg"
+        text = section(points, figure, codec.name, args.crop, len(files), how)
+        write_image(args.docs, figure, effort_figure(points))
+        write_section(args.docs / "effort.md", f"effort: {extent(args.crop)}", text)
     except GlicError as error:
         print(f"effort: {error}", file=sys.stderr)
         return 1
@@ -69,16 +72,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _points(args: argparse.Namespace, codec: ImageCodec) -> Iterator[Point]:
+def _points(args: argparse.Namespace, codec: ImageCodec, files: Sequence[ImageFile]) -> Iterator[Point]:
     """Every image, quality and level, level by level: what is there already is not encoded again."""
     records = RunRecords(args.folder)
-    files = build_catalogue(args.images).files
     files = files[:: -(-len(files) // args.limit)] if args.limit else files
     every = {"weights": codec.hash_prefix.hex(), "crop": args.crop}
     for level in sorted({0, *args.levels}):
         for file in files:
             for quality in args.qualities:
-                settings = {**every, "quality": quality, "level": level}
+                descent = asdict(DESCENTS[level - 1]) if level else None
+                settings = {**every, "quality": quality, "level": level, "descent": descent}
                 image = Path(file.name).stem
                 name = f"{image}-{_short(settings)}"
                 record = records.read(name, settings)

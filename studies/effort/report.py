@@ -13,7 +13,7 @@ from glic_pyg.evaluation.provenance import Provenance
 from glic_pyg.evaluation.tables import markdown_table
 from glic_pyg.plotting import encode_figure, styled_figure
 
-__all__ = ["Point", "Row", "effort_figure", "rows_of", "section"]
+__all__ = ["Point", "Row", "effort_figure", "extent", "rows_of", "section"]
 
 
 class Point(NamedTuple):
@@ -36,7 +36,7 @@ class Row(NamedTuple):
         worst, best: of them.
         seconds: of an encode.
         times: as long as effort 0.
-        images: how many.
+        images: their names.
     """
 
     level: int
@@ -45,7 +45,7 @@ class Row(NamedTuple):
     best: float
     seconds: float
     times: float
-    images: int
+    images: tuple[str, ...]
 
 
 def rows_of(points: Sequence[Point]) -> list[Row]:
@@ -68,9 +68,8 @@ def rows_of(points: Sequence[Point]) -> list[Row]:
                 fmean(point.seconds for image in deltas for point in whole[image, k]) for k in (level, 0)
             )
             values = deltas.values()
-            rows.append(
-                Row(level, fmean(values), max(values), min(values), seconds, seconds / before, len(deltas))
-            )
+            names = tuple(sorted(deltas))
+            rows.append(Row(level, fmean(values), max(values), min(values), seconds, seconds / before, names))
     return rows
 
 
@@ -78,8 +77,16 @@ def _curve(points: Sequence[Point]) -> Curve:
     return Curve("glic", tuple(p.bpp for p in points), tuple(p.psnr for p in points), None, "measured")
 
 
-def section(points: Sequence[Point], figure: str, weights: str, how: Provenance) -> str:
-    """The part of the page that is measured."""
+def extent(crop: int | None) -> str:
+    """What of the images is encoded."""
+    return f"centre {crop}×{crop} pixels" if crop else "whole images"
+
+
+def section(
+    points: Sequence[Point], figure: str, weights: str, crop: int | None, there: int, how: Provenance
+) -> str:
+    """The part of the page that is measured; ``there`` are so many images in the folder."""
+    found = rows_of(points)
     rows = [
         (
             str(row.level),
@@ -88,16 +95,18 @@ def section(points: Sequence[Point], figure: str, weights: str, how: Provenance)
             f"{row.worst:+.1f} … {row.best:+.1f} %",
             f"{row.seconds:.1f}",
             f"{row.times:.0f}×",
-            str(row.images),
+            str(len(row.images)),
         )
-        for row in rows_of(points)
+        for row in found
     ]
     header = ("effort", "steps", "BD-rate", "of single images", "encode, CPU s", "of effort 0", "images")
     qualities = ", ".join(f"{quality:g}" for quality in sorted({point.quality for point in points}))
+    images = sorted({image for row in found for image in row.images})
+    part = f"{len(images)} of the {there} images" if len(images) < there else f"all {there} images"
     return "\n\n".join(
         [
-            "BD-rate against effort 0 at equal PSNR of the decoded images, whole files, "
-            f"weights `{weights}`, qualities {qualities}:",
+            f"BD-rate against effort 0 at equal PSNR of the decoded images, real files, weights `{weights}`, "
+            f"{extent(crop)} of {part} ({', '.join(images)}), qualities {qualities}:",
             markdown_table(header, rows),
             f"![What effort brings, over the time that it takes](images/{figure})",
             str(how),

@@ -17,6 +17,7 @@ from glic_pyg.codec.effort import DESCENTS, HIGHEST_EFFORT, Descent, Effort, Pro
 from glic_pyg.codec.file_search import FileSearch, _Objective
 from glic_pyg.codec.image import as_image_data
 from glic_pyg.codec.image_codec import ImageCodec, ImageEncoder
+from glic_pyg.codec.latent_coder import LatentCoder, coding_memory
 from glic_pyg.codec.latent_search import tiles_of
 from glic_pyg.codec.rate_control import RateTarget
 from glic_pyg.codec.relaxed_coder import RelaxedCoder
@@ -96,7 +97,7 @@ def test_effort_0_is_the_encoder_of_ever(variable_codec: ImageCodec, photo: Pixe
 def test_a_seed_is_a_file(
     variable_codec: ImageCodec, pixels: Pixels, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(levels, "DESCENTS", (Descent(20, 0.05, with_z=False),))
+    monkeypatch.setattr(levels, "DESCENTS", (Descent(20, 0.05),))
     files = [variable_codec.encode(pixels, effort=Effort(1, seed=seed)).data for seed in (1, 1, 2)]
     assert files[0] == files[1] != files[2]
 
@@ -181,7 +182,7 @@ def test_an_image_of_one_colour(variable_codec: ImageCodec, photo: Pixels) -> No
         assert codec.decode(found.data).array.shape == (64, 64, 3)
 
 
-@pytest.mark.parametrize("size", [(4, 8), (32, 32), (48, 33), (188, 250)])
+@pytest.mark.parametrize("size", [(4, 8), (32, 32), (49, 33), (97, 81), (188, 250)])
 def test_tiles_cover_the_latents_once(size: tuple[int, int]) -> None:
     seen = np.zeros(size, int)
     for tile in tiles_of(*size):
@@ -189,8 +190,14 @@ def test_tiles_cover_the_latents_once(size: tuple[int, int]) -> None:
         for core, crop, whole in zip(tile.core, tile.crop, size, strict=True):
             assert crop.start % 8 == 0 and (crop.stop % 8 == 0 or crop.stop == whole)
             assert crop.start == max(0, core.start - 8) and crop.stop == min(whole, core.stop + 8)
-            assert core.stop - core.start <= 36
+            assert crop.stop - crop.start <= 48
     assert (seen == 1).all()
+
+
+def test_what_fits_into_a_tile_is_one() -> None:
+    assert len(tiles_of(48, 48)) == 1 and len(tiles_of(48, 49)) == 2
+    for length in range(1, 700):  # at most one tile more than an axis needs
+        assert len(tiles_of(1, length)) == max(1, -(-(length - 16) // 32))
 
 
 def test_tiles_add_up(variable_codec: ImageCodec, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -199,7 +206,8 @@ def test_tiles_add_up(variable_codec: ImageCodec, monkeypatch: pytest.MonkeyPatc
     waves = [128 + 90 * np.sin(rows / a + columns / b) for a, b in ((5, 9), (7, 6), (4, 11))]
     image = np.stack(waves, -1).astype(np.uint8)
     whole = variable_codec.encode(image, effort=Effort(3))
-    monkeypatch.setattr(latent_search, "TILE_SIDE", 128)
+    monkeypatch.setattr(latent_search, "TILE_SIDE", 192)
+    monkeypatch.setattr(latent_search, "HALO", 64)
     seen: list[Progress] = []
     tiled = variable_codec.encode(image, effort=Effort(3, report=lambda p: bool(seen.append(p)) or True))
     assert seen[-1].step == seen[-1].steps == 4 * DESCENTS[2].steps
@@ -244,14 +252,30 @@ def test_the_api_takes_a_level(photo: Pixels) -> None:
         assert glic_pyg.encode(tiny, quality=30, effort=3) == found
 
 
+def test_memory_for_decoding_is_checked_before_the_search(
+    variable_codec: ImageCodec, photo: Pixels, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The comparison decodes, and so does a target of PSNR: what fits to be encoded only is refused."""
+    model = variable_codec.model
+    encoding, decoding = (coding_memory(model, 128, 64, decoding=flag) for flag in (False, True))
+    assert encoding < decoding
+    monkeypatch.setattr("glic_pyg.memory.free_memory", lambda device: (encoding + decoding) // 2)
+    monkeypatch.setattr(LatentCoder, "synthesise", None)
+    variable_codec.encode(photo)
+    for settings in ({"effort": Effort(1)}, {"target": RateTarget("psnr", 20)}):
+        with pytest.raises(NotEnoughMemory, match=r"^Decoding an image of 128x64 pixels needs"):
+            variable_codec.encode(photo, **settings)  # type: ignore[arg-type]
+
+
 def test_memory_is_checked_before_the_search(
     variable_codec: ImageCodec, photo: Pixels, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is needed follows the largest tile, and is compared with what is free."""
     searched: list[bool] = []
     monkeypatch.setattr(latent_search.LatentSearch, "run", lambda *_: searched.append(True))
-    monkeypatch.setattr("glic_pyg.memory.free_memory", lambda device: 10**4)
     image, coder = as_image_data(photo), variable_codec._coder
+    monkeypatch.setattr("glic_pyg.memory.free_memory", lambda device: 10**4)
+    monkeypatch.setattr(ImageEncoder, "_check_decoding", lambda self: None)
     with pytest.raises(
         NotEnoughMemory, match=r"^Effort 2 needs about .* are free; free some, or use effort 0"
     ):
