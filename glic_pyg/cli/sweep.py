@@ -145,7 +145,7 @@ def _join_ray(settings: DictConfig) -> None:
             f"glic: no Ray cluster runs at {address}; start one by ray start --head, or have one for this "
             "sweep by hydra.launcher.ray.init.address=null."
         ) from error
-    machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    machines: list[dict[str, float]] = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     if not any(all(has.get(name, 0) >= count for name, count in wanted.items()) for has in machines):
         largest = max(machines, key=lambda has: (has.get("GPU", 0), has.get("CPU", 0)), default={})
         cpus, gpus = (f"{largest.get(name, 0):g}" for name in wanted)

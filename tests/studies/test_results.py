@@ -96,6 +96,10 @@ def test_page_figures_and_numbers(tiny: str, capsys: Capture) -> None:
         "kodak-crops.png", "ood-bars.png", "ood-bars.svg", "ood-crops.png",
     }  # fmt: skip
     assert all(f"](images/results-{name})" in page for name in images if not name.endswith(".svg"))
+    assert {path.name for path in Path("docs/data").iterdir()} == {
+        "results-kodak.tsv", "results-kodak-bd.tsv", "results-kodak-anchor.tsv", "results-ood.tsv",
+        "results-ood-bd.tsv",
+    }  # fmt: skip
     _numbers_are_those_of_the_files(tiny)
 
 
