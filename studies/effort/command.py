@@ -60,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         codec = codec_for_encoding(args.model, args.weights)
         files = build_catalogue(args.images).files
         points = list(_points(args, codec, files))
-        how = provenance(make_command("effort", arguments))
+        how = provenance(make_command("effort", [word for word in arguments if word != "--report"]))
         figure = f"effort-{args.crop}.svg" if args.crop else "effort.svg"
         text = section(points, figure, codec.name, args.crop, len(files), how)
         write_image(args.docs, figure, effort_figure(points))
