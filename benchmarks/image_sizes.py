@@ -2,8 +2,8 @@
 
 ``python -m benchmarks.image_sizes IMAGES`` codes the top left corners of a mosaic of the images, in forty
 sizes from 17x301 to 2000x1500. What a size should cost is interpolated, in width and height, between the
-multiples of 128 below and above it, from 128 on. Seconds are processor time, which other programs hardly
-change; those of small images are the least of several.
+multiples of 128 below and above it, from 128 on. Seconds are processor time, which other programs
+change less than the clock's; those of small images are the least of several.
 """
 
 from __future__ import annotations

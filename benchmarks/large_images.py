@@ -3,7 +3,7 @@
 ``python -m benchmarks.large_images IMAGES --megapixels 1 12 50`` runs both commands on mosaics of the images,
 4 to 3, and prints the peak of the whole process and its processor time a megapixel. The time of a tiny image
 is taken off first, so that starting up does not count. Processor time is that of all threads; other programs
-hardly change it.
+change it less than the clock's, but by a third or more where they share caches.
 """
 
 from __future__ import annotations
