@@ -11,6 +11,7 @@ the released weights are not touched.
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, cast
@@ -25,7 +26,7 @@ from glic_pyg.nn import GatedBlock, GFALayer, HaarDown, HaarUp, PointwiseBlock, 
 from glic_pyg.nn.haar import HaarBranch
 from glic_pyg.nn.pointwise import rows_of
 
-__all__ = ["condition", "grow", "klt_init"]
+__all__ = ["condition", "fold", "grow", "klt_init"]
 
 
 LEAST_SCALE = 0.11
@@ -222,9 +223,7 @@ def condition(model: GLIC, trained: GLIC, x: Tensor) -> None:
         raise ValueError(
             f"A conditioned model differs from the one that it begins as in {', '.join(different)}."
         )
-    factors = {f"{name}.factor" for name, part in model.named_modules() if isinstance(part, Rescale)}
-    own = (value for name, value in model.named_parameters() if name not in factors)
-    for parameter, value in zip(own, trained.parameters(), strict=True):
+    for parameter, value in zip(_trained(model), trained.parameters(), strict=True):
         parameter.copy_(value)
     readers = dict(_readers(model))
     for part, spread in _spreads(model, list(readers), x).items():
@@ -233,6 +232,34 @@ def condition(model: GLIC, trained: GLIC, x: Tensor) -> None:
         part.set((centre / spread.clamp_min(least)).clamp(*CONDITIONED))
         for reader in readers[part]:
             cast(Tensor, reader.weight).div_(part.factor[:, None, None])
+
+
+@torch.no_grad()
+def fold(model: GLIC) -> GLIC:
+    """The model without fixed factors that computes the same: the inverse of :func:`condition`.
+
+    Raises:
+        ValueError: there are factors behind networks, as :func:`klt_init` sets them, which cannot be folded.
+    """
+    plain = GLIC(**{**model.config, "conditioned": False}).train(model.training)
+    folded = copy.deepcopy(model)
+    for part, readers in _readers(folded):
+        for reader in readers:
+            cast(Tensor, reader.weight).mul_(part.factor[:, None, None])
+        part.factor.fill_(1)
+    if any((part.factor != 1).any() for part in folded.modules() if isinstance(part, Rescale)):
+        raise ValueError(
+            "This model has fixed factors behind networks, which cannot become part of the weights."
+        )
+    for parameter, value in zip(plain.parameters(), _trained(folded), strict=True):
+        parameter.copy_(value)
+    return plain
+
+
+def _trained(model: GLIC) -> Iterator[nn.Parameter]:
+    """All parameters but the fixed factors, in order."""
+    factors = {id(part.factor) for part in model.modules() if isinstance(part, Rescale)}
+    return (parameter for parameter in model.parameters() if id(parameter) not in factors)
 
 
 def _readers(model: GLIC) -> Iterator[tuple[Rescale, tuple[nn.Module, ...]]]:

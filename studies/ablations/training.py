@@ -100,9 +100,9 @@ class Run:
 def settings_of(run: Run) -> dict[str, Any]:
     """The part of the configuration that the results of a run depend on."""
     cfg = run.config()
-    keys = ("seed", "model", "grow_from")
+    keys = ["seed", "model", "grow_from"]
     if run.kind != "swapped":
-        keys += ("steps", "loss", "schedule", "optim")
+        keys += ["steps", "loss", "schedule", "optim"]
     return {name: _plain(cfg[name]) for name in keys} | {n: cfg.data[n] for n in ("batch_size", "crop")}
 
 

@@ -52,7 +52,9 @@ class Curves:
     def curve(self, codec: str, kind: Kind, alpha: float, seed: int, name: str) -> list[Point] | None:
         """A complete curve of means over the set ``name``, or ``None``."""
         points = self._points(codec, kind, alpha, seed, name)
-        return points and [Point(*map(fmean, zip(*images, strict=True))) for images in points]
+        if points is None:
+            return None
+        return [Point(*map(fmean, zip(*images, strict=True))) for images in points]
 
     def _points(self, codec: str, kind: Kind, alpha: float, seed: int, name: str) -> list[list[Point]] | None:
         """For each point of a complete curve those of all images; or ``None``."""

@@ -20,6 +20,8 @@ import glic_pyg
 from glic_pyg.errors import GlicError
 from glic_pyg.evaluation.tables import markdown_table, mean_cell
 from glic_pyg.files import atomic_write, write_file
+from glic_pyg.models.glic import GLIC
+from glic_pyg.models.init import fold
 from glic_pyg.models.weights import load_weights, read_card, round_weights, save_weights, weights_hash
 from glic_pyg.training.extend_rates import extend_rates
 
@@ -90,12 +92,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 def averaged(models: Sequence[nn.Module]) -> Any:
     """The last model with the mean of the parameters of all, which have one architecture.
 
-    Weights of one run, or of runs that share their beginning, average to better ones than each.
+    Weights of one run, or of runs that share their beginning, average to better ones than each. If only
+    some are conditioned, their fixed factors become part of the weights first, see
+    :func:`~glic_pyg.models.init.fold`.
 
     Raises:
         GlicError: parameters that training leaves alone (fixed factors) differ, so that weights behind them
             mean different things.
     """
+    if len({model.config["conditioned"] for model in models if isinstance(model, GLIC)}) > 1:
+        models = [fold(model) if model.config["conditioned"] else model for model in models]
     states = [dict(model.named_parameters()) for model in models]
     for name, parameter in models[-1].named_parameters():
         if not parameter.requires_grad and any(not state[name].equal(parameter) for state in states):

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from glic_pyg.models.glic import GLIC
-from glic_pyg.models.init import grow, klt_init, zero_init_
+from glic_pyg.models.init import fold, grow, klt_init, zero_init_
 from glic_pyg.nn import GFALayer, Rescale
 from tests.models.test_init_klt import TINY, psnr
 
@@ -93,6 +93,17 @@ def test_a_conditioned_model_computes_what_the_trained_one_does(small: GLIC, ima
     factors = [m.factor for m in conditioned.modules() if isinstance(m, Rescale)]
     varied = [f for f in factors if len(f.unique()) > 1]
     assert len(varied) > len(factors) / 2 and all(f.min() >= 1 / 64 and f.max() <= 4 for f in factors)
+
+
+@torch.no_grad()
+def test_factors_fold_into_the_weights_that_they_were_taken_from(small: GLIC, images: Tensor) -> None:
+    folded = fold(grown(small, images, conditioned=True))
+    for (name, value), (twin, known) in zip(folded.named_parameters(), small.named_parameters(), strict=True):
+        assert name == twin and value.equal(known)
+    untrained = GLIC(**{**SMALL, "conditioned": True})
+    klt_init(untrained, images, lmbda=0.01)
+    with pytest.raises(ValueError, match="behind networks"):
+        fold(untrained)
 
 
 def test_a_conditioned_model_differs_in_nothing_else(small: GLIC, images: Tensor) -> None:
