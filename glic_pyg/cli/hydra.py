@@ -58,6 +58,8 @@ _PATHS = (
 """Settings whose value is a text even if it looks like a number."""
 _PLAIN = re.compile(r"[A-Za-z0-9_./+-]+")
 """What means no more to Hydra than it says, unless it is a number or the like."""
+_ASSIGNING = re.compile(r"[A-Za-z0-9_./+-]+=[A-Za-z0-9_./+=-]*")
+"""A path like ``runs/first/loss.lmbda=0.05``."""
 _NO_TEXT = re.compile(r"(?i)[+-]?(\d[\d_]*\.?\d*|\.\d+)(e[+-]?\d+)?|[+-]?(inf|nan)|true|false")
 
 
@@ -215,7 +217,9 @@ def _command_line(argv: list[str]) -> Iterator[list[str]]:
 
 
 def quote_paths(argument: str) -> str:
-    """Quote the paths in an override that exist, alone, in a list or as values of a sweep.
+    """Quote the paths in an override, alone, in a list or as values of a sweep.
+
+    Those that exist, and in settings that are paths also others with ``=`` in them, as folders of sweeps.
 
     Hydra's grammar reads ``=``, commas, brackets and spaces as more than letters, and others not at all.
     """
@@ -248,7 +252,12 @@ def _each_with_quotes(values: str, always: bool) -> str:
         ends = range(len(parts), 1, -1)
         end = next((end for end in ends if _exists(",".join(parts[:end]).strip())), 1)
         part = ",".join(parts[:end]).strip()
-        done.append(_with_quotes(part, always) if _exists(part) else ",".join(parts[:end]))
+        if _exists(part):
+            done.append(_with_quotes(part, always))
+        elif always and _ASSIGNING.fullmatch(part):
+            done.append(quoted(part))
+        else:
+            done.append(",".join(parts[:end]))
         parts = parts[end:]
     return ",".join(done)
 

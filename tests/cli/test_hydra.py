@@ -227,6 +227,12 @@ def test_what_is_no_path_stays(argument: str, tmp_path: Path, monkeypatch: pytes
     assert quote_paths(argument) == argument
 
 
+def test_a_folder_of_a_sweep_that_is_not_there_yet_is_read_as_it_stands() -> None:
+    assert read(quote_paths("start_from=runs/a/loss.lmbda=0.05")) == "runs/a/loss.lmbda=0.05"
+    assert read(quote_paths("start_from='runs/a/loss.lmbda=0.05'")) == "runs/a/loss.lmbda=0.05"
+    assert quote_paths("data.root=${paths.data}") == "data.root=${paths.data}"
+
+
 @pytest.mark.parametrize("content", [None, b"", b"nonsense", pickle.dumps({"a": 1})])
 def test_nothing_to_rerun(
     content: bytes | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

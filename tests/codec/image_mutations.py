@@ -27,7 +27,7 @@ def image_files() -> dict[str, bytes]:
     """By kind and mode: small, with metadata where the kind takes them, some animated, most with 8 bits."""
     Image.init()
     found = {}
-    for kind in sorted(Image.SAVE):
+    for kind in sorted(Image.SAVE.keys() - {"GLIC"}):  # no image, though another test has imported its plugin
         if kind in UNREADABLE:
             continue
         for mode in MODES:

@@ -109,7 +109,7 @@ def test_graphs_given_as_lists_of_edges(settings: dict[str, Any], shape: tuple[i
 def test_a_graph_and_a_block_show_their_maps(graphs: BlockGraphs) -> None:
     local = graphs.graphs["local"]
     shown = local._repr_html_()
-    assert "local graph" in shown and "1,024 nodes" in shown and f"{len(local.source):,} edges" in shown
+    assert "local graph" in shown and f"{18 * 26} nodes" in shown and f"{len(local.source):,} edges" in shown
     images = re.findall(r"base64,([^']+)", shown)
     degree = np.asarray(Image.open(io.BytesIO(base64.b64decode(images[1]))))
     assert np.array_equal(degree, np.uint8(map_colours(local.degree) * 255))

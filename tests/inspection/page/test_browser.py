@@ -122,7 +122,7 @@ def test_the_nodes_that_read_a_node(open_page: OpenPage, page_file: Path, inspec
         for kind, graph in block.graphs.items():
             ends, weights = graph.edge_index, block.mean_attention[kind]
             for edge in np.flatnonzero(ends[0] == graph.index(node)):
-                wanted[(kind, *divmod(int(ends[1, edge]), 32))] = float(weights[edge])
+                wanted[(kind, *divmod(int(ends[1, edge]), block.shape[1]))] = float(weights[edge])
             assert graph.out_degree[node] == sum(key[0] == kind for key in wanted)
         seen = listed(page)
         assert seen.keys() == wanted.keys() and len(wanted) > 10
