@@ -100,8 +100,12 @@ def averaged(models: Sequence[nn.Module]) -> Any:
         GlicError: parameters that training leaves alone (fixed factors) differ, so that weights behind them
             mean different things.
     """
-    if len({model.config["conditioned"] for model in models if isinstance(model, GLIC)}) > 1:
-        models = [fold(model) if model.config["conditioned"] else model for model in models]
+    conditioned = [isinstance(model, GLIC) and model.config["conditioned"] for model in models]
+    if any(conditioned) and not all(conditioned):
+        models = [
+            fold(model) if isinstance(model, GLIC) and model.config["conditioned"] else model
+            for model in models
+        ]
     states = [dict(model.named_parameters()) for model in models]
     for name, parameter in models[-1].named_parameters():
         if not parameter.requires_grad and any(not state[name].equal(parameter) for state in states):
