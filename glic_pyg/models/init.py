@@ -11,31 +11,26 @@ the released weights are not touched.
 
 from __future__ import annotations
 
-import copy
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
-from torch.utils.hooks import RemovableHandle
 
+from glic_pyg.models.conditioning import condition, front
 from glic_pyg.models.gain import BEST_QUALITY
 from glic_pyg.models.glic import GLIC
 from glic_pyg.nn import GatedBlock, GFALayer, HaarDown, HaarUp, PointwiseBlock, Rescale
 from glic_pyg.nn.haar import HaarBranch
 from glic_pyg.nn.pointwise import rows_of
 
-__all__ = ["condition", "fold", "grow", "klt_init"]
+__all__ = ["grow", "klt_init"]
 
 
 LEAST_SCALE = 0.11
 LEAST_LATENT_SCALE = 0.3
 """Channels of less spread are hardly ever coded: amplifying them further would amplify noise."""
-CONDITIONED = (1 / 64, 4.0)
-"""Bounds of the factors that a trained model is conditioned with."""
-SILENT = 0.01
-"""A layer whose median channel spreads less is hardly used; its quiet channels are not amplified."""
 HYPER_GAIN = 8.0
 """Gain of z of a conditioned model, so that rounding it to integers leaves something of its start."""
 
@@ -112,26 +107,21 @@ def _condition(model: GLIC, side: Sequence[Tensor]) -> None:
     latents = latents.clamp_min(LEAST_LATENT_SCALE)
     inner = [scale.clamp_min(1) for scale in inner]
     for stage, scale in enumerate(inner, start=1):
-        _front(model.g_a.down[stage]).set(1 / scale)
-        _front(model.g_s.up[-stage]).set(1 / scale)
-    _front(model.g_s.up[0]).set(1 / latents)
+        front(model.g_a.down[stage]).set(1 / scale)
+        front(model.g_s.up[-stage]).set(1 / scale)
+    front(model.g_s.up[0]).set(1 / latents)
     hyper, y = model.latent_codec.hyper, model.latent_codec.y
-    _front(hyper.h_a).set(1 / latents)
+    front(hyper.h_a).set(1 / latents)
     hyper.h_a[-1].factor.fill_(HYPER_GAIN)
     hyper.h_s[0].factor.fill_(1 / HYPER_GAIN)
     first = 0
     for number, (codec, size) in enumerate(zip(y.latent_codec.values(), y.groups, strict=True)):
         own = latents[first : first + size]
         if number:
-            _front(y.channel_context[f"y{number}"]).set(1 / latents[:first])
+            front(y.channel_context[f"y{number}"]).set(1 / latents[:first])
         codec.context_prediction.rescale.set(1 / own)
         codec.entropy_parameters[-1].set(own.repeat(2))
         first += size
-
-
-def _front(layers: nn.Module) -> Rescale:
-    """The Rescale in front of a network."""
-    return cast(Rescale, cast(nn.Sequential, layers)[0])
 
 
 def set_scales(model: GLIC, latents: Tensor, first_group: int = 0) -> None:
@@ -161,7 +151,8 @@ def grow(model: GLIC, small: nn.Module, images: Callable[[], Tensor]) -> None:
     them through its side branch, fitted to what ``small`` gets wrong in images, and through nothing else. The
     entropy networks of added groups are untrained, with priors as wide as their channels.
 
-    A conditioned model begins as one that is not, see :func:`condition`; only its graphs may be others then.
+    A conditioned model begins as one that is not, see
+    :func:`~glic_pyg.models.conditioning.condition`; only its graphs may be others then.
 
     Args:
         model: an untrained model; changed in place.
@@ -197,105 +188,6 @@ def grow(model: GLIC, small: nn.Module, images: Callable[[], Tensor]) -> None:
             zero_init_(layer.ffn.project_out)
     if model.latent_channels > small.latent_channels:
         _add_channels(model, small, images())
-
-
-@torch.no_grad()
-def condition(model: GLIC, trained: GLIC, x: Tensor) -> None:
-    """Let a conditioned model compute what a trained one without fixed factors does, with better gradients.
-
-    Every :class:`Rescale` that a convolution reads gets the spread of its channels relative to their median,
-    within bounds, and the convolution's weights are divided by it: channels far larger than the others (the
-    mean of a block beside its finest detail) then learn in smaller steps. Factors behind networks stay 1.
-    Since all are powers of two, outputs do not change by a bit.
-
-    Args:
-        model: untrained; changed in place.
-        trained: the same architecture; its graphs may be others.
-        x: ``(B, 3, H, W)`` images in [0, 1], H and W multiples of 128; coded at qualities from lowest to
-            highest.
-
-    Raises:
-        ValueError: the models differ in more than ``conditioned`` and ``graph``.
-    """
-    given = {**trained.config, "conditioned": True, "graph": model.config["graph"]}
-    different = [name for name, value in model.config.items() if value != given[name]]
-    if different:
-        raise ValueError(
-            f"A conditioned model differs from the one that it begins as in {', '.join(different)}."
-        )
-    for parameter, value in zip(_trained(model), trained.parameters(), strict=True):
-        parameter.copy_(value)
-    readers = dict(_readers(model))
-    for part, spread in _spreads(model, list(readers), x).items():
-        centre = spread.median()
-        least = centre / 4 if centre > SILENT else torch.ones_like(centre)
-        part.set((centre / spread.clamp_min(least)).clamp(*CONDITIONED))
-        for reader in readers[part]:
-            cast(Tensor, reader.weight).div_(part.factor[:, None, None])
-
-
-@torch.no_grad()
-def fold(model: GLIC) -> GLIC:
-    """The model without fixed factors that computes the same: the inverse of :func:`condition`.
-
-    Raises:
-        ValueError: there are factors behind networks, as :func:`klt_init` sets them, which cannot be folded.
-    """
-    plain = GLIC(**{**model.config, "conditioned": False}).train(model.training)
-    folded = copy.deepcopy(model)
-    for part, readers in _readers(folded):
-        for reader in readers:
-            cast(Tensor, reader.weight).mul_(part.factor[:, None, None])
-        part.factor.fill_(1)
-    if any((part.factor != 1).any() for part in folded.modules() if isinstance(part, Rescale)):
-        raise ValueError(
-            "This model has fixed factors behind networks, which cannot become part of the weights."
-        )
-    for parameter, value in zip(plain.parameters(), _trained(folded), strict=True):
-        parameter.copy_(value)
-    return plain
-
-
-def _trained(model: GLIC) -> Iterator[nn.Parameter]:
-    """All parameters but the fixed factors, in order."""
-    factors = {id(part.factor) for part in model.modules() if isinstance(part, Rescale)}
-    return (parameter for parameter in model.parameters() if id(parameter) not in factors)
-
-
-def _readers(model: GLIC) -> Iterator[tuple[Rescale, tuple[nn.Module, ...]]]:
-    """Every Rescale in front of convolutions, and these."""
-    for layers in (*model.g_a.down[1:], *model.g_s.up):
-        yield _front(layers), (cast(nn.Sequential, layers)[1],)
-    hyper, y = model.latent_codec.hyper, model.latent_codec.y
-    yield hyper.h_a[0], (hyper.h_a[1],)
-    yield hyper.h_s[0], (hyper.h_s[1][0],)
-    for ramp in y.channel_context.values():
-        yield _front(ramp), (ramp[1].mix_in, ramp[1].skip)
-    for codec in y.latent_codec.values():
-        yield codec.context_prediction.rescale, (codec.context_prediction,)
-
-
-def _spreads(model: GLIC, parts: Sequence[Rescale], x: Tensor) -> dict[Rescale, Tensor]:
-    """The root mean square of every channel that each of the parts is given, (C,)."""
-    spreads: dict[Rescale, Tensor] = {}
-
-    def watch(place: nn.Module, part: Rescale) -> RemovableHandle:
-        def note(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-            spreads[part] = inputs[0].float().square().mean((0, 2, 3)).sqrt()
-
-        return place.register_forward_pre_hook(note)
-
-    inside = {
-        id(c.context_prediction.rescale): c.context_prediction
-        for c in model.latent_codec.y.latent_codec.values()
-    }
-    handles = [watch(inside.get(id(part), part), part) for part in parts]
-    was_training = model.training
-    model.eval()(x, torch.linspace(0, BEST_QUALITY, len(x), device=x.device) if model.rates else None)
-    model.train(was_training)
-    for handle in handles:
-        handle.remove()
-    return spreads
 
 
 def _without_graph_context(name: str) -> str:

@@ -18,10 +18,9 @@ from torch import Tensor
 
 from benchmarks.training_step import silent_fit
 from glic_pyg.cli.hydra import config_dir
-from glic_pyg.codec.weights_store import weights_of_name
+from glic_pyg.codec.weights_store import load_shipped
 from glic_pyg.models.glic import GLIC
 from glic_pyg.models.init import grow, klt_init
-from glic_pyg.models.weights import load_weights
 from glic_pyg.training.module import CodecModule
 from glic_pyg.training.quantiles import solve_quantiles
 from glic_pyg.training.validation import measure_image
@@ -115,7 +114,7 @@ def build_module(cfg: DictConfig) -> CodecModule:
     torch.manual_seed(cfg.seed)
     module: CodecModule = instantiate(cfg.module)
     if cfg.grow_from is not None:
-        grow(_glic(module), load_weights(weights_of_name(cfg.grow_from)), _no_channels_are_added)
+        grow(_glic(module), load_shipped(cfg.grow_from).model, _no_channels_are_added)
         module.is_initialized = True
     return module
 

@@ -18,10 +18,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from benchmarks.training_step import silent_fit
-from glic_pyg.codec.weights_store import weights_of_name
+from glic_pyg.codec.weights_store import load_shipped
 from glic_pyg.files import atomic_write
 from glic_pyg.models.compressai import Hyperprior
-from glic_pyg.models.weights import load_weights as load_shipped
 from glic_pyg.regularizer.regularizer import Regularizer, entropy_bound
 from glic_pyg.training.losses import RateDistortionLoss
 from glic_pyg.training.module import CodecModule
@@ -90,7 +89,7 @@ def _codec(run: Run, settings: Mapping[str, Any]) -> nn.Module:
     if "start_from" not in settings:
         model: nn.Module = instantiate(settings["model"])
         return model
-    shipped = load_shipped(weights_of_name(settings["start_from"]))
+    shipped = load_shipped(settings["start_from"]).model
     if shipped.rates is not None:
         factor = run.trained_lmbda / run.lmbda
         shipped.rates.levels = tuple(factor * level for level in shipped.rates.levels)

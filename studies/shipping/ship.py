@@ -20,8 +20,8 @@ import glic_pyg
 from glic_pyg.errors import GlicError
 from glic_pyg.evaluation.tables import markdown_table, mean_cell
 from glic_pyg.files import atomic_write, write_file
+from glic_pyg.models.conditioning import fold
 from glic_pyg.models.glic import GLIC
-from glic_pyg.models.init import fold
 from glic_pyg.models.weights import load_weights, read_card, round_weights, save_weights, weights_hash
 from glic_pyg.training.extend_rates import extend_rates
 
@@ -94,7 +94,7 @@ def averaged(models: Sequence[nn.Module]) -> Any:
 
     Weights of one run, or of runs that share their beginning, average to better ones than each. If only
     some are conditioned, their fixed factors become part of the weights first, see
-    :func:`~glic_pyg.models.init.fold`.
+    :func:`~glic_pyg.models.conditioning.fold`.
 
     Raises:
         GlicError: parameters that training leaves alone (fixed factors) differ, so that weights behind them

@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from glic_pyg.models.conditioning import fold
 from glic_pyg.models.glic import GLIC
-from glic_pyg.models.init import fold, grow, klt_init, zero_init_
+from glic_pyg.models.init import grow, klt_init, zero_init_
 from glic_pyg.nn import GFALayer, Rescale
 from tests.models.test_init_klt import TINY, psnr
 

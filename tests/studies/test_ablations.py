@@ -12,9 +12,8 @@ from PIL import Image
 from torch import nn
 
 from glic_pyg.cli.hydra import config_dir
-from glic_pyg.codec.weights_store import weights_of_name
+from glic_pyg.codec.weights_store import load_shipped
 from glic_pyg.errors import GlicError
-from glic_pyg.models.weights import load_weights
 from glic_pyg.nn import GatedBlock
 from studies.ablations import training
 from studies.ablations.command import main
@@ -49,7 +48,7 @@ def test_rows_vary_every_graph() -> None:
 
 @pytest.fixture(scope="module")
 def shipped() -> nn.Module:
-    return load_weights(weights_of_name("glic_s2"))
+    return load_shipped("glic_s2").model
 
 
 @pytest.mark.parametrize("row", sorted(BY_NAME))
