@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from glic_pyg.graph import WindowGraph, build_graphs
+from glic_pyg.nn import GFAConv
 
 GraphMaker = Callable[[Tensor, str], WindowGraph]
 
@@ -33,3 +34,20 @@ def graph_with_isolated_node() -> GraphMaker:
         return replace(graph, mask=mask)
 
     return make
+
+
+@pytest.fixture(params=["C", "torch", "messages"])
+def path(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """How attention along an ``edge_index`` is computed: see :func:`on_path`."""
+    monkeypatch.setenv("GLIC_KERNELS", "0" if request.param == "torch" else "1")
+    return str(request.param)
+
+
+def on_path(conv: GFAConv, path: str) -> GFAConv:
+    conv.fused = path != "messages"
+    return conv
+
+
+def difference(a: Tensor, b: Tensor) -> float:
+    """Largest difference relative to the largest value."""
+    return ((a - b).abs().max() / b.abs().max()).item()
