@@ -92,8 +92,16 @@ class Codec(nn.Module):
             x: ``(B, 3, H, W)`` in [0, 1].
             quality: of a variable-rate model, 0 to 100, one for all images or one for each, ``(B,)``.
         """
-        latents = self.latent_codec(at_least_float32(self.g_a(x)))
+        latents = self.latents(x, quality)
         return {"x_hat": self.g_s(latents["y_hat"]), "likelihoods": latents["likelihoods"]}
+
+    def latents(self, x: Tensor, quality: float | Tensor | None = None) -> dict[str, Any]:
+        """:meth:`forward` without g_s: ``{"y_hat": (B, M, H/16, W/16), "likelihoods": {name: tensor}}``.
+
+        What the latents cost is known then; y_hat is in the scale that g_s reads.
+        """
+        latents: dict[str, Any] = self.latent_codec(at_least_float32(self.g_a(x)))
+        return latents
 
     def analyse(self, x: ImageRows) -> Tensor:
         """Run g_a on images: y, ``(B, M, H/16, W/16)``."""

@@ -110,18 +110,13 @@ class GLIC(Codec):
         )
         self.rates = None if levels is None else Gain(levels, widths[-1])
 
-    def forward(self, x: Tensor, quality: float | Tensor | None = None) -> dict[str, Any]:
-        """Code in expectation: ``{"x_hat": (B, 3, H, W), "likelihoods": {"y", "z"}}``, x_hat not clamped.
-
-        A variable-rate model does it at a quality from 0 to 100, one for all or for each image, (B,); at 50
-        where none is given.
-        """
+    def latents(self, x: Tensor, quality: float | Tensor | None = None) -> dict[str, Any]:
+        """See :meth:`Codec.latents`; a variable-rate model that is given no quality codes at 50."""
+        if self.rates is None:
+            return super().latents(x)
         quality = BEST_QUALITY / 2 if quality is None else quality
-        y = at_least_float32(self.g_a(x))
-        latents = self.latent_codec(y if self.rates is None else self.rates.scale(y, quality))
-        y_hat = latents["y_hat"]
-        x_hat = self.g_s(y_hat if self.rates is None else self.rates.unscale(y_hat, quality))
-        return {"x_hat": x_hat, "likelihoods": latents["likelihoods"]}
+        latents = self.latent_codec(self.rates.scale(at_least_float32(self.g_a(x)), quality))
+        return {**latents, "y_hat": self.rates.unscale(latents["y_hat"], quality)}
 
     def analyse(self, x: ImageRows) -> Tensor:
         """See :meth:`Codec.analyse`; of large images x is never whole."""

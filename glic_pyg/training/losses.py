@@ -84,10 +84,10 @@ class RateDistortion(NamedTuple):
     loss: Tensor
     bpp: Tensor
     """Estimated rate of all streams together, in bits per pixel."""
-    mse: Tensor
-    """Mean squared error on the [0, 1] scale, without gradient."""
+    mse: Tensor | None
+    """Mean squared error on the [0, 1] scale, without gradient; None where nothing was reconstructed."""
     distortion: Tensor
-    """D of the objective, not yet weighted."""
+    """D of the objective, not yet weighted; 0 where nothing was reconstructed."""
     ortho: Tensor
     """Orthogonality loss of the Haar side branch, not yet weighted."""
 
@@ -122,6 +122,8 @@ class RateDistortionLoss(nn.Module):
         balance: b, for models of many rates only: an image coded at λ' counts with the weight
             :math:`(\lambda' / \lambda)^{-b}`, so that high rates, whose costs and gradients are larger,
             do not drown low ones; 0 weights all alike.
+        rate_only: training lets D count for nothing and reconstructs nothing: for an entropy model that
+            learns alone, on latents that stand still.
     """
 
     def __init__(
@@ -130,6 +132,7 @@ class RateDistortionLoss(nn.Module):
         ortho_weight: float = 0.1,
         distortion: Callable[[Tensor, Tensor], Tensor] = squared_error,
         balance: float = 0.0,
+        rate_only: bool = False,
     ) -> None:
         super().__init__()
         if not 0 < lmbda < math.inf:
@@ -140,11 +143,12 @@ class RateDistortionLoss(nn.Module):
         self.ortho_weight = ortho_weight
         self.distortion = distortion
         self.balance = balance
+        self.rate_only = rate_only
 
     def forward(
         self,
         x: Tensor,
-        x_hat: Tensor,
+        x_hat: Tensor | None,
         likelihoods: Mapping[str, Tensor],
         ortho: Tensor,
         lmbdas: Tensor | None = None,
@@ -153,12 +157,13 @@ class RateDistortionLoss(nn.Module):
 
         Args:
             x: original images, (B, 3, H, W) in [0, 1].
-            x_hat: reconstructions, same shape, not clamped.
+            x_hat: reconstructions, same shape, not clamped; None lets D be 0.
             likelihoods: see :func:`estimated_bpp`.
             ortho: orthogonality loss of the model, 0-dimensional.
             lmbdas: λ of each image, (B,), where a model learns many rates at once.
         """
-        x, x_hat = at_least_float32(x), at_least_float32(x_hat)
+        x = at_least_float32(x)
+        x_hat = None if x_hat is None else at_least_float32(x_hat)
         if lmbdas is None:
             bpp, distortion = self._terms(x, x_hat, likelihoods)
             cost = bpp + self.lmbda * distortion
@@ -168,19 +173,24 @@ class RateDistortionLoss(nn.Module):
             cost = (weights * (bpps + lmbdas * distortions)).mean()
             bpp, distortion = bpps.mean(), distortions.mean()
         loss = cost + self.ortho_weight * ortho
-        return RateDistortion(loss, bpp, F.mse_loss(x_hat.detach(), x), distortion, ortho)
+        mse = None if x_hat is None else F.mse_loss(x_hat.detach(), x)
+        return RateDistortion(loss, bpp, mse, distortion, ortho)
 
-    def _terms(self, x: Tensor, x_hat: Tensor, likelihoods: Mapping[Any, Tensor]) -> tuple[Tensor, Tensor]:
+    def _terms(
+        self, x: Tensor, x_hat: Tensor | None, likelihoods: Mapping[Any, Tensor]
+    ) -> tuple[Tensor, Tensor]:
         """Rate in bits per pixel and D of some images together, both 0-dimensional."""
         pixels = x.shape[0] * x.shape[2] * x.shape[3]
-        return estimated_bpp(likelihoods, pixels), self.distortion(x_hat, x)
+        bpp = estimated_bpp(likelihoods, pixels)
+        return bpp, bpp.new_zeros(()) if x_hat is None else self.distortion(x_hat, x)
 
     def _terms_of_each(
-        self, x: Tensor, x_hat: Tensor, likelihoods: Mapping[str, Tensor]
+        self, x: Tensor, x_hat: Tensor | None, likelihoods: Mapping[str, Tensor]
     ) -> tuple[Tensor, Tensor]:
         """Rate and D of each image, both (B,)."""
         streams = zip(*(likelihood.split(1) for likelihood in likelihoods.values()), strict=True)
-        images = zip(x.split(1), x_hat.split(1), streams, strict=True)
+        hats = [None] * len(x) if x_hat is None else x_hat.split(1)
+        images = zip(x.split(1), hats, streams, strict=True)
         terms = [self._terms(one, one_hat, dict(enumerate(parts))) for one, one_hat, parts in images]
         bpps, distortions = zip(*terms, strict=True)
         return torch.stack(bpps), torch.stack(distortions)

@@ -28,7 +28,7 @@ from glic_pyg.training.manual_optimization import (
     Schedule,
 )
 from glic_pyg.training.noise import SampleNoise, derive_seed, entropy_in_float32, sample_qualities
-from glic_pyg.training.optimizers import WeightAverage, parameter_groups
+from glic_pyg.training.optimizers import WeightAverage, freeze_all_but, parameter_groups
 from glic_pyg.training.quantiles import quantiles_solved, solve_quantiles
 from glic_pyg.training.validation import measure_image
 
@@ -95,6 +95,8 @@ class CodecModule(ManualOptimization):
         val_qualities: at which a variable-rate model is validated.
         lr_scales: factors on the codec's learning rate by patterns of parameter names, e.g.
             ``{"*.side.*": 0.1}`` for the Haar branches.
+        learns: the parts of the model that learn, e.g. ``["latent_codec"]`` for the entropy model alone;
+            None lets all of it learn.
         quantile_schedule: factor on the quantiles' learning rate as a function of the step; None keeps it.
 
     Raises:
@@ -120,6 +122,7 @@ class CodecModule(ManualOptimization):
         val_qualities: Sequence[float] = (0, 25, 50, 75, 100),
         lr_scales: Mapping[str, float] | None = None,
         quantile_schedule: Schedule | None = None,
+        learns: Sequence[str] | None = None,
     ) -> None:
         super().__init__(max_skipped)
         self.alternation = alternation or Alternation()
@@ -142,6 +145,13 @@ class CodecModule(ManualOptimization):
                 "micro_batches=1, or source_first=false."
             )
         self.model = as_codec(model)
+        if learns is not None:
+            freeze_all_but(self.model, learns)
+        if loss.rate_only and (regularizer or list(learns or ()) != ["latent_codec"]):
+            raise TrainingError(
+                "loss=rate_only is for an entropy model that learns alone, without a regularizer: any other "
+                "part would forget the image. Set module.learns=[latent_codec]."
+            )
         self.model.train()  # Lightning leaves it in the mode that it is in
         entropy_in_float32(self.model)
         self.noise = SampleNoise(self.model, seed)
@@ -172,7 +182,7 @@ class CodecModule(ManualOptimization):
                 groups.codec, self.codec_optimizer, self.schedule, self.clip_norm, self.lr_scales
             )
         }
-        if self.quantile_optimizer is not None:
+        if self.quantile_optimizer is not None and groups.quantiles:
             specs["quantiles"] = OptimizerSpec(
                 groups.quantiles, self.quantile_optimizer, self.quantile_schedule, None
             )
@@ -208,25 +218,30 @@ class CodecModule(ManualOptimization):
     def _codec_loss(self, metrics: StepMetrics, micro_batch: MicroBatch) -> Tensor:
         """The codec's objective on a micro-batch, times the weight of that."""
         x, quality = micro_batch.x, micro_batch.quality
+        run = self.model.latents if self.loss.rate_only else self.model
         with self.noise.of(self.step, micro_batch.sample_ids, x.device):
-            out = self.model(x) if quality is None else self.model(x, quality)
-        x_hat: Tensor = out["x_hat"]
-        micro_batch.x_hat = x_hat.detach()
+            out = run(x) if quality is None else run(x, quality)
+        x_hat: Tensor | None = out.get("x_hat")
+        micro_batch.x_hat = None if x_hat is None else x_hat.detach()
         if self.alternation.source_first:
             self._update_source(metrics, [micro_batch])
         with torch.autocast(x.device.type, enabled=False):
             rates = self.model.rates
             lmbdas = None if rates is None or quality is None else rates.lmbda(quality)
             terms = self.loss(x, x_hat, out["likelihoods"], self.model.ortho_loss(), lmbdas)
-        metrics.add(micro_batch.weight, loss=terms.loss, bpp=terms.bpp, mse=terms.mse, ortho=terms.ortho)
+        metrics.add(micro_batch.weight, loss=terms.loss, bpp=terms.bpp, ortho=terms.ortho)
+        if terms.mse is not None:
+            metrics.add(micro_batch.weight, mse=terms.mse)
         loss = terms.loss
-        if self.regularizer is not None:
+        if self.regularizer is not None and x_hat is not None:
             term = self.regularizer.codec_term(x, x_hat, self.step)
             weight = micro_batch.weight
             metrics.add(weight, loss=term.loss, loss_plain=terms.loss, alpha=term.alpha, cosine=term.cosine)
             loss = loss + term.loss
         likelihoods = {f"the likelihood of {name}": p for name, p in out["likelihoods"].items()}
-        results = {"x_hat": x_hat, "the orthogonality loss": terms.ortho, "the loss": loss}
+        results = {"the orthogonality loss": terms.ortho, "the loss": loss}
+        if x_hat is not None:
+            results = {"x_hat": x_hat, **results}
         self.track("codec", {"the batch": x, **likelihoods, **results})
         return micro_batch.weight * loss
 
@@ -346,15 +361,17 @@ class StepMetrics:
     def finished(self, loss: RateDistortionLoss) -> dict[str, Tensor | float]:
         """The metrics of the step.
 
-        PSNR in dB is of the mean error of the crops, neither clamped nor rounded. With a regularizer,
+        PSNR in dB is of the mean error of the crops, neither clamped nor rounded; where nothing was
+        reconstructed there is none. With a regularizer,
         ``loss_plain`` is the loss without its term, which runs of different α have in common, ``H_bound`` is
         :func:`~glic_pyg.regularizer.regularizer.entropy_bound`, below which ``H_theta`` has to come, and
         ``r`` is α over :func:`~glic_pyg.regularizer.regularizer.critical_alpha`, which is defined for the
         squared error.
         """
         metrics = dict(self.means)
-        mse = metrics.pop("mse")
-        assert isinstance(mse, Tensor)
+        mse = metrics.pop("mse", None)
+        if not isinstance(mse, Tensor):
+            return metrics
         metrics["psnr"] = -10 * mse.log10()
         if "H_theta" in metrics:
             metrics["H_bound"] = entropy_bound(mse)

@@ -1,8 +1,8 @@
-"""Which optimizer owns which parameter, Muon for a codec, and the moving average of the weights."""
+"""Which parameters learn, and from which optimizer; Muon for a codec; the moving average of the weights."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -52,6 +52,27 @@ def parameter_groups(model: nn.Module, source: nn.Module | None = None) -> Param
     if shared:
         raise ValueError(f"codec and source model share the parameter {shared[0]}: give each its own.")
     return groups
+
+
+def freeze_all_but(model: nn.Module, parts: Sequence[str]) -> None:
+    """Let some parts of a model learn, and no others.
+
+    Args:
+        model: a codec; changed in place.
+        parts: names of children, such as ``g_s`` and ``latent_codec``.
+
+    Raises:
+        TrainingError: there is no such part, or none at all.
+    """
+    known = [name for name, child in model.named_children() if any(True for _ in child.parameters())]
+    unknown = [part for part in parts if part not in known]
+    if unknown or not parts:
+        raise TrainingError(
+            f"module.learns names parts of {type(model).__name__}, which has {', '.join(known)}, "
+            f"not {', '.join(unknown) or 'none of them'}."
+        )
+    for name, child in model.named_children():
+        child.requires_grad_(name in parts)
 
 
 def muon(
