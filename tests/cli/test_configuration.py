@@ -20,6 +20,7 @@ from tests.cli.tiny_run import CONF as TINY
 
 CONF = config_dir()
 NEEDS = {  # what must be chosen beside an option that is not for every run
+    "loss=rate_only": ["module.learns=[latent_codec]"],
     "schedule=published": ["data.stages=${schedule}"],
     "sweep=alphas": ["source=hyperprior_s"],
     "trainer=gpu": ["trainer.accelerator=cpu"],
