@@ -82,7 +82,8 @@ def composed(tmp_path: Path) -> Iterator[Any]:
 def test_everything_can_be_made(option: str, composed: Any) -> None:
     if option in PACKAGES:
         pytest.importorskip(PACKAGES[option])
-    small = [] if option.startswith(("model=", "graph=", "rate=", "experiment=")) else ["model=tiny"]
+    of_its_own = ("model=", "graph=", "rate=", "experiment=", "loss=rate_only")
+    small = [] if option.startswith(of_its_own) else ["model=tiny"]
     cfg = composed(option, *small, *NEEDS.get(option, []))
     check_values(cfg)
     with WithoutInitialisation():
