@@ -55,7 +55,7 @@ def parameter_groups(model: nn.Module, source: nn.Module | None = None) -> Param
 
 
 def freeze_all_but(model: nn.Module, parts: Sequence[str]) -> None:
-    """Let some parts of a model learn, and no others.
+    """Let some parts of a model learn, and no others; what is fixed in these parts stays so.
 
     Args:
         model: a codec; changed in place.
@@ -72,7 +72,8 @@ def freeze_all_but(model: nn.Module, parts: Sequence[str]) -> None:
             f"not {', '.join(unknown) or 'none of them'}."
         )
     for name, child in model.named_children():
-        child.requires_grad_(name in parts)
+        if name not in parts:
+            child.requires_grad_(False)
 
 
 def muon(

@@ -87,6 +87,14 @@ def test_validation_tells_rate_and_distortion_all_the_same() -> None:
     assert metrics["val/loss@50"] > metrics["val/bpp@50"] > 0 and metrics["val/psnr@50"] > 0
 
 
+def test_fixed_factors_of_a_part_that_learns_stay_fixed() -> None:
+    model = GLIC(**TINY, conditioned=True)
+    fixed = {name for name, parameter in model.named_parameters() if not parameter.requires_grad}
+    assert any(name.startswith("latent_codec") for name in fixed)
+    freeze_all_but(model, ["latent_codec"])
+    assert fixed <= {name for name, parameter in model.named_parameters() if not parameter.requires_grad}
+
+
 def test_parts_have_names() -> None:
     with pytest.raises(TrainingError, match="GLIC, which has g_a, g_s, latent_codec, rates, not gs"):
         freeze_all_but(glic(), ["g_s", "gs"])
