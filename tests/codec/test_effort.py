@@ -13,6 +13,7 @@ import torch
 import glic_pyg
 from glic_pyg.codec import effort as levels
 from glic_pyg.codec import latent_search
+from glic_pyg.codec.api import codec_for_encoding
 from glic_pyg.codec.effort import DESCENTS, HIGHEST_EFFORT, Descent, Effort, Progress
 from glic_pyg.codec.file_search import FileSearch, _Objective
 from glic_pyg.codec.image import as_image_data
@@ -247,7 +248,10 @@ def test_the_api_takes_a_level(photo: Pixels) -> None:
     tiny = photo[:64, :64]
     plain = glic_pyg.encode(tiny, quality=30)
     found = glic_pyg.encode(tiny, quality=30, effort=3)
-    assert len(found) <= len(plain) and found != plain and glic_pyg.decode(found).size == (64, 64)
+    codec = codec_for_encoding(None, None)
+    lmbda = float(codec.model.rates.lmbda(torch.tensor(30.0)))  # type: ignore[union-attr]
+    assert found != plain and glic_pyg.decode(found).size == (64, 64)
+    assert cost(codec, found, tiny, lmbda) <= cost(codec, plain, tiny, lmbda)
     with torch.inference_mode():
         assert glic_pyg.encode(tiny, quality=30, effort=3) == found
 
