@@ -15,6 +15,7 @@ __all__ = [
     "make_command",
     "read_data",
     "replace_section",
+    "without_options",
     "write_data",
     "write_image",
     "write_section",
@@ -28,6 +29,22 @@ Cell = str | int | float | None
 def make_command(target: str, arguments: Sequence[str]) -> list[str]:
     """The words of ``make TARGET`` with arguments for its command."""
     return ["make", target, *([f"ARGS={' '.join(arguments)}"] if arguments else [])]
+
+
+def without_options(arguments: Sequence[str], left_out: Sequence[str]) -> list[str]:
+    """A command line without some options and their values.
+
+    Args:
+        arguments: of the command.
+        left_out: paths, which differ between machines, and what changes nothing on the page.
+    """
+    kept, keep = [], True
+    for word in arguments:
+        if word.startswith("--"):
+            keep = word.partition("=")[0] not in left_out
+        if keep:
+            kept.append(word)
+    return kept
 
 
 def write_image(docs: Path, name: str, data: bytes) -> None:

@@ -229,9 +229,7 @@ class CodecModule(ManualOptimization):
             rates = self.model.rates
             lmbdas = None if rates is None or quality is None else rates.lmbda(quality)
             terms = self.loss(x, x_hat, out["likelihoods"], self.model.ortho_loss(), lmbdas)
-        metrics.add(micro_batch.weight, loss=terms.loss, bpp=terms.bpp, ortho=terms.ortho)
-        if terms.mse is not None:
-            metrics.add(micro_batch.weight, mse=terms.mse)
+        metrics.add(micro_batch.weight, loss=terms.loss, bpp=terms.bpp, mse=terms.mse, ortho=terms.ortho)
         loss = terms.loss
         if self.regularizer is not None and x_hat is not None:
             term = self.regularizer.codec_term(x, x_hat, self.step)
@@ -239,9 +237,8 @@ class CodecModule(ManualOptimization):
             metrics.add(weight, loss=term.loss, loss_plain=terms.loss, alpha=term.alpha, cosine=term.cosine)
             loss = loss + term.loss
         likelihoods = {f"the likelihood of {name}": p for name, p in out["likelihoods"].items()}
-        results = {"the orthogonality loss": terms.ortho, "the loss": loss}
-        if x_hat is not None:
-            results = {"x_hat": x_hat, **results}
+        hats = {} if x_hat is None else {"x_hat": x_hat}
+        results = {**hats, "the orthogonality loss": terms.ortho, "the loss": loss}
         self.track("codec", {"the batch": x, **likelihoods, **results})
         return micro_batch.weight * loss
 
@@ -352,9 +349,11 @@ class StepMetrics:
     def __init__(self) -> None:
         self.means: dict[str, Tensor | float] = {}
 
-    def add(self, weight: float, **values: Tensor | float) -> None:
-        """Count a micro-batch in the means, ``weight`` of the batch."""
+    def add(self, weight: float, **values: Tensor | float | None) -> None:
+        """Count a micro-batch in the means, ``weight`` of the batch; what is None was not computed."""
         for name, value in values.items():
+            if value is None:
+                continue
             detached = value.detach() if isinstance(value, Tensor) else value
             self.means[name] = self.means.get(name, 0.0) + weight * detached
 

@@ -64,16 +64,17 @@ def freeze_all_but(model: nn.Module, parts: Sequence[str]) -> None:
     Raises:
         TrainingError: there is no such part, or none at all.
     """
-    known = [name for name, child in model.named_children() if any(True for _ in child.parameters())]
+    by_part = [(name.partition(".")[0], parameter) for name, parameter in model.named_parameters()]
+    known = [*dict.fromkeys(part for part, _ in by_part)]
     unknown = [part for part in parts if part not in known]
     if unknown or not parts:
         raise TrainingError(
             f"module.learns names parts of {type(model).__name__}, which has {', '.join(known)}, "
             f"not {', '.join(unknown) or 'none of them'}."
         )
-    for name, child in model.named_children():
-        if name not in parts:
-            child.requires_grad_(False)
+    for part, parameter in by_part:
+        if part not in parts:
+            parameter.requires_grad_(False)
 
 
 def muon(

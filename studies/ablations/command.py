@@ -20,7 +20,7 @@ from studies.ablations.report import ablation_figure, section
 from studies.ablations.rows import runs
 from studies.ablations.training import TEST_SET, Results, Run
 from studies.images import TestImages, TrainingImages, load_test_images
-from studies.page import DOCS, make_command, write_image, write_section
+from studies.page import DOCS, make_command, without_options, write_image, write_section
 from studies.records import Record
 
 __all__ = ["main"]
@@ -28,6 +28,8 @@ __all__ = ["main"]
 FIGURE = "ablations.png"
 SIDE = 256
 LIMIT = 12
+UNRECORDED = ("--data", "--val", "--folder", "--docs", "--threads", "--report")
+"""Options that are left out of the recorded command."""
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -58,7 +60,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if not args.report:
             images = load_test_images({TEST_SET: args.val}, SIDE, LIMIT)
             _complete(planned, records, results, args, images)
-        text = section(records, len(planned), FIGURE, provenance(make_command("ablations", arguments)))
+        how = provenance(make_command("ablations", without_options(arguments, UNRECORDED)))
+        text = section(records, len(planned), FIGURE, how)
         write_image(args.docs, FIGURE, ablation_figure(records))
         write_section(args.docs / "ablations.md", "ablations", text)
     except GlicError as error:

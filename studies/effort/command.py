@@ -28,10 +28,13 @@ from glic_pyg.metrics import pixel_psnr
 from glic_pyg.types import Pixels
 from studies.effort.report import Point, effort_figure, extent, section
 from studies.images import centre_crop
-from studies.page import DOCS, make_command, write_image, write_section
+from studies.page import DOCS, make_command, without_options, write_image, write_section
 from studies.records import RunRecords
 
 __all__ = ["main"]
+
+UNRECORDED = ("--images", "--weights", "--folder", "--docs", "--threads", "--report")
+"""Options that are left out of the recorded command."""
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -60,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         codec = codec_for_encoding(args.model, args.weights)
         files = build_catalogue(args.images).files
         points = list(_points(args, codec, files))
-        how = provenance(make_command("effort", [word for word in arguments if word != "--report"]))
+        how = provenance(make_command("effort", without_options(arguments, UNRECORDED)))
         figure = f"effort-{args.crop}.svg" if args.crop else "effort.svg"
         text = section(points, figure, codec.name, args.crop, len(files), how)
         write_image(args.docs, figure, effort_figure(points))

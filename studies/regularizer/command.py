@@ -17,7 +17,7 @@ import torch
 from glic_pyg.errors import GlicError
 from glic_pyg.evaluation.provenance import Provenance, provenance
 from studies.images import TestImages, TrainingImages, find_test_sets, load_test_images
-from studies.page import DOCS, make_command, write_image, write_section
+from studies.page import DOCS, make_command, without_options, write_image, write_section
 from studies.regularizer.curves import Curves, study_figure
 from studies.regularizer.measuring import Results
 from studies.regularizer.plan import Run, plan, read_study
@@ -27,6 +27,8 @@ __all__ = ["SETTINGS", "main"]
 
 SETTINGS = Path(__file__).parent / "study.yaml"
 FIGURE = "regularizer.png"
+UNRECORDED = ("--data", "--kodak", "--ood", "--folder", "--docs", "--threads", "--report")
+"""Options that are left out of the recorded command."""
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -60,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         images = load_test_images(folders, study.side, study.limit)
         results, runs = Results(args.folder, study), plan(study)
         _complete(runs, results, None if args.report else args.data, images)
-        how = provenance(make_command("regularizer-study", arguments))
+        how = provenance(make_command("regularizer-study", without_options(arguments, UNRECORDED)))
         text = _write(args.docs, results, runs, images, how)
     except GlicError as error:
         print(f"regularizer study: {error}", file=sys.stderr)

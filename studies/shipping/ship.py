@@ -73,7 +73,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     card = {**read_card(args.run[-1]), "name": args.name, "data": args.data, "recipe": args.recipe}
     card["weights_hash"] = weights_hash(model)
     card["parameters"] = sum(p.numel() for p in model.parameters())
-    card["measured"] = {"how": numbers["command"], "means": numbers["mean"]}
+    own = [mean for mean in numbers["mean"] if mean["codec"] == args.name]
+    card["measured"] = {"how": numbers["command"], "means": own}
     target = WEIGHTS / f"{args.name}.safetensors"
     try:
         with atomic_write(target) as place:

@@ -1,7 +1,13 @@
-from studies.page import replace_section
+from studies.page import make_command, replace_section, without_options
 
 BEGIN = "<!-- results: kodak: begin; written by make results -->"
 END = "<!-- results: kodak: end -->"
+
+
+def test_a_recorded_command_names_no_place_of_a_machine() -> None:
+    arguments = ["--data", "/a/b", "--levels", "0", "5", "--docs=/c", "--report", "--steps=3"]
+    words = make_command("effort", without_options(arguments, ("--data", "--docs", "--report")))
+    assert words == ["make", "effort", "ARGS=--levels 0 5 --steps=3"]
 
 
 def test_the_rest_of_the_page_stays() -> None:
