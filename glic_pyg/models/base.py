@@ -9,12 +9,11 @@ import torch
 from compressai.entropy_models import EntropyBottleneck
 from torch import Tensor, nn
 
+from glic_pyg.models.gain import BEST_QUALITY, Gain
 from glic_pyg.numerics import at_least_float32
 
 if TYPE_CHECKING:
     from compressai.models import CompressionModel
-
-    from glic_pyg.models.gain import Gain
 
 __all__ = [
     "LATENT_STRIDE",
@@ -98,10 +97,16 @@ class Codec(nn.Module):
     def latents(self, x: Tensor, quality: float | Tensor | None = None) -> dict[str, Any]:
         """:meth:`forward` without g_s: ``{"y_hat": (B, M, H/16, W/16), "likelihoods": {name: tensor}}``.
 
-        What the latents cost is known then; y_hat is in the scale that g_s reads.
+        What the latents cost is known then; y_hat is in the scale that g_s reads. A variable-rate model
+        that is given no quality codes at 50.
         """
-        latents: dict[str, Any] = self.latent_codec(at_least_float32(self.g_a(x)))
-        return latents
+        y = at_least_float32(self.g_a(x))
+        if self.rates is None:
+            latents: dict[str, Any] = self.latent_codec(y)
+            return latents
+        quality = BEST_QUALITY / 2 if quality is None else quality
+        latents = self.latent_codec(self.rates.scale(y, quality))
+        return {**latents, "y_hat": self.rates.unscale(latents["y_hat"], quality)}
 
     def analyse(self, x: ImageRows) -> Tensor:
         """Run g_a on images: y, ``(B, M, H/16, W/16)``."""

@@ -28,6 +28,7 @@ from torch import Tensor, nn
 from glic_pyg.models.base import Codec, EntropyCoder
 from glic_pyg.models.checkerboard import CausalContext, SpatialContext
 from glic_pyg.models.coding import code_latents
+from glic_pyg.models.gain import Gain
 
 __all__ = ["ELIC", "Attention", "Autoregressive", "CompressAICodec", "Hyperprior"]
 
@@ -40,6 +41,7 @@ class CompressAICodec(Codec):
         latent_codec: the entropy model; its latents have stride 16, its side information stride 64.
         latent_channels: M, the channels of y.
         config: keyword arguments of the subclass.
+        levels: λ of the quality levels of a variable-rate model, see :class:`~glic_pyg.models.gain.Gain`.
 
     Shapes: images ``(B, 3, H, W)`` in [0, 1], H and W multiples of 64; y ``(B, M, H/16, W/16)``.
     """
@@ -51,6 +53,7 @@ class CompressAICodec(Codec):
         latent_codec: HyperpriorLatentCodec,
         latent_channels: int,
         config: dict[str, Any],
+        levels: Sequence[float] | None = None,
     ) -> None:
         super().__init__()
         self.g_a = g_a
@@ -58,6 +61,9 @@ class CompressAICodec(Codec):
         self.latent_codec = latent_codec
         self.latent_channels = latent_channels
         self.config = config
+        if levels is not None:
+            self.config = {**config, "levels": [*levels]}
+            self.rates = Gain(levels, latent_channels)
 
     def code_latents(self, coder: EntropyCoder, y: Tensor | None = None, *, shape: tuple[int, int]) -> Tensor:
         """Send (``y`` given) or receive y through an entropy coder; see :func:`coding.code_latents`."""
@@ -74,9 +80,16 @@ class Hyperprior(CompressAICodec):
         channels: N, of the transforms and of z.
         latent_channels: M, of y.
         mean_scale: predict means too, and round y around them; else the means are zero.
+        levels: see :class:`CompressAICodec`.
     """
 
-    def __init__(self, channels: int = 192, latent_channels: int = 320, mean_scale: bool = False) -> None:
+    def __init__(
+        self,
+        channels: int = 192,
+        latent_channels: int = 320,
+        mean_scale: bool = False,
+        levels: Sequence[float] | None = None,
+    ) -> None:
         inner = (MeanScaleHyperprior if mean_scale else ScaleHyperprior)(channels, latent_channels)
         h_a = inner.h_a if mean_scale else nn.Sequential(Magnitude(), *inner.h_a)
         gaussians = GaussianConditionalLatentCodec(
@@ -90,6 +103,7 @@ class Hyperprior(CompressAICodec):
             HyperpriorLatentCodec({"y": gaussians, "hyper": hyper}),
             latent_channels,
             {"channels": channels, "latent_channels": latent_channels, "mean_scale": mean_scale},
+            levels,
         )
 
 
@@ -111,9 +125,12 @@ class Autoregressive(CompressAICodec):
     Args:
         channels: N, of the transforms and of z.
         latent_channels: M, of y.
+        levels: see :class:`CompressAICodec`.
     """
 
-    def __init__(self, channels: int = 192, latent_channels: int = 320) -> None:
+    def __init__(
+        self, channels: int = 192, latent_channels: int = 320, levels: Sequence[float] | None = None
+    ) -> None:
         inner = JointAutoregressiveHierarchicalPriors(channels, latent_channels)
         super().__init__(
             inner.g_a,
@@ -121,6 +138,7 @@ class Autoregressive(CompressAICodec):
             _causal_latent_codec(inner),
             latent_channels,
             {"channels": channels, "latent_channels": latent_channels},
+            levels,
         )
 
 
@@ -133,9 +151,12 @@ class Attention(CompressAICodec):
     Args:
         channels: N, of the transforms, of y and of z.
         attention: False leaves the attention blocks out, as the paper's anchor does.
+        levels: see :class:`CompressAICodec`.
     """
 
-    def __init__(self, channels: int = 192, attention: bool = True) -> None:
+    def __init__(
+        self, channels: int = 192, attention: bool = True, levels: Sequence[float] | None = None
+    ) -> None:
         inner = (Cheng2020Attention if attention else Cheng2020Anchor)(channels)
         super().__init__(
             inner.g_a,
@@ -143,6 +164,7 @@ class Attention(CompressAICodec):
             _causal_latent_codec(inner),
             channels,
             {"channels": channels, "attention": attention},
+            levels,
         )
 
 
@@ -152,9 +174,15 @@ class ELIC(CompressAICodec):
     Args:
         channels: N, of the transforms and of z.
         groups: channels of each group of y; their sum is M, the latent channels.
+        levels: see :class:`CompressAICodec`.
     """
 
-    def __init__(self, channels: int = 192, groups: Sequence[int] = (16, 16, 32, 64, 192)) -> None:
+    def __init__(
+        self,
+        channels: int = 192,
+        groups: Sequence[int] = (16, 16, 32, 64, 192),
+        levels: Sequence[float] | None = None,
+    ) -> None:
         inner = Elic2022Official(channels, sum(groups), groups)
         for size, codec in zip(groups, inner.latent_codec.y.latent_codec.values(), strict=True):
             codec.context_prediction = SpatialContext(size, 2 * size, kernel_size=5, padding=2)
@@ -164,6 +192,7 @@ class ELIC(CompressAICodec):
             inner.latent_codec,
             sum(groups),
             {"channels": channels, "groups": list(groups)},
+            levels,
         )
 
 

@@ -13,10 +13,9 @@ from glic_pyg.graph import graph_builder
 from glic_pyg.models.base import Codec, EntropyCoder, Finish, ImageRows
 from glic_pyg.models.coding import code_latents
 from glic_pyg.models.context import space_channel_context
-from glic_pyg.models.gain import BEST_QUALITY, Gain
+from glic_pyg.models.gain import Gain
 from glic_pyg.models.transforms import AnalysisTransform, SynthesisTransform, stage_blocks
 from glic_pyg.nn import HaarDown, HaarUp
-from glic_pyg.numerics import at_least_float32
 
 GFA_IN = ("both", "encoder", "decoder")
 
@@ -109,14 +108,6 @@ class GLIC(Codec):
             conditioned=conditioned,
         )
         self.rates = None if levels is None else Gain(levels, widths[-1])
-
-    def latents(self, x: Tensor, quality: float | Tensor | None = None) -> dict[str, Any]:
-        """See :meth:`Codec.latents`; a variable-rate model that is given no quality codes at 50."""
-        if self.rates is None:
-            return super().latents(x)
-        quality = BEST_QUALITY / 2 if quality is None else quality
-        latents = self.latent_codec(self.rates.scale(at_least_float32(self.g_a(x)), quality))
-        return {**latents, "y_hat": self.rates.unscale(latents["y_hat"], quality)}
 
     def analyse(self, x: ImageRows) -> Tensor:
         """See :meth:`Codec.analyse`; of large images x is never whole."""

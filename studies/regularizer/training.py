@@ -20,6 +20,7 @@ from torch.nn import functional as F
 from benchmarks.training_step import silent_fit
 from glic_pyg.codec.weights_store import load_shipped
 from glic_pyg.files import atomic_write
+from glic_pyg.models.base import Codec
 from glic_pyg.models.compressai import Hyperprior
 from glic_pyg.regularizer.regularizer import Regularizer, entropy_bound
 from glic_pyg.training.losses import RateDistortionLoss
@@ -84,16 +85,17 @@ def build_module(run: Run, study: Study) -> CodecModule:
     )
 
 
-def _codec(run: Run, settings: Mapping[str, Any]) -> nn.Module:
+def _codec(run: Run, settings: Mapping[str, Any]) -> Codec:
     """A new codec, or the shipped one; the λ of all its rates move with that of the run."""
-    if "start_from" not in settings:
-        model: nn.Module = instantiate(settings["model"])
-        return model
-    shipped = load_shipped(settings["start_from"]).model
-    if shipped.rates is not None:
+    model: Codec
+    if "start_from" in settings:
+        model = load_shipped(settings["start_from"]).model
+    else:
+        model = instantiate(settings["model"])
+    if model.rates is not None:
         factor = run.trained_lmbda / run.lmbda
-        shipped.rates.levels = tuple(factor * level for level in shipped.rates.levels)
-    return shipped
+        model.rates.levels = tuple(factor * level for level in model.rates.levels)
+    return model
 
 
 def train(

@@ -8,6 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from glic_pyg.models.base import Codec, EntropyCoder
+from glic_pyg.models.gain import Gain
 from glic_pyg.models.mlicpp.latent_codec import LatentCodec
 from glic_pyg.models.mlicpp.transforms import analysis, synthesis
 
@@ -25,6 +26,7 @@ class MLICpp(Codec):
         channel_widths, parameter_widths: inner widths of the channel context and the entropy parameters.
         residual_widths: inner widths of latent residual prediction.
         synthesis_width: channels of the first block of g_s, ``None`` for M.
+        levels: λ of the quality levels of a variable-rate model, see :class:`~glic_pyg.models.gain.Gain`.
 
     The weights published in September 2023 have ``residual_widths=None`` (three widths falling from the
     input's to the slice's) and ``synthesis_width=192``.
@@ -43,13 +45,15 @@ class MLICpp(Codec):
         parameter_widths: Sequence[int] = (320, 256, 128),
         residual_widths: Sequence[int] | None = (224, 128),
         synthesis_width: int | None = None,
+        levels: Sequence[float] | None = None,
     ) -> None:
         super().__init__()
         self.config: dict[str, Any] = {
             name: list(value) if isinstance(value, Sequence) else value
             for name, value in locals().items()
-            if name not in ("self", "__class__")
+            if name not in ("self", "__class__") and not (name == "levels" and value is None)
         }
+        self.rates = None if levels is None else Gain(levels, latent_channels)
         self.latent_channels = latent_channels
         self.g_a = analysis(width, latent_channels)
         self.g_s = synthesis(latent_channels, synthesis_width or latent_channels, width)
