@@ -20,10 +20,8 @@ from glic_pyg.cli.hydra import run_hydra_app
 from glic_pyg.cli.options import set_threads
 from glic_pyg.cli.resume import find_checkpoint, forget_former_settings, refuse_changes, resolved
 from glic_pyg.cli.run_folder import (
-    RunFolderError,
     alone_in,
     end_with_parent,
-    find_weights,
     is_first_process,
     keep_settings,
     removed_if_refused,
@@ -90,19 +88,15 @@ def _start_from(value: str | None, output: Path) -> str | None:
     """The file that ``start_from`` means: of the neighbouring λ, in the folder of a run, or itself.
 
     Raises:
-        RunFolderError: there is none there, or there are several.
+        RunFolderError: no run of a neighbouring λ is there.
+        WeightsNotFound: the folder holds no weights, or several.
     """
+    from glic_pyg.codec.weights_store import weights_file
+
     if value == NEIGHBOUR:
         weights = neighbour_weights(output)
         return None if weights is None else str(weights)
-    if value is None or not Path(value).is_dir():
-        return value
-    found = find_weights(value)
-    if len(found) > 1:
-        raise RunFolderError(
-            f"start_from={value} holds {len(found)} weights files; name one, such as {found[0]}."
-        )
-    return str(found[0])
+    return None if value is None else str(weights_file(value))
 
 
 def _is_finished(cfg: DictConfig, checkpoint: Path) -> bool:
