@@ -91,11 +91,13 @@ def _scale(study: Study, curves: Curves, scale: Scale) -> str:
 def _beginning(name: str, settings: Mapping[str, Any]) -> str:
     steps = settings["steps"]
     if "start_from" in settings:
-        count = len(settings["qualities"])
-        codec = f"{name} is the shipped weights `{settings['start_from']}`, measured at {count} qualities"
+        codec = f"{name} is the shipped weights `{settings['start_from']}`"
     else:
         rates = ", ".join(f"{lmbda:g}" for lmbda in settings["lmbdas"])
-        codec = f"{name} is trained at λ {rates}, {steps['base']:,} steps each"
+        each = " each" if len(settings["lmbdas"]) > 1 else ""
+        codec = f"{name} is trained at λ {rates}, {steps['base']:,} steps{each}"
+    if "qualities" in settings:
+        codec += f", one model of every rate, measured at {len(settings['qualities'])} qualities"
     return f"{codec}; then {steps['source']:,} steps of q_θ alone and {steps['branch']:,} of every branch"
 
 
