@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean, stdev
 from typing import Any
 
+from matplotlib.ticker import SymmetricalLogLocator
+
 from glic_pyg.evaluation.bd_rate import Method
 from glic_pyg.plotting import encode_figure, styled_figure
 from studies.rate_distortion import Point, bd_percent
@@ -164,5 +166,7 @@ def _bd_rates(axes: Any, alphas: Sequence[float], curves: Curves, codec: str, na
     axes.set(title="BD-rate against plain training, %", xticks=range(len(names)), xticklabels=names)
     axes.set_xlim(-0.5, len(names) - 0.5)
     axes.set_yscale("symlog", linthresh=1)
+    axes.yaxis.set_major_locator(SymmetricalLogLocator(base=10, linthresh=1, subs=(1, 2, 5)))
     axes.yaxis.set_major_formatter("{x:g}")
+    axes.set_ylabel("logarithmic beyond ±1")
     axes.legend(fontsize=7, frameon=False, ncols=len(alphas), loc="upper center", bbox_to_anchor=(0.5, -0.08))
