@@ -87,11 +87,8 @@ def build_module(run: Run, study: Study) -> CodecModule:
 
 def _codec(run: Run, settings: Mapping[str, Any]) -> Codec:
     """A new codec, or the shipped one; the λ of all its rates move with that of the run."""
-    model: Codec
-    if "start_from" in settings:
-        model = load_shipped(settings["start_from"]).model
-    else:
-        model = instantiate(settings["model"])
+    shipped = settings.get("start_from")
+    model: Codec = load_shipped(shipped).model if shipped else instantiate(settings["model"])
     if model.rates is not None:
         factor = run.trained_lmbda / run.lmbda
         model.rates.levels = tuple(factor * level for level in model.rates.levels)

@@ -227,8 +227,9 @@ def test_a_new_run_begins_with_the_weights_in_a_folder(tmp_path: Path) -> None:
     run.mkdir()
     with pytest.raises(WeightsNotFound, match="There are no weights in the folder"):
         train._start_from(str(run), tmp_path)
-    (run / "glic.safetensors").touch()
     (run / "last.ckpt").touch()
+    assert train._start_from(str(run), tmp_path) == f"{run}/last.ckpt", "not validated yet"
+    (run / "glic.safetensors").touch()
     assert train._start_from(str(run), tmp_path) == f"{run}/glic.safetensors"
     assert train._start_from(f"{run}/last.ckpt", tmp_path) == f"{run}/last.ckpt"
     assert train._start_from(None, tmp_path) is None

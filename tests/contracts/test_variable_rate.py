@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from glic_pyg.codec.image_codec import ImageCodec
 from glic_pyg.codec.rate_control import RateTarget
@@ -29,7 +30,7 @@ def variable(request: pytest.FixtureRequest) -> Any:
     return type(fixed)(**{**fixed.config, "levels": LEVELS}).eval()
 
 
-def test_better_quality_takes_more_bytes_and_looks_better(variable: Any, x: Any, sample: np.ndarray) -> None:
+def test_better_quality_takes_more_bytes_and_errs_less(variable: Any, x: Tensor, sample: np.ndarray) -> None:
     model = enlivened(variable, x)
     with torch.no_grad():  # so that the first level is a coarse quantiser, and the last a fine one
         model.rates.log_gain.mul_(2)
@@ -48,7 +49,7 @@ def test_better_quality_takes_more_bytes_and_looks_better(variable: Any, x: Any,
         assert codec.decode(data).array.shape == sample.shape
 
 
-def test_weights_there_and_back(variable: Any, x: Any, tmp_path: Path) -> None:
+def test_weights_there_and_back(variable: Any, x: Tensor, tmp_path: Path) -> None:
     path = tmp_path / "a.safetensors"
     save_weights(path, variable, {})
     again = load_weights(path)
@@ -58,12 +59,12 @@ def test_weights_there_and_back(variable: Any, x: Any, tmp_path: Path) -> None:
         assert torch.equal(again(x, 30.0)["x_hat"], variable(x, 30.0)["x_hat"])
 
 
-def test_no_quality_is_the_middle(variable: Any, x: Any) -> None:
+def test_no_quality_is_the_middle(variable: Any, x: Tensor) -> None:
     with torch.no_grad():
         assert torch.equal(variable(x)["x_hat"], variable(x, 50.0)["x_hat"])
 
 
-def test_both_gains_learn(variable: Any, x: Any) -> None:
+def test_both_gains_learn(variable: Any, x: Tensor) -> None:
     """Of a batch whose images are of different qualities."""
     batch = x.repeat(2, 1, 1, 1)
     quality = torch.tensor([0.0, 100.0])
