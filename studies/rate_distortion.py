@@ -8,7 +8,10 @@ from typing import NamedTuple
 from glic_pyg.evaluation.bd_rate import Method, bd_rate
 from glic_pyg.evaluation.curves import Curve, CurveError
 
-__all__ = ["Point", "bd_percent"]
+__all__ = ["SEARCHED", "Point", "bd_percent"]
+
+SEARCHED = ", effort "
+"""Between the name of weights and a level of effort, in the name of a curve."""
 
 
 class Point(NamedTuple):

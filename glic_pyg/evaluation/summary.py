@@ -141,20 +141,28 @@ class BDSummary:
         return sum(gain > 0 for gain in self.gains)
 
 
-def bd_summaries(comparisons: Sequence[Comparison]) -> list[BDSummary]:
-    """The codec that was measured first against each of the others, in their order."""
-    ours, *others = mean_curves(comparisons)
-    of_images = {c.image: image_curves(c) for c in comparisons}
+def bd_summaries(comparisons: Sequence[Comparison], codec: str | None = None) -> list[BDSummary]:
+    """One codec against each of the others, in the order of measurement.
+
+    Args:
+        comparisons: one per image.
+        codec: its name; default: that of the codec that was measured first.
+    """
+    curves = mean_curves(comparisons)
+    place = 0 if codec is None else [curve.name for curve in curves].index(codec)
+    ours = curves[place]
+    by_image = {c.image: image_curves(c) for c in comparisons}
     return [
         BDSummary(
             other.name,
             delta_or_none(bd_rate, other, ours),
             delta_or_none(bd_rate, other, ours, "ms-ssim"),
             delta_or_none(bd_psnr, other, ours),
-            {image: delta_or_none(bd_rate, curves[place], curves[0]) for image, curves in of_images.items()},
-            {image: _gain(curves[place], curves[0]) for image, curves in of_images.items()},
+            {name: delta_or_none(bd_rate, its[number], its[place]) for name, its in by_image.items()},
+            {name: _gain(its[number], its[place]) for name, its in by_image.items()},
         )
-        for place, other in enumerate(others, start=1)
+        for number, other in enumerate(curves)
+        if number != place
     ]
 
 

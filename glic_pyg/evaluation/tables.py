@@ -120,13 +120,19 @@ def mean_rows(comparisons: Sequence[Comparison]) -> list[Row]:
     return [_row(mean, *_mean_quality(mean)) for mean in means(comparisons)]
 
 
-def sweep_table(comparisons: Sequence[Comparison]) -> str:
-    """Means of our codec at each operating point, and its gain there over each other codec at equal rate."""
-    others = mean_curves(comparisons)[1:]
+def sweep_table(comparisons: Sequence[Comparison], codec: str | None = None) -> str:
+    """Means of one codec at each operating point, and its gain there over each other codec at equal rate.
+
+    Args:
+        comparisons: one per image.
+        codec: its name; default: that of the codec that was measured first.
+    """
+    name = codec or comparisons[0].ours.codec
+    others = [curve for curve in mean_curves(comparisons) if curve.name != name]
     header = ("setting", "bytes", "bpp", "PSNR, dB", "MS-SSIM", "MS-SSIM, dB", "encode, s", "decode, s")
     rows = []
     for mean, compared in zip(means(comparisons), means(comparable(comparisons)), strict=True):
-        if mean.codec != comparisons[0].ours.codec:
+        if mean.codec != name:
             continue
         theirs = [curve.front().psnr_at(compared.bpp) for curve in others]
         gains = [NOTHING if psnr is None else number_cell(compared.psnr - psnr, "+.2f") for psnr in theirs]

@@ -11,6 +11,7 @@ from glic_pyg.evaluation.tables import NOTHING, markdown_table, number_cell
 from studies.leaderboard.field import Complexity, DecoderCost, complexities, stated
 from studies.leaderboard.rows import SETS, Row, Size, size_of
 from studies.page import Cell
+from studies.rate_distortion import SEARCHED
 
 __all__ = ["DATA", "data_rows", "efficiency_section", "leaderboard_section"]
 
@@ -22,7 +23,7 @@ DATA = (
 
 _READING = """\
 Each column is the rate beyond an anchor at equal PSNR in percent; below 0 is better. **Bold is measured
-here** (`glic_s3`: shipped weights of the size `glic_s`), the rest is computed from points that others
+here** (the shipped weights, of the size `glic_s`, and programs), the rest is computed from points that others
 published. {first} and {second}, on CLIC VTM-17.0, are different encoders run by different people
 ([who](evaluation.md#published-points-and-two-anchors)): compare within a column. kMAC/px are the decoder's
 thousand multiply-adds a pixel, as somebody states them, or counted here (*); "<": of encoder and decoder
@@ -228,7 +229,7 @@ def _seconds(pair: tuple[float, float] | None) -> str:
 
 
 def _our_table(rows: Sequence[Row], sizes: Sequence[Size]) -> str:
-    reached = {size_of(row.name): row.first for row in rows if row.measured}
+    reached = {size_of(row.name): row.first for row in rows if row.measured and SEARCHED not in row.name}
     header = (
         "size", "BD-rate on Kodak against VTM-9.1, %", "parameters, M", "GMAC: encode", "decode",
         "kMAC/px: encode", "decode", "encode, s", "decode, s", "memory, MB: encode", "decode",

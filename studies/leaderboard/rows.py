@@ -18,6 +18,7 @@ from glic_pyg.evaluation.curves import SET_SIZES, Curve
 from glic_pyg.evaluation.published import ANCHORS, PublishedCurve, published_curves
 from glic_pyg.models.weights import read_card
 from studies.leaderboard.field import DecoderCost, decoder_cost
+from studies.rate_distortion import SEARCHED
 from studies.shipping.ship import WEIGHTS
 
 __all__ = ["OUR_SIZES", "SETS", "Row", "Size", "leaderboard_rows", "measured_curves", "our_sizes", "size_of"]
@@ -118,8 +119,9 @@ def measured_curves(docs: Path) -> list[Curve]:
 
 def size_of(weights: str) -> str:
     """The size, an option of ``conf/model``, that shipped weights are of, by their card; else their name."""
-    path = WEIGHTS / f"{weights}.safetensors"
-    return str(read_card(path)["model"]) if path.is_file() else weights
+    name = weights.partition(SEARCHED)[0]
+    path = WEIGHTS / f"{name}.safetensors"
+    return str(read_card(path)["model"]) if path.is_file() else name
 
 
 def our_sizes(docs: Path, names: Sequence[str] = OUR_SIZES) -> list[Size]:

@@ -15,6 +15,7 @@ import torch
 
 from glic_pyg.cli.options import choose_device
 from glic_pyg.codec.api import codec_for_encoding
+from glic_pyg.codec.effort import HIGHEST_EFFORT
 from glic_pyg.codec.image_codec import ImageCodec
 from glic_pyg.codec.rate_control import RateTarget
 from glic_pyg.errors import GlicError
@@ -31,7 +32,7 @@ from glic_pyg.models.weights import weights_hash
 from studies.images import find_test_sets
 from studies.page import DOCS, make_command, read_data, write_data, write_image, write_section
 from studies.results.figures import crop_sheet, gain_bars, median_image, worst_image
-from studies.results.measuring import MeasuredSets, TestSet, measure_sets
+from studies.results.measuring import MeasuredSets, TestSet, at_effort, measure_sets, our_points
 from studies.results.numbers import (
     AGAINST_ANCHOR,
     DELTAS,
@@ -46,7 +47,7 @@ from studies.results.page import Context, against_anchor, kodak_section, ood_sec
 __all__ = ["main", "write_front", "write_kodak", "write_ood"]
 
 ON_KODAK = "jpeg,jpeg2000,webp,avif,jpegxl,hevc,vvc,vtm"
-OUT_OF_DOMAIN, OOD_QUALITIES = "jpeg,webp,avif", (0.0, 25.0, 50.0, 75.0, 100.0)
+OUT_OF_DOMAIN, FIVE_QUALITIES = "jpeg,webp,avif", (0.0, 25.0, 50.0, 75.0, 100.0)
 _UNRECORDED = ("kodak", "ood", "kept", "output_dir", "docs", "threads")
 """Arguments that are left out of the recorded command: paths, and what the machine tells."""
 BESIDE = ("VTM-9.1", "BPG 4:4:4", "bmshj2018-hyperprior", "GLIC")
@@ -69,7 +70,10 @@ def _parser() -> argparse.ArgumentParser:
     add("--model", action="append", default=[], metavar="NAME", help="shipped weights; the first are ours")
     add("--weights", action="append", default=[], metavar="FILE", help="a weights file")
     add("--qualities", type=_numbers, default=QUALITIES, metavar="Q,Q,...", help="on Kodak")
-    add("--ood-qualities", type=_numbers, default=OOD_QUALITIES, metavar="Q,Q,...")
+    add("--ood-qualities", type=_numbers, default=FIVE_QUALITIES, metavar="Q,Q,...")
+    add("--effort", type=int, action="append", default=[], choices=range(1, HIGHEST_EFFORT + 1),
+        help="on Kodak our codec at this effort, too; minutes an image")  # fmt: skip
+    add("--effort-qualities", type=_numbers, default=FIVE_QUALITIES, metavar="Q,Q,...")
     add("--codecs", default=ON_KODAK, metavar="NAMES", help=f"on Kodak (default: {ON_KODAK})")
     add("--classical-only", action="store_true", help="measure the classical codecs and write nothing")
     add("--device", default="auto")
@@ -100,8 +104,12 @@ def _run(args: argparse.Namespace, command: Sequence[str]) -> None:
     kodak, ood = sets[: "kodak" in folders], sets["kodak" in folders :]
     device = choose_device(args.device)
     learned = [] if args.classical_only else _learned(args, device)
-    on_kodak = measure_sets(kodak, learned, args.qualities, args.codecs, args.kept) if kodak else None
-    on_ood = measure_sets(ood, learned, args.ood_qualities, OUT_OF_DOMAIN, args.kept) if ood else None
+    ours = our_points(learned, args.qualities)
+    for level in args.effort if learned else ():
+        ours += at_effort(learned[0], level, args.effort_qualities)
+    on_kodak = measure_sets(kodak, ours, args.codecs, args.kept) if kodak else None
+    of_ood = our_points(learned, args.ood_qualities)
+    on_ood = measure_sets(ood, of_ood, OUT_OF_DOMAIN, args.kept) if ood else None
     if not learned:
         return
     how = provenance(command, device, {codec.name: weights_hash(codec.model) for codec in learned})
@@ -150,7 +158,7 @@ def write_kodak(docs: Path, measured: MeasuredSets, codec: ImageCodec, how: Prov
     write_image(docs, "results-kodak-crops.png", _crops(measured, name, shown, codec))
     section = kodak_section(comparisons, published, shown, _context(measured, how))
     write_section(docs / "results.md", "results: kodak", section)
-    _write_data(docs, "kodak", measured.comparisons, how)
+    _write_data(docs, "kodak", measured.comparisons, measured.learned, how)
     if published:
         found = against_anchor(curves, published)
         write_data(docs, "results-kodak-anchor.tsv", AGAINST_ANCHOR, anchor_rows(name, found, how))
@@ -168,9 +176,15 @@ def write_front(docs: Path) -> None:
             write_section(page, "results: row", row)
 
 
-def _write_data(docs: Path, name: str, sets: Mapping[str, Sequence[Comparison]], how: Provenance) -> None:
+def _write_data(
+    docs: Path,
+    name: str,
+    sets: Mapping[str, Sequence[Comparison]],
+    learned: Sequence[str],
+    how: Provenance,
+) -> None:
     write_data(docs, f"results-{name}.tsv", POINTS, point_rows(sets, how))
-    write_data(docs, f"results-{name}-bd.tsv", DELTAS, delta_rows(sets, how))
+    write_data(docs, f"results-{name}-bd.tsv", DELTAS, delta_rows(sets, learned, how))
 
 
 def write_ood(
@@ -193,7 +207,7 @@ def write_ood(
     section = ood_section(measured.comparisons, f"{name}/{shown}", side, context)
     write_section(docs / "results.md", "results: ood", section)
     everything = [comparison for comparisons in measured.comparisons.values() for comparison in comparisons]
-    _write_data(docs, "ood", {**measured.comparisons, "overall": everything}, how)
+    _write_data(docs, "ood", {**measured.comparisons, "overall": everything}, measured.learned, how)
 
 
 def _over_webp(comparisons: Sequence[Comparison]) -> BDSummary:
@@ -219,10 +233,9 @@ def _middle(measured: MeasuredSets) -> tuple[int, str]:
 
 
 def _context(measured: MeasuredSets, how: Provenance) -> Context:
-    first = next(iter(measured.comparisons.values()))[0]
     middle, setting = _middle(measured)
     versions = {codec.title: codec.version() for codec in measured.baselines}
-    return Context(first.ours.codec, setting, middle, versions, measured.missing, how, measured.origins)
+    return Context(measured.learned, setting, middle, versions, measured.missing, how, measured.origins)
 
 
 def _write_numbers(output: Path, measured: MeasuredSets, how: Provenance) -> None:

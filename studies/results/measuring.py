@@ -6,13 +6,16 @@ import hashlib
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import glic_pyg
+from glic_pyg.codec.effort import Effort
 from glic_pyg.codec.image_codec import ImageCodec
 from glic_pyg.codec.image_file import read_image
+from glic_pyg.codec.rate_control import RateTarget
+from glic_pyg.codec.results import Decoded, Encoded
 from glic_pyg.data.index import build_catalogue
 from glic_pyg.errors import GlicError
 from glic_pyg.evaluation.baselines import BASELINES
@@ -22,9 +25,10 @@ from glic_pyg.evaluation.measure import OperatingPoint, baseline_point
 from glic_pyg.models.weights import weights_hash
 from glic_pyg.types import Pixels
 from studies.images import centre_crop
+from studies.rate_distortion import SEARCHED
 from studies.results.measurement_cache import MeasurementCache, Origin
 
-__all__ = ["MeasuredSets", "TestSet", "code_fingerprint", "measure_sets"]
+__all__ = ["MeasuredSets", "TestSet", "at_effort", "code_fingerprint", "measure_sets", "our_points"]
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,7 @@ class MeasuredSets:
     Attributes:
         sets: the images.
         comparisons: by the name of the set.
+        learned: names of the learned codecs, ours first.
         points: number of operating points of our codec, which come first in every comparison.
         baselines: codecs that were measured with it.
         missing: a sentence for each baseline that could not be measured.
@@ -69,6 +74,7 @@ class MeasuredSets:
 
     sets: Sequence[TestSet]
     comparisons: dict[str, list[Comparison]]
+    learned: Sequence[str]
     points: int
     baselines: Sequence[Baseline]
     missing: Sequence[str]
@@ -76,18 +82,13 @@ class MeasuredSets:
 
 
 def measure_sets(
-    sets: Sequence[TestSet],
-    learned: Sequence[ImageCodec],
-    qualities: Sequence[float],
-    codecs: str,
-    kept: Path,
+    sets: Sequence[TestSet], ours: Sequence[OperatingPoint], codecs: str, kept: Path
 ) -> MeasuredSets:
     """Measure every operating point on every image, except what was measured before.
 
     Args:
         sets: the images.
-        learned: ours first; may be empty.
-        qualities: of variable-rate models.
+        ours: points of learned codecs, our own codec's first (:func:`our_points`); may be empty.
         codecs: names of baselines, separated by commas.
         kept: file of earlier measurements.
 
@@ -101,12 +102,38 @@ def measure_sets(
     baselines = [codec for codec in wanted if codec.missing() is None]
     left_out = [codec for codec in wanted if codec not in baselines]
     missing = [f"{codec.title} is left out: it needs {codec.missing()}." for codec in left_out]
-    ours = learned_sweeps(learned, qualities, [_identity(codec) for codec in learned])
-    points = ours + [baseline_point(codec, setting) for codec in baselines for setting in codec.sweep]
+    points = [*ours] + [baseline_point(codec, setting) for codec in baselines for setting in codec.sweep]
     cache = MeasurementCache(kept)
     comparisons = {images.name: _measure(points, images, cache) for images in sets}
-    count = sum(point.codec == ours[0].codec for point in ours)
-    return MeasuredSets(sets, comparisons, count, baselines, missing, sorted(cache.origins))
+    learned = [point.codec for point in ours]
+    count = learned.count(learned[0]) if learned else 0
+    curves = list(dict.fromkeys(learned))
+    return MeasuredSets(sets, comparisons, curves, count, baselines, missing, sorted(cache.origins))
+
+
+def our_points(codecs: Sequence[ImageCodec], qualities: Sequence[float]) -> list[OperatingPoint]:
+    """The operating points of learned codecs, ``qualities`` of those of variable rate."""
+    return learned_sweeps(codecs, qualities, [_identity(codec) for codec in codecs])
+
+
+def at_effort(codec: ImageCodec, level: int, qualities: Sequence[float]) -> list[OperatingPoint]:
+    """The operating points of a codec whose encoder searches; the level is part of the curve's name."""
+    points = learned_sweeps([_Searching(codec, Effort(level))], qualities, [_identity(codec)])
+    return [replace(point, codec=f"{point.codec}{SEARCHED}{level}") for point in points]
+
+
+class _Searching:
+    """A codec that encodes at an effort."""
+
+    def __init__(self, codec: ImageCodec, effort: Effort) -> None:
+        self.name, self.variable_rate = codec.name, codec.variable_rate
+        self._codec, self._effort = codec, effort
+
+    def encode(self, source: Pixels, *, target: RateTarget | None = None, estimate: bool = False) -> Encoded:
+        return self._codec.encode(source, target=target, estimate=estimate, effort=self._effort)
+
+    def decode(self, data: bytes) -> Decoded:
+        return self._codec.decode(data)
 
 
 def code_fingerprint() -> str:

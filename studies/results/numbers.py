@@ -25,7 +25,7 @@ DELTAS = (
     "overlap_ms_ssim", "bd_psnr_db", "gain_db", "least_gain_db", "most_gain_db", "better_on", "licence",
     "source",
 )  # fmt: skip
-"""Columns of what our codec spends and gains beside each other one; empty where curves do not overlap."""
+"""Columns of what a learned codec spends and gains beside another; empty where curves do not overlap."""
 AGAINST_ANCHOR = (
     "set", "codec", "points", "against", "bd_rate_percent", "overlap", "bd_psnr_db", "licence", "source",
 )  # fmt: skip
@@ -53,17 +53,18 @@ def point_rows(sets: Sets, how: Provenance) -> list[list[Cell]]:
     ]  # fmt: skip
 
 
-def delta_rows(sets: Sets, how: Provenance) -> list[list[Cell]]:
-    """Our codec against every other one, below :data:`DELTAS`."""
+def delta_rows(sets: Sets, learned: Sequence[str], how: Provenance) -> list[list[Cell]]:
+    """Each learned codec against every other codec, below :data:`DELTAS`."""
     return [
         [
-            name, comparisons[0].ours.codec, summary.other, len(comparisons),
+            name, codec, summary.other, len(comparisons),
             *_pair(summary.bd_rate), *_pair(summary.bd_rate_ms_ssim), _pair(summary.bd_psnr)[0],
             *(f(summary.gains) if summary.gains else None for f in (_mean, min, max)), summary.wins,
             LICENCE, _source(how),
         ]
         for name, comparisons in sets.items()
-        for summary in bd_summaries(comparisons)
+        for codec in learned
+        for summary in bd_summaries(comparisons, codec)
     ]  # fmt: skip
 
 
@@ -86,19 +87,26 @@ def anchor_rows(name: str, found: Sequence[AgainstAnchor], how: Provenance) -> l
 
 
 def row_of_bd_rates(deltas: Sequence[Mapping[str, str]], anchored: Sequence[Mapping[str, str]] = ()) -> str:
-    """One table of one row, for a front page: our BD-rates on one set.
+    """A table for a front page: BD-rates on one set, a row for each learned codec.
 
     Args:
         deltas: rows of a file of :data:`DELTAS`, all of one set.
-        anchored: rows of a file of :data:`AGAINST_ANCHOR`; ours among them, if there is one, adds a column.
+        anchored: rows of a file of :data:`AGAINST_ANCHOR`; ours among them, if there are some, add a column.
     """
-    first = deltas[0]
-    columns = {row["against"]: row["bd_rate_percent"] for row in deltas}
-    columns |= {row["against"]: row["bd_rate_percent"] for row in anchored if row["codec"] == first["codec"]}
-    header = ("bytes at equal PSNR, in %, beside", *columns)
-    cells = [number_cell(float(cell) if cell else None, "+.1f") for cell in columns.values()]
-    title = f"`{first['codec']}`, {first['images']} images of {first['set'].capitalize()}"
-    return markdown_table(header, [(title, *cells)])
+    learned = dict.fromkeys(row["codec"] for row in deltas)
+    found = {
+        (row["codec"], row["against"]): row["bd_rate_percent"]
+        for row in (*deltas, *anchored)
+        if row["codec"] in learned and row["against"] not in learned
+    }
+    columns = dict.fromkeys(against for _, against in found)
+    images = f"{deltas[0]['images']} images of {deltas[0]['set'].capitalize()}"
+    rows = []
+    for codec in learned:
+        values = [found.get((codec, against)) for against in columns]
+        cells = [number_cell(float(value) if value else None, "+.1f") for value in values]
+        rows.append((f"`{codec}`, {images}", *cells))
+    return markdown_table(("bytes at equal PSNR, in %, beside", *columns), rows)
 
 
 def _source(how: Provenance) -> str:

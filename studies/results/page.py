@@ -18,6 +18,7 @@ from glic_pyg.evaluation.tables import (
     percent_cells,
     sweep_table,
 )
+from studies.rate_distortion import SEARCHED
 from studies.results.measurement_cache import Origin
 
 __all__ = [
@@ -55,12 +56,15 @@ Our operating points, means over the images. On the right: what ours gains at th
 codec, in dB, where its rate sweep reaches."""
 
 
+_SEARCHED = ". The weights and the decoder are ours; the encoder searches ([effort.md](effort.md))"
+
+
 @dataclass(frozen=True)
 class Context:
     """What every section states about its measurements.
 
     Attributes:
-        ours: name of our codec.
+        learned: names of the learned codecs, ours first; others are our codec at an effort, or other weights.
         setting: of our middle operating point, such as ``"quality 45"``.
         middle: its number.
         versions: of the baselines, by title.
@@ -69,13 +73,18 @@ class Context:
         origins: where and when the measurements were made.
     """
 
-    ours: str
+    learned: Sequence[str]
     setting: str
     middle: int
     versions: Mapping[str, str]
     missing: Sequence[str]
     how: Provenance
     origins: Sequence[Origin]
+
+    @property
+    def ours(self) -> str:
+        """Name of our codec."""
+        return self.learned[0]
 
     def footer(self) -> str:
         """How it was measured; what did not change is taken from earlier runs."""
@@ -113,6 +122,7 @@ def kodak_section(
         _READING,
         _STEPS,
         sweep_table(comparisons),
+        *_other_learned(comparisons, context),
         _every_image(context),
         image_table({"kodak": comparisons}, context.middle),
         f"A detail of {crops}, the image of median gain over WebP, at equal bytes:",
@@ -158,6 +168,18 @@ def ood_section(
         context.footer(),
     ]
     return "\n\n".join(parts)
+
+
+def _other_learned(comparisons: Sequence[Comparison], context: Context) -> list[str]:
+    parts = []
+    for codec in context.learned[1:]:
+        parts += [
+            f"`{codec}` beside the same codecs, and at each of its operating points"
+            f"{_SEARCHED if SEARCHED in codec else ''}:",
+            bd_table(bd_summaries(comparisons, codec), context.versions),
+            sweep_table(comparisons, codec),
+        ]
+    return parts
 
 
 def _every_image(context: Context) -> str:

@@ -12,6 +12,7 @@ from glic_pyg.codec import api
 from glic_pyg.codec.weights_store import Weights
 from glic_pyg.evaluation.baselines.pillow import JPEG, PillowCodec
 from glic_pyg.models.weights import weights_hash
+from studies.page import read_data
 from studies.results import command
 from studies.results.command import main
 from studies.results.measuring import code_fingerprint
@@ -112,6 +113,34 @@ def _numbers_are_those_of_the_files(tiny: str) -> None:
     settings = [mean["setting"] for mean in document["mean"] if mean["codec"].startswith("tiny")]
     assert settings == (["quality 0", "quality 50", "quality 100"] if tiny == "tiny" else ["λ 0.01"])
     assert {mean["codec"] for mean in document["mean"][len(settings) :]} == {"jpeg", "webp", "avif"}
+
+
+@pytest.mark.usefixtures("no_figures")
+@pytest.mark.parametrize("tiny", [True, False], indirect=True, ids=["variable rate", "one rate"])
+def test_an_effort_is_a_codec_of_its_own(tiny: str, capsys: Capture) -> None:
+    assert main([*ARGUMENTS, "--effort", "2", "--effort-qualities", "0,40,100"]) == 0, capsys.readouterr().err
+    ours = "tiny" if tiny == "tiny" else "tiny-λ"
+    searched = f"{ours}, effort 2"
+    document = json.loads(Path("runs/results/kodak/results.json").read_text())
+    means = {(mean["codec"], mean["setting"]): mean for mean in document["mean"]}
+    assert [setting for codec, setting in means if codec == searched] == (
+        ["quality 0", "quality 40", "quality 100"] if tiny == "tiny" else ["λ 0.01"]
+    )
+    shared = [setting for codec, setting in means if codec == searched and (ours, setting) in means]
+    assert shared and all(
+        (means[searched, setting]["size"], means[searched, setting]["psnr"])
+        != (means[ours, setting]["size"], means[ours, setting]["psnr"])
+        for setting in shared
+    )
+    page = PAGE.read_text()
+    assert f"| **{searched}** | measured here |" in page and f"\n| {searched} | " in page
+    assert f"`{searched}` beside the same codecs" in page and "the encoder searches" in page
+    assert "effort" not in page[page.index("## Out of domain") : page.rindex("command: make results")]
+    rows = read_data(Path("docs"), "results-kodak-bd.tsv")
+    codecs = [ours, searched, "JPEG", "WebP"]
+    assert [(row["codec"], row["against"]) for row in rows] == [
+        (codec, other) for codec in codecs[:2] for other in codecs if other != codec
+    ]
 
 
 @pytest.mark.usefixtures("no_figures")
