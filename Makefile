@@ -15,7 +15,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv demo test sanitize bench results effort regularizer-study ablations leaderboard commands docs lint clean
+.PHONY: help venv demo test sanitize bench results effort regularizer-study ablations leaderboard shipped commands docs lint clean
 
 help:  ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 27
@@ -53,6 +53,9 @@ ablations: $(VENV)/.ready  ## what each choice in the graphs is worth: short run
 
 leaderboard: $(VENV)/.ready  ## published codecs and ours by BD-rate and complexity, writes docs/leaderboard.md
 	@$(BIN)/python -m studies.leaderboard $(ARGS)
+
+shipped: $(VENV)/.ready  ## what the hours of training brought, from docs/data/shipped.tsv: writes docs/shipped.md
+	@$(BIN)/python -m studies.shipping.history $(ARGS)
 
 commands: $(VENV)/.ready  ## the options of every command, from the commands: writes docs/commands.md
 	@$(BIN)/python -m studies.commands
