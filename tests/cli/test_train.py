@@ -11,9 +11,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
 from glic_pyg.cli.run_folder import alone_in
 from glic_pyg.cli.train import main
+from glic_pyg.codec.api import codec_for_encoding
+from glic_pyg.codec.rate_control import RateTarget
+from glic_pyg.codec.results import open_info
 from tests.cli.tiny_run import ENVIRONMENT, GLIC, run_command, tiny_options
 from tests.training.conftest import states_equal
 
@@ -62,6 +66,21 @@ def test_paths_of_any_name_need_no_quotes(options: list[str], tmp_path: Path) ->
     (tmp_path / "runs/a/last.ckpt").rename(place / "a.ckpt")
     again = [f"data.root={place}/0.png", "data.val_root=null", f"start_from={place}/a.ckpt"]
     assert main(["name=b", *options, *again]) == 0
+
+
+def test_a_published_backbone_of_every_rate(options: list[str], tmp_path: Path) -> None:
+    size = ["model=hyperprior", "rate=variable", "model.channels=8", "model.latent_channels=12"]
+    kept = [
+        o for o in options if not o.startswith(("model=", "callbacks.export.save", "data.crop", "steps="))
+    ]
+    assert main(["name=a", *kept, *size, "data.crop=64", "data.small=mirror", "steps=2"]) == 0
+    codec = codec_for_encoding(None, tmp_path / "runs/a")
+    assert codec.variable_rate
+    image = Image.open(tmp_path / "images/0.png").convert("RGB")
+    for quality in (10.0, 90.0):
+        data = codec.encode(image, target=RateTarget("quality", quality)).data
+        assert open_info(data).quality == quality
+        assert codec.decode(data).array.shape == (48, 40, 3)
 
 
 def test_one_training_in_a_folder(options: list[str], tmp_path: Path) -> None:
