@@ -1,4 +1,4 @@
-"""torch.hub: ``torch.hub.load("OWNER/glic-pyg", "glic_s3")`` gives a trained codec, a module in eval mode.
+"""torch.hub: ``torch.hub.load("OWNER/glic-pyg", "glic_s4")`` gives a trained codec, a module in eval mode.
 
 ``torch.hub.list`` names the entries: the shipped weights, and ``load`` for a file of one's own.
 """
@@ -8,8 +8,13 @@ from torch import nn as _nn
 dependencies = ["torch", "torch_geometric", "compressai", "constriction", "safetensors", "PIL"]
 
 
-def glic_s3() -> _nn.Module:
+def glic_s4() -> _nn.Module:
     """The default weights, 4.0 million parameters: every rate from 0.08 to 1.4 bpp."""
+    return _shipped("glic_s4")
+
+
+def glic_s3() -> _nn.Module:
+    """What ``glic_s4`` began as."""
     return _shipped("glic_s3")
 
 

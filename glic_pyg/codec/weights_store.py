@@ -24,7 +24,7 @@ __all__ = [
 ]
 
 
-DEFAULT_NAME = "glic_s3"
+DEFAULT_NAME = "glic_s4"
 """Default weights of ``glic encode``: a size that is quick on a CPU, for every rate.
 Files name the weights they need, so a change here affects new files only."""
 

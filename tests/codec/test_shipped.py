@@ -33,6 +33,7 @@ LARGEST_FILE, LARGEST_SUM = 16 * 2**20, 64 * 2**20
 GOLDEN_FILES = sorted((ROOT / "tests" / "reference").glob("*.glic"))
 CROP = slice(200, 277), slice(150, 311)
 GOLDEN_TABLES = {
+    "glic_s4": "81c65ea8d74fe085d9a5ea8def97f995823f6a146e1147f5f4ea6d129679cc86",
     "glic_s3": "5cac07080283aed5e61b265b853faa7928691a1831647c0fb0dca9df2a012085",
     "glic_s2": "8efb9674fc056517e771250f04d7cb3f50853e3a2f756a949c6e7fac27d60b56",
     "glic_s": "54cbafaeb912f0e2aeeca7d3ad2adb5edc51058e770fe7ec257384aca45c6b65",
