@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,18 @@ def open_page(browser: Any) -> Iterator[OpenPage]:
 def _foreign(address: str, path: Path) -> list[str]:
     """What a page should not ask for: anything but itself and the data that it holds."""
     return [] if address == path.as_uri() or address.startswith("data:") else [f"asks for {address}"]
+
+
+def wait_until(page: Any, condition: str) -> None:
+    """Wait for a frame in which a JavaScript expression is true.
+
+    Playwright's own ``wait_for_function`` evaluates the string inside the page, which its policy forbids, as
+    soon as the first try fails.
+    """
+    limit = time.monotonic() + PATIENCE / 1000
+    while not page.evaluate(condition):
+        assert time.monotonic() < limit, f"not true within {PATIENCE / 1000:g} s: {condition}"
+        page.wait_for_timeout(20)
 
 
 def overflow(page: Any) -> int:

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from glic_pyg.cli.main import main
 from glic_pyg.models.weights import read_card
 
 ROOT = Path(__file__).parents[1]
@@ -35,7 +36,7 @@ def test_the_script_is_a_page() -> None:
 
 
 @pytest.mark.timeout(600)
-def test_every_command_of_the_page(tmp_path: Path) -> None:
+def test_every_command_of_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = SCRIPT
     for large, small in SMALLER.items():
         assert text.count(large) == 1
@@ -45,14 +46,17 @@ def test_every_command_of_the_page(tmp_path: Path) -> None:
     for name in ("images/train/0.png", "images/val/0.png", "photo.png"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         sample.save(tmp_path / name)
+    first, *others = COMMANDS.splitlines()
+    assert first == "python train.py"
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    for line in COMMANDS.splitlines():
+    done = subprocess.run(
+        [sys.executable, "train.py"], cwd=tmp_path, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    monkeypatch.chdir(tmp_path)
+    for line in others:
         program, *arguments = shlex.split(line)
-        words = {"python": [sys.executable], "glic": [sys.executable, "-m", "glic_pyg"]}[program]
-        done = subprocess.run(
-            [*words, *arguments], cwd=tmp_path, env=environment, capture_output=True, text=True
-        )
-        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+        assert program == "glic" and main(arguments) == 0
     card = read_card(tmp_path / "runs/own/own.safetensors")
     assert card["step"] == 2 and card["val/psnr"] > 3
     assert (tmp_path / "runs/own/last.ckpt").is_file()

@@ -10,7 +10,7 @@ from omegaconf import OmegaConf
 
 from glic_pyg.cli import train
 from glic_pyg.errors import GlicError
-from tests.cli.tiny_run import GLIC, run_command, tiny_options
+from tests.cli.tiny_run import tiny_options
 
 BASIC, SEARCHING = "hydra._internal.BasicSweeper", "hydra_plugins.hydra_optuna_sweeper.OptunaSweeper"
 METRICS = {"val/loss": 0.5, "val/bpp": 0.1}
@@ -42,12 +42,13 @@ def test_a_search_for_what_is_not_there_is_refused(monkeypatch: pytest.MonkeyPat
         train._objective(OmegaConf.create({"objective": "val/psnr"}), METRICS)
 
 
-def test_a_run_keeps_its_best_and_tells_loggers_its_settings(tmp_path: Path) -> None:
+@pytest.mark.filterwarnings("ignore::UserWarning")  # of Lightning on its ModelCheckpoint
+def test_a_run_keeps_its_best_and_tells_loggers_its_settings(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     keep = ["callbacks=keep", "callbacks.periodic.every_n_train_steps=2", "callbacks.best.save_top_k=1"]
-    more = ["name=a", "schedule.total_steps=100", *keep]
-    done = run_command(*GLIC, "train", *tiny_options(tmp_path), *more)
-    assert done.returncode == 0, done.stderr
-    assert "the schedule is for 100 steps and the run ends after 4" in done.stdout + done.stderr
+    assert train.main(["name=a", "schedule.total_steps=100", *tiny_options(tmp_path), *keep]) == 0
+    assert "the schedule is for 100 steps and the run ends after 4" in capsys.readouterr().out
     kept = sorted(path.name for path in (tmp_path / "runs/a/checkpoints").iterdir())
     assert len([name for name in kept if name.startswith("best-")]) == 1
     assert [name for name in kept if name.startswith("step-")] == ["step-step=2.ckpt", "step-step=4.ckpt"]

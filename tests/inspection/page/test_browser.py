@@ -16,7 +16,7 @@ from PIL import Image
 from glic_pyg.inspection.attention import BlockGraphs
 from glic_pyg.inspection.inspect import Inspection
 from glic_pyg.inspection.stats import graph_stats
-from tests.browser import WIDTHS, OpenPage, out_of_reach, overflow
+from tests.browser import WIDTHS, OpenPage, out_of_reach, overflow, wait_until
 
 VIEW = ".view"
 
@@ -218,7 +218,7 @@ def test_a_tick_tells_where_on_the_scale_the_node_is(
         hover(page, x, y)
         share = np.clip((degree[y // 8, x // 8] - low) / (high - low), 0, 1)
         left = "parseFloat(document.querySelector('.scale .tick').style.left)"  # of the last frame drawn
-        page.wait_for_function(f"Math.abs({left} - {100 * share}) < 0.1")
+        wait_until(page, f"Math.abs({left} - {100 * share}) < 0.1")
 
 
 def canvas(page: Any) -> NDArray[np.float64]:
