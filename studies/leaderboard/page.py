@@ -23,8 +23,8 @@ DATA = (
 
 _READING = """\
 Each column is the rate beyond an anchor at equal PSNR in percent; below 0 is better. **Bold is measured
-here** (the shipped weights, of the size `glic_s`, and programs), the rest is computed from points that others
-published. {first} and {second}, on CLIC VTM-17.0, are different encoders run by different people
+here** (the shipped weights, of the size `glic_s`, and classical codecs), the rest is computed from points
+that others published. {first} and {second}, on CLIC VTM-17.0, are different encoders run by different people
 ([who](evaluation.md#published-points-and-two-anchors)): compare within a column. kMAC/px are the decoder's
 thousand multiply-adds a pixel, as somebody states them, or counted here (*); "<": of encoder and decoder
 together; a range: the least and the most that is stated. The same to point at, to search and to sort, with
