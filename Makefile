@@ -31,10 +31,10 @@ test: $(VENV)/.ready  ## the test suite in a process a core, ARGS="-m slow" for 
 
 sanitize: export GLIC_SANITIZED := 1
 sanitize: $(VENV)/.ready  ## the tests of the C kernels with GCC's address and undefined behaviour sanitizers
-	@$(BIN)/python glic_pyg/nn/kernels/compile.py >/dev/null
+	@$(BIN)/python glic_pyg/kernels/compile.py >/dev/null
 	@OMP_NUM_THREADS=1 ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 \
 	LD_PRELOAD="$(foreach name,asan.so ubsan.so stdc++.so.6,$(shell $(CC) -print-file-name=lib$(name)))" \
-	$(BIN)/python -m pytest -n 0 tests/nn --ignore tests/nn/test_compile.py $(ARGS)
+	$(BIN)/python -m pytest -n 0 tests/kernels tests/graph tests/nn --ignore tests/nn/test_compile.py $(ARGS)
 
 bench: $(VENV)/.ready  ## time and memory of every part
 	@$(BIN)/python -m benchmarks $(ARGS)
@@ -86,7 +86,7 @@ $(VENV)/.torch:
 	@$(PIP) --no-compile $(PINNED) "numpy<2"
 	@touch $@
 
-$(VENV)/.codec: $(VENV)/.torch pyproject.toml $(wildcard glic_pyg/nn/kernels/*.[ch])
+$(VENV)/.codec: $(VENV)/.torch pyproject.toml $(wildcard glic_pyg/kernels/*.[ch])
 	@echo "[2/4] glic-pyg and what encoding and decoding need"
 	@$(PIP) --no-compile $(PINNED) --editable ".[inspect]"
 	@touch $@

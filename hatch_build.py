@@ -13,12 +13,12 @@ class CompileHook(BuildHookInterface):
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         if self.target_name != "wheel":
             return
-        compile_all = runpy.run_path("glic_pyg/nn/kernels/compile.py")["compile_all"]
+        compile_all = runpy.run_path("glic_pyg/kernels/compile.py")["compile_all"]
         try:
             libraries = compile_all()
         except OSError as error:
-            self.app.display_warning(f"{error}; attention goes the slower way without it")
+            self.app.display_warning(f"{error}; graphs and layers go the slower way without it")
             return
-        build_data["artifacts"] += [f"glic_pyg/nn/kernels/{library.name}" for library in libraries]
+        build_data["artifacts"] += [f"glic_pyg/kernels/{library.name}" for library in libraries]
         build_data["pure_python"] = False
         build_data["tag"] = f"py3-none-{sysconfig.get_platform().replace('-', '_').replace('.', '_')}"

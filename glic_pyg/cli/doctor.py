@@ -59,15 +59,15 @@ def _versions() -> Iterator[_Line]:
 def _arithmetic() -> Iterator[_Line]:
     import torch
 
+    from glic_pyg import kernels
     from glic_pyg.codec.tables import GAUSSIAN_FINGERPRINT, gaussian_fingerprint
     from glic_pyg.graph.candidates import torch_cluster_or_none
-    from glic_pyg.nn import kernels
 
     yield "CPU threads", str(torch.get_num_threads()), True
     yield "CPU capability", torch.backends.cpu.get_cpu_capability(), True
     yield "bfloat16 in hardware", _bfloat16(), True
     yield "oneDNN", "in use" if torch.backends.mkldnn.is_available() else "not in this torch", True
-    yield "attention", "in C" if kernels.available() else "by torch operators: slower on CPUs", True
+    yield "graphs and attention", "in C" if kernels.available() else "by torch operators: slower on CPUs", True
     yield "sums along edges", *_along_edges()
     cluster = torch_cluster_or_none() is not None
     yield "radius, nearest nodes", "by torch-cluster" if cluster else "by comparing all pairs: slower", True

@@ -116,15 +116,13 @@ class GraphBuilder:
         inside = None if self.padding else cells.candidates < cells.num_real
         for rows, degree, out in zip(features, degrees.detach(), mask, strict=True):
             for part in steps(similarities.parts):
-                found = similarities(rows, part)
-                valid = None if inside is None else inside[part, None].expand_as(found)
-                out[part] = select(found, degree[part], self.method, valid=valid)
-        if inside is not None:
-            mask &= inside[:, None]
-        everyone = (
-            mask.view(torch.uint8).amax(-1, keepdim=True) == 0
-        )  # as the released masking, see WindowGraph
-        mask |= everyone if inside is None else everyone & inside[:, None]
+                valid = None if inside is None else inside[part, None]
+                select(similarities(rows, part), degree[part], self.method, valid=valid, out=out[part])
+        if (
+            self.method == "bisection"
+        ):  # who has no edge gets all, as in the released masking: see WindowGraph
+            everyone = mask.view(torch.uint8).amax(-1, keepdim=True) == 0
+            mask |= everyone if inside is None else everyone & inside[:, None]
         if not cells.tiled:
             mask &= cells.real[:, :, None]
         return WindowGraph(cells, mask, degrees, padding=self.padding)

@@ -111,7 +111,7 @@ class PointGraphBuilder:
             valid = places < limit[nodes, None]
             place = (first[nodes, None] + places).clamp(max=edges.shape[1] - 1)
             similarity = (unit[nodes, None] * unit[edges[0, place]]).sum(-1)
-            chosen = select(similarity, degrees[nodes], self.method, valid=valid).bool() & valid
+            chosen = select(similarity, degrees[nodes], self.method, valid=valid) & valid
             chosen |= valid & ~chosen.any(-1, keepdim=True)  # as the builders of maps do
             kept[place[valid]] = chosen[valid]
         return kept

@@ -148,7 +148,7 @@ class _Tiles:
         for part in similarities.parts:
             candidates, valid = self.candidates(part)
             similarity = similarities(rows, part).gather(2, self.columns.expand_as(candidates))
-            kept = select(similarity, degrees[part], method, valid=valid).bool() & valid
+            kept = select(similarity, degrees[part], method, valid=valid) & valid
             kept |= valid & ~kept.any(-1, keepdim=True)
             tile, node, column = kept.nonzero(as_tuple=True)
             found.append(torch.stack([candidates[tile, node, column], self.cells.nodes[part][tile, node]]))

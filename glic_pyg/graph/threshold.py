@@ -7,6 +7,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from glic_pyg import kernels
+
 Method = Literal["bisection", "exact"]
 
 BISECTION_STEPS = 5
@@ -15,17 +17,29 @@ EXACT_ROUNDS, STEPS_A_ROUND = 2, 8
 """Of the exact search: after each round, rows that have a threshold are left out."""
 
 
-def select(similarity: Tensor, degrees: Tensor, method: Method, *, valid: Tensor | None = None) -> Tensor:
-    """Adjacency by :func:`bisect` or by :func:`keep_top`, with 0 and 1 in any dtype."""
+def select(
+    similarity: Tensor,
+    degrees: Tensor,
+    method: Method,
+    *,
+    valid: Tensor | None = None,
+    out: Tensor | None = None,
+) -> Tensor:
+    """Adjacency by :func:`bisect` or by :func:`keep_top`."""
     if method == "bisection":
-        return bisect(similarity, degrees, valid=valid)
+        return bisect(similarity, degrees, valid=valid, out=out)
     if method == "exact":
-        return keep_top(similarity, degrees, valid=valid)
+        return keep_top(similarity, degrees, valid=valid, out=out)
     raise ValueError(f"unknown threshold method {method!r}: use 'bisection' or 'exact'")
 
 
 def bisect(
-    similarity: Tensor, degrees: Tensor, steps: int = BISECTION_STEPS, *, valid: Tensor | None = None
+    similarity: Tensor,
+    degrees: Tensor,
+    steps: int = BISECTION_STEPS,
+    *,
+    valid: Tensor | None = None,
+    out: Tensor | None = None,
 ) -> Tensor:
     """Edges whose similarity exceeds a threshold found by bisection (GLIC section 5).
 
@@ -35,12 +49,17 @@ def bisect(
     Args:
         similarity: ``(..., s)`` cosine similarities of a node with its candidates.
         degrees: ``(...)`` target degrees.
-        valid: optional ``(..., s)`` bool, False at places that are no candidates.
+        valid: optional bool that broadcasts to ``(..., s)``, False at places that are no candidates.
+        out: optional contiguous ``(..., s)`` bool to write to.
 
     Returns:
-        ``(..., s)`` adjacency, 0 or 1 in the dtype of ``similarity``.
+        ``(..., s)`` bool adjacency.
     """
     threshold, low = _start(similarity, valid)
+    if out is None:
+        out = torch.empty_like(similarity, dtype=torch.bool)
+    if kernels.can_select(similarity, degrees):
+        return kernels.bisect(similarity, degrees, threshold, low, steps, valid, out)
     if valid is not None:
         similarity = similarity.masked_fill(~valid, -torch.inf)
     high = torch.ones_like(threshold)
@@ -50,31 +69,37 @@ def bisect(
         too_many = torch.gt(similarity, threshold, out=above).sum(-1, keepdim=True) > target
         low, high = torch.where(too_many, threshold, low), torch.where(too_many, high, threshold)
         threshold = (low + high).mul_(0.5)
-    return torch.gt(similarity, threshold, out=above)
+    return torch.gt(similarity, threshold, out=out)
 
 
-def keep_top(similarity: Tensor, degrees: Tensor, *, valid: Tensor | None = None) -> Tensor:
+def keep_top(
+    similarity: Tensor, degrees: Tensor, *, valid: Tensor | None = None, out: Tensor | None = None
+) -> Tensor:
     """The ``degrees`` most similar candidates of each node; among equals, the first ones.
 
     Args:
         similarity: ``(..., s)``.
         degrees: ``(...)`` whole numbers, at most the number of a node's candidates.
-        valid: as in :func:`bisect`.
+        valid, out: as in :func:`bisect`.
 
     Returns:
         ``(..., s)`` bool adjacency with exactly ``degrees`` edges a node.
     """
+    if out is None:
+        out = torch.empty_like(similarity, dtype=torch.bool)
+    if kernels.can_select(similarity, degrees):
+        return kernels.keep_top(similarity, degrees, valid, out)
     lowest = similarity if valid is None else similarity.masked_fill(~valid, torch.inf)
     if valid is not None:
         similarity = similarity.masked_fill(~valid, -torch.inf)
     rows, wanted = similarity.flatten(0, -2), degrees.flatten()[:, None]
     thresholds, rest = _thresholds(rows, lowest.flatten(0, -2).amin(-1, keepdim=True), wanted)
-    kept = rows > thresholds
+    kept = torch.gt(rows, thresholds, out=out.view(rows.shape))
     if len(rest):
         order = rows[rest].argsort(dim=-1, descending=True, stable=True)
         first = torch.arange(rows.shape[-1], device=rows.device) < wanted[rest]
         kept[rest] = torch.zeros_like(order, dtype=torch.bool).scatter_(-1, order, first)
-    return kept.view(similarity.shape)
+    return out
 
 
 def _thresholds(rows: Tensor, lowest: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:

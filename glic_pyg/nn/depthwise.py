@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from glic_pyg.nn import kernels
+from glic_pyg import kernels
 from glic_pyg.nn.pointwise import map_of, rows_of
 
 

@@ -18,7 +18,7 @@ from torch.autograd.function import once_differentiable
 from torch_geometric import EdgeIndex
 from torch_geometric.utils import segment
 
-from glic_pyg.nn import kernels
+from glic_pyg import kernels
 
 EDGES_AT_ONCE = {"cpu": 2**12}  # what so many edges need stays in the cache
 EDGES_AT_ONCE_ELSEWHERE = 2**18
@@ -204,7 +204,7 @@ def compressed(
         ValueError: an edge is not between such nodes.
     """
     if torch.compiler.is_compiling():
-        from glic_pyg.nn.compiling import outside
+        from glic_pyg.compiling import outside
 
         result: tuple[Tensor, Tensor, Tensor | None] = outside(
             compressed, edge_index, num_sources, num_targets

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from glic_pyg.nn import kernels
+from glic_pyg import kernels
 from glic_pyg.nn.depthwise import depthwise
 from glic_pyg.nn.pointwise import Pointwise, add_linear, halves, map_of, rows_of
 from glic_pyg.nn.tiling import run_tiled

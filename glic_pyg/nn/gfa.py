@@ -110,7 +110,7 @@ class GFABlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         if torch.compiler.is_compiling():
-            from glic_pyg.nn.compiling import outside
+            from glic_pyg.compiling import outside
 
             graphs = list(outside(self.graphs, x).values())
         else:

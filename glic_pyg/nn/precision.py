@@ -2,7 +2,7 @@
 
 Autocast also keeps what is between the products in bfloat16: residual sums, normalizations, attention.
 Rounding there costs quality, differs from processor to processor, and shuts out the float32 kernels of
-:mod:`glic_pyg.nn.kernels`. Here a product takes bfloat16 factors and gives a float32 result.
+:mod:`glic_pyg.kernels`. Here a product takes bfloat16 factors and gives a float32 result.
 """
 
 from __future__ import annotations

@@ -15,8 +15,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from glic_pyg import kernels
 from glic_pyg.graph import WindowGraph
-from glic_pyg.nn import kernels
 
 LOGITS_AT_ONCE = 2**20
 NO_EDGE = -1e30

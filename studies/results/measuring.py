@@ -139,7 +139,7 @@ class _Searching:
 def code_fingerprint() -> str:
     """SHA-256, hex, of all code that makes our files: our codec is measured again when it changes."""
     package, digest = Path(glic_pyg.__file__).parent, hashlib.sha256()
-    for pattern in ("*", *(f"{folder}/**/*" for folder in ("graph", "nn", "models", "codec"))):
+    for pattern in ("*", *(f"{folder}/**/*" for folder in ("kernels", "graph", "nn", "models", "codec"))):
         for path in sorted(package.glob(pattern)):
             if path.suffix in (".py", ".c", ".h"):
                 digest.update(str(path.relative_to(package)).encode() + path.read_bytes())

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from glic_pyg import memory
+from glic_pyg import kernels, memory
 from glic_pyg.cli.main import main
 from glic_pyg.codec.api import decode, encode
 from glic_pyg.codec.container import read_container, write_container
@@ -20,7 +20,6 @@ from glic_pyg.codec.image_file import read_image
 from glic_pyg.codec.latent_coder import coding_memory
 from glic_pyg.codec.weights_store import load_shipped
 from glic_pyg.errors import NotEnoughMemory
-from glic_pyg.nn import kernels
 
 
 @pytest.fixture

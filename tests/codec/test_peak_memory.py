@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 import torch
 
+from glic_pyg import kernels
 from glic_pyg.codec.image_codec import ImageCodec
 from glic_pyg.codec.weights_store import default_name, load_shipped
 from glic_pyg.graph import cells
-from glic_pyg.nn import kernels, tiling
-from glic_pyg.nn.kernels import attention
+from glic_pyg.kernels import attention
+from glic_pyg.nn import tiling
 
 WIDTH, HEIGHTS = 384, (128, 320)
 MOST = {"encode": 115, "decode": 115}

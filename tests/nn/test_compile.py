@@ -9,9 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch._dynamo.utils import counters
 
+from glic_pyg import kernels
 from glic_pyg.graph import build_graphs, graph_builder
 from glic_pyg.models.glic import GLIC
-from glic_pyg.nn import GatedBlock, GFABlock, kernels
+from glic_pyg.nn import GatedBlock, GFABlock
 from tests.models.conftest import TINY
 
 pytestmark = [

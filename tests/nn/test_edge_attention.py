@@ -9,10 +9,11 @@ from torch_geometric import EdgeIndex
 from torch_geometric.utils import softmax
 
 from benchmarks.decoder_settings import threads
-from glic_pyg.nn import edge_attention, kernels
+from glic_pyg import kernels
+from glic_pyg.kernels.compile import LEVELS, library_path
+from glic_pyg.kernels.library import load
+from glic_pyg.nn import edge_attention
 from glic_pyg.nn.edge_attention import EDGES_AT_ONCE, attend_in_chunks, compressed
-from glic_pyg.nn.kernels.compile import LEVELS, library_path
-from glic_pyg.nn.kernels.library import load
 
 Case = tuple[Tensor, ...]
 NAMES = ("q", "k", "v", "table")

@@ -1,6 +1,6 @@
 """Compiles the C sources of this folder, once for each level of vector instructions.
 
-Run by the build hook when the package is installed, or by hand: ``python glic_pyg/nn/kernels/compile.py``.
+Run by the build hook when the package is installed, or by hand: ``python glic_pyg/kernels/compile.py``.
 Needs nothing but Python and a C compiler (``CC``, by default ``cc``). With ``GLIC_SANITIZED=1`` this makes,
 and glic_pyg loads, slow libraries that end the process at the first wrong access to memory or undefined
 operation: ``make sanitize`` tests with them.

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from glic_pyg.nn.kernels.library import LIMITS, available, run
-from glic_pyg.nn.kernels.operators import operator
+from glic_pyg.kernels.library import LIMITS, available, run
+from glic_pyg.kernels.operators import operator
 from glic_pyg.progress import steps
 
 __all__ = ["can_attend", "window_attention", "window_attention_", "window_attention_backward"]

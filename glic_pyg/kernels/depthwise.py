@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from glic_pyg.nn.kernels.library import LIMITS, available, run
-from glic_pyg.nn.kernels.operators import operator
+from glic_pyg.kernels.library import LIMITS, available, run
+from glic_pyg.kernels.operators import operator
 
 __all__ = ["can_convolve", "depthwise", "depthwise_backward", "depthwise_gate"]
 

@@ -8,17 +8,17 @@ import pytest
 import torch
 from torch import Tensor
 
-from glic_pyg.nn import kernels
-from glic_pyg.nn.kernels.library import KERNELS, LIMITS, run
+from glic_pyg import kernels
+from glic_pyg.kernels.library import KERNELS, LIMITS, run
 
 pytestmark = pytest.mark.skipif(not kernels.available(), reason="the C library is not compiled")
 
 SIZES = {
     "n": 20, "images": 2, "rows": 6, "height": 6, "width": 5, "channels": 17, "side": 3, "cells": 4,
     "slots": 64, "candidates": 16, "nodes": 64, "heads": 2, "two": 2,
-    "features": 5, "sources": 7, "edges": 3, "entries": 4,
+    "features": 5, "sources": 7, "edges": 3, "entries": 4, "groups": 3, "places": 12,
 }  # fmt: skip
-KNOWN = {"depthwise": {"above": 1}, "depthwise_backward": {"padding": 1}}
+KNOWN = {"depthwise": {"above": 1}, "depthwise_backward": {"padding": 1}, "bisect": {"steps": 5}}
 
 
 def arrays_of(name: str, **changed: int) -> list[Tensor]:
@@ -79,7 +79,7 @@ def test_sizes_that_a_kernel_cannot_have_are_refused(name: str, changed: dict[st
 def test_nothing_is_done_for_nothing(name: str) -> None:
     nothing = next(
         size
-        for size in ("n", "images", "cells", "heads")
+        for size in ("n", "images", "cells", "heads", "groups")
         if any(size in p[3] for p in KERNELS[name].parameters)
     )
     run(name, *arrays_of(name, **{nothing: 0}), **KNOWN.get(name, {}))

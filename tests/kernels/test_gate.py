@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from benchmarks.decoder_settings import threads
-from glic_pyg.nn import kernels
+from glic_pyg import kernels
 
 pytestmark = pytest.mark.skipif(not kernels.available(), reason="the C library is not compiled")
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from glic_pyg.nn.kernels import compile as compiling
+from glic_pyg.kernels import compile as compiling
 
 
 def test_two_compilations_at_once_do_not_share_a_file(

@@ -1,10 +1,10 @@
 """The compiled library for this CPU: a table of its functions, and checked calls shared between threads.
 
-The library is compiled when the package is installed (see :mod:`glic_pyg.nn.kernels.compile`) and is
+The library is compiled when the package is installed (see :mod:`glic_pyg.kernels.compile`) and is
 optional: without it, or with ``GLIC_KERNELS=0``, torch operators do its work.
 
 A new kernel needs its C source, an entry in :data:`KERNELS` and an operator, see
-:mod:`glic_pyg.nn.kernels.operators`.
+:mod:`glic_pyg.kernels.operators`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from glic_pyg.nn.kernels.compile import LEVELS, library_path
+from glic_pyg.kernels.compile import LEVELS, library_path
 
 __all__ = ["KERNELS", "LIMITS", "Kernel", "available", "functions", "load", "run"]
 
@@ -147,6 +147,18 @@ KERNELS = {
         "nodes sources entries heads features",
         lambda s: s["heads"],
     ),
+    "keep_top": Kernel(
+        "similarity: f32 groups rows places, degrees: f32 groups rows, valid?: bool groups places, "
+        "mask: bool groups rows places",
+        "rows places",
+        lambda s: s["groups"] * s["rows"],
+    ),
+    "bisect": Kernel(
+        "similarity: f32 groups rows places, degrees: f32 groups rows, start: f32 groups rows, "
+        "low: f32 groups rows, valid?: bool groups places, mask: bool groups rows places",
+        "rows places steps",
+        lambda s: s["groups"] * s["rows"],
+    ),
     "window_edges": Kernel(
         "mask: bool cells slots candidates, words: i16 cells slots candidates",
         "slots candidates",
@@ -169,7 +181,7 @@ KERNELS = {
 def available() -> bool:
     """Whether a library for this CPU is there and wanted."""
     if torch.compiler.is_compiling():
-        from glic_pyg.nn.compiling import settled
+        from glic_pyg.compiling import settled
 
         return settled(_usable)
     return _usable()

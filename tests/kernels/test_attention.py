@@ -9,11 +9,12 @@ import torch
 from torch import Tensor
 
 from benchmarks.decoder_settings import threads
+from glic_pyg import kernels
 from glic_pyg.graph import build_graphs
-from glic_pyg.nn import GFAConv, kernels
-from glic_pyg.nn.kernels import attention
-from glic_pyg.nn.kernels.compile import LEVELS, compile_all, library_path
-from glic_pyg.nn.kernels.library import load
+from glic_pyg.kernels import attention
+from glic_pyg.kernels.compile import LEVELS, compile_all, library_path
+from glic_pyg.kernels.library import load
+from glic_pyg.nn import GFAConv
 from glic_pyg.nn.window_attention import attend_backward_in_blocks, attend_in_blocks
 
 pytestmark = pytest.mark.skipif(not kernels.available(), reason="the C library is not compiled")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from glic_pyg.nn.kernels.library import available, run
-from glic_pyg.nn.kernels.operators import operator
+from glic_pyg.kernels.library import available, run
+from glic_pyg.kernels.operators import operator
 
 __all__ = ["can_gate", "gate", "gate_backward"]
 

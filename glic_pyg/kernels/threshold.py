@@ -1,0 +1,95 @@
+"""Edge selection in C, with the same edges: the twin of :mod:`glic_pyg.graph.threshold`."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from glic_pyg.kernels.library import available, run
+from glic_pyg.kernels.operators import operator
+
+__all__ = ["bisect", "can_select", "keep_top"]
+
+GRAIN = 256
+
+
+def can_select(similarity: Tensor, degrees: Tensor) -> bool:
+    """Whether the functions below can do this: contiguous float32 similarities on a CPU."""
+    return (
+        similarity.device.type == "cpu"
+        and similarity.dtype == degrees.dtype == torch.float32
+        and similarity.is_contiguous()
+        and available()
+    )
+
+
+def keep_top(similarity: Tensor, degrees: Tensor, valid: Tensor | None, out: Tensor) -> Tensor:
+    """As :func:`glic_pyg.graph.threshold.keep_top`, written to ``out``, contiguous bool."""
+    _keep_top(similarity, degrees, valid, out)
+    return out
+
+
+def bisect(
+    similarity: Tensor,
+    degrees: Tensor,
+    start: Tensor,
+    low: Tensor,
+    steps: int,
+    valid: Tensor | None,
+    out: Tensor,
+) -> Tensor:
+    """As :func:`glic_pyg.graph.threshold.bisect`; ``start`` and ``low``: mean and lowest value."""
+    _bisect(similarity, degrees, start, low, steps, valid, out)
+    return out
+
+
+def _nothing(*_: object) -> None:
+    pass
+
+
+@operator("keep_top(Tensor similarity, Tensor degrees, Tensor? valid, Tensor(a!) out) -> ()", _nothing)
+def _keep_top(similarity: Tensor, degrees: Tensor, valid: Tensor | None, out: Tensor) -> None:
+    similarities, masks = _by_group(similarity, valid)
+    run(
+        "keep_top",
+        similarities,
+        _like(degrees, similarities),
+        masks,
+        out.view(similarities.shape),
+        grain=GRAIN,
+    )
+
+
+@operator(
+    "bisect(Tensor similarity, Tensor degrees, Tensor start, Tensor low, int steps, Tensor? valid, "
+    "Tensor(a!) out) -> ()",
+    _nothing,
+)
+def _bisect(
+    similarity: Tensor,
+    degrees: Tensor,
+    start: Tensor,
+    low: Tensor,
+    steps: int,
+    valid: Tensor | None,
+    out: Tensor,
+) -> None:
+    similarities, masks = _by_group(similarity, valid)
+    each = [_like(numbers, similarities) for numbers in (degrees, start, low)]
+    run("bisect", similarities, *each, masks, out.view(similarities.shape), grain=GRAIN, steps=steps)
+
+
+def _by_group(similarity: Tensor, valid: Tensor | None) -> tuple[Tensor, Tensor | None]:
+    """``(groups, rows, s)`` similarities and ``(groups, s)`` bool, the valid places of a group's rows."""
+    if valid is None:
+        return similarity.flatten(0, -2)[None], None
+    shared = similarity.dim() > 1 and valid.dim() == similarity.dim() and valid.shape[-2] == 1
+    rows = similarity.shape[-2] if shared else 1
+    leading = similarity.shape[:-2] if shared else similarity.shape[:-1]
+    places = valid.squeeze(-2) if shared else valid
+    places = places.expand(*leading, similarity.shape[-1]).reshape(-1, similarity.shape[-1])
+    return similarity.view(len(places), rows, similarity.shape[-1]), places.contiguous()
+
+
+def _like(numbers: Tensor, similarities: Tensor) -> Tensor:
+    return numbers.reshape(similarities.shape[:-1])
