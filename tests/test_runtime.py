@@ -8,7 +8,14 @@ import pytest
 import torch
 
 from glic_pyg import runtime
-from glic_pyg.runtime import LARGE_PAGES, OPT_OUT, WAIT_POLICY, give_back_beyond, keep_freed_memory
+from glic_pyg.runtime import (
+    LARGE_PAGES,
+    OPT_OUT,
+    SPIN_COUNT,
+    WAIT_POLICY,
+    give_back_beyond,
+    keep_freed_memory,
+)
 
 IMPORT_CHANGES_NOTHING = """
 import copy, ctypes, os, signal, sys, warnings
@@ -55,12 +62,15 @@ def test_prepare(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runtime, "keep_freed_memory", lambda: done.append("memory"))
     monkeypatch.setattr(runtime, "declare_torchvision_operators", lambda: done.append("torchvision"))
     runtime.prepare()
-    monkeypatch.delenv(WAIT_POLICY, raising=False)
+    for name in (WAIT_POLICY, SPIN_COUNT):
+        monkeypatch.delenv(name, raising=False)
     runtime.prepare()
     assert done == 2 * ["memory", "torchvision"] and os.environ[WAIT_POLICY] == "passive"
+    assert 0 < int(os.environ[SPIN_COUNT]) < 10_000, "long enough for a small operation, not longer"
     monkeypatch.setenv(WAIT_POLICY, "active")
+    monkeypatch.delenv(SPIN_COUNT)
     runtime.prepare()
-    assert os.environ[WAIT_POLICY] == "active", "the environment decides"
+    assert os.environ[WAIT_POLICY] == "active" and SPIN_COUNT not in os.environ, "the environment decides"
 
 
 @pytest.mark.parametrize(

@@ -67,7 +67,11 @@ def _arithmetic() -> Iterator[_Line]:
     yield "CPU capability", torch.backends.cpu.get_cpu_capability(), True
     yield "bfloat16 in hardware", _bfloat16(), True
     yield "oneDNN", "in use" if torch.backends.mkldnn.is_available() else "not in this torch", True
-    yield "graphs and attention", "in C" if kernels.available() else "by torch operators: slower on CPUs", True
+    yield (
+        "graphs and attention",
+        "in C" if kernels.available() else "by torch operators: slower on CPUs",
+        True,
+    )
     yield "sums along edges", *_along_edges()
     cluster = torch_cluster_or_none() is not None
     yield "radius, nearest nodes", "by torch-cluster" if cluster else "by comparing all pairs: slower", True

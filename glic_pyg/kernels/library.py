@@ -216,14 +216,25 @@ def run(name: str, *arrays: Tensor | None, grain: int = 1, **known: int) -> None
     after = [sizes[size] for size in kernel.size_names]
     threads = torch.get_num_threads()
     parts = max(1, min(count // grain, SHARES * threads if threads > 1 else 1))
-    if parts == 1:
-        failed = function(*before, 0, count, *after)
-    else:
-        ranges = pairwise(count * i // parts for i in range(parts + 1))
-        results = _pool(threads, os.getpid()).map(lambda part: function(*before, *part, *after), ranges)
-        failed = any([*results])
-    if failed:
+    ranges = pairwise(count * i // parts for i in range(parts + 1))
+    if _shared(lambda part: function(*before, *part, *after), [*ranges], threads):
         raise MemoryError(f"no memory for {name}: close other programs or use fewer threads")
+
+
+def _shared(call: Callable[[tuple[int, int]], int], ranges: list[tuple[int, int]], threads: int) -> bool:
+    """Call for each range, in this thread and in others that have the time; whether any call failed.
+
+    Torch's own threads may spin for a while where this leaves a core for another one, so the ranges are not
+    dealt out: each thread takes the next one that is left.
+    """
+    left = iter(ranges)
+
+    def work() -> bool:
+        return any([call(part) for part in left])
+
+    others = [_pool(threads, os.getpid()).submit(work) for _ in range(min(threads, len(ranges)) - 1)]
+    failed = work()
+    return any([failed, *(other.result() for other in others if not other.cancel())])
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -252,8 +263,8 @@ def functions() -> dict[str, Any] | None:
 
 @lru_cache(maxsize=1)
 def _pool(threads: int, process: int) -> ThreadPoolExecutor:
-    """Threads of this process; those of another one did not come along when it forked."""
-    return ThreadPoolExecutor(threads)
+    """Threads of this process beside the caller's; those of another one did not come along when it forked."""
+    return ThreadPoolExecutor(threads - 1)
 
 
 def _described(array: Tensor | None) -> str:

@@ -10,7 +10,7 @@ from glic_pyg.kernels.operators import operator
 
 __all__ = ["bisect", "can_select", "keep_top"]
 
-GRAIN = 256
+GRAIN = 1024
 
 
 def can_select(similarity: Tensor, degrees: Tensor) -> bool:
