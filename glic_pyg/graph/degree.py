@@ -7,6 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from glic_pyg import kernels
 from glic_pyg.graph.cells import Cells
 from glic_pyg.graph.similarity import NonFiniteMap, on_lattice
 
@@ -138,8 +139,11 @@ def whole_degrees(
 
 def _scale_to(rows: Tensor, budget: Tensor, lower: Tensor, upper: Tensor) -> Tensor:
     """``clamp(factor * rows, lower, upper)`` in int64, with the largest factor that stays in budget."""
-    low, high = torch.zeros_like(budget, dtype=rows.dtype), torch.full_like(budget, 2, dtype=rows.dtype)
-    high = high * upper.amax(-1, keepdim=True) / STEPS
+    high = 2 * upper.to(rows.dtype).amax(-1, keepdim=True) / STEPS
+    if kernels.can_scale(rows):
+        return kernels.scale_degrees(rows, budget, lower, upper, high, SCALING_STEPS)
+    low = torch.zeros_like(budget, dtype=rows.dtype)
+    high = high.expand_as(low)
     for _ in range(SCALING_STEPS):
         factor = (low + high) / 2
         over = _scaled(rows, factor, lower, upper).sum(-1, keepdim=True) > budget

@@ -6,6 +6,7 @@ from glic_pyg.kernels.attention import (
     window_attention_,
     window_attention_backward,
 )
+from glic_pyg.kernels.degrees import can_scale, scale_degrees
 from glic_pyg.kernels.depthwise import can_convolve, depthwise, depthwise_backward, depthwise_gate
 from glic_pyg.kernels.edge_attention import (
     can_attend_along,
@@ -23,6 +24,7 @@ __all__ = [
     "can_attend_along",
     "can_convolve",
     "can_gate",
+    "can_scale",
     "can_select",
     "depthwise",
     "depthwise_backward",
@@ -32,6 +34,7 @@ __all__ = [
     "gate",
     "gate_backward",
     "keep_top",
+    "scale_degrees",
     "window_attention",
     "window_attention_",
     "window_attention_backward",

@@ -159,6 +159,12 @@ KERNELS = {
         "rows places steps",
         lambda s: s["groups"] * s["rows"],
     ),
+    "scale_degrees": Kernel(
+        "values: f64 rows places, lower: i64 rows places, upper: i64 rows places, high: f64 rows, "
+        "budget: i64 rows, out: i64 rows places",
+        "places steps",
+        lambda s: s["rows"],
+    ),
     "window_edges": Kernel(
         "mask: bool cells slots candidates, words: i16 cells slots candidates",
         "slots candidates",

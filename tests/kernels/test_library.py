@@ -18,7 +18,12 @@ SIZES = {
     "slots": 64, "candidates": 16, "nodes": 64, "heads": 2, "two": 2,
     "features": 5, "sources": 7, "edges": 3, "entries": 4, "groups": 3, "places": 12,
 }  # fmt: skip
-KNOWN = {"depthwise": {"above": 1}, "depthwise_backward": {"padding": 1}, "bisect": {"steps": 5}}
+KNOWN = {
+    "depthwise": {"above": 1},
+    "depthwise_backward": {"padding": 1},
+    "bisect": {"steps": 5},
+    "scale_degrees": {"steps": 5},
+}
 
 
 def arrays_of(name: str, **changed: int) -> list[Tensor]:
@@ -79,7 +84,7 @@ def test_sizes_that_a_kernel_cannot_have_are_refused(name: str, changed: dict[st
 def test_nothing_is_done_for_nothing(name: str) -> None:
     nothing = next(
         size
-        for size in ("n", "images", "cells", "heads", "groups")
+        for size in ("n", "images", "cells", "heads", "groups", "rows")
         if any(size in p[3] for p in KERNELS[name].parameters)
     )
     run(name, *arrays_of(name, **{nothing: 0}), **KNOWN.get(name, {}))
