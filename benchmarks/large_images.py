@@ -30,13 +30,13 @@ class Run:
     seconds: float
 
 
-def run(command: str, source: Path, target: Path) -> Run:
+def run(command: str, source: Path, target: Path, *options: str) -> Run:
     """One command, in a process of its own.
 
     Raises:
         RuntimeError: it failed.
     """
-    arguments = [sys.executable, "-m", "glic_pyg", command, "-f", str(source), str(target)]
+    arguments = [sys.executable, "-m", "glic_pyg", command, "-f", *options, str(source), str(target)]
     process = os.posix_spawn(sys.executable, arguments, os.environ)
     _, status, used = os.wait4(process, 0)
     if status:
@@ -64,13 +64,16 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("images", type=Path, nargs="+")
     parser.add_argument("--megapixels", type=float, nargs="+", default=[1.0, 12.0])
+    parser.add_argument("--effort", type=int, default=0, metavar="N", help="of glic encode")
     args = parser.parse_args(argv)
+    effort = ["--effort", str(args.effort)] if args.effort else []
     with tempfile.TemporaryDirectory() as folder:
         image, file, back = (Path(folder) / name for name in ("a.png", "a.glic", "b.ppm"))
 
         def measured(pixels: float) -> dict[str, Run]:
             write_mosaic(args.images, sides(pixels), image)
-            return {"encode": run("encode", image, file), "decode": run("decode", file, back)}
+            encode = run("encode", image, file, *effort)
+            return {"encode": encode, "decode": run("decode", file, back)}
 
         start = measured(TINY)
         print("| image | encode, GB | CPU s a Mpx | decode, GB | CPU s a Mpx |", flush=True)
