@@ -39,11 +39,13 @@ class Stage(NamedTuple):
 
     Attributes:
         weights: their name.
+        remark: what distinguishes them from others of that name, or empty.
         hours: core-hours of training from the very beginning.
         rates: BD-rates in percent, by the names of :data:`COLUMNS`.
     """
 
     weights: str
+    remark: str
     hours: float
     rates: dict[str, float]
 
@@ -87,7 +89,12 @@ def stages(docs: Path) -> list[Stage]:
     """
     try:
         found = [
-            Stage(row["weights"], float(row["core_hours"]), {name: float(row[name]) for name in COLUMNS})
+            Stage(
+                row["weights"],
+                row["remark"],
+                float(row["core_hours"]),
+                {name: float(row[name]) for name in COLUMNS},
+            )
             for row in read_data(docs, DATA)
         ]
     except (KeyError, ValueError, TypeError) as error:
@@ -111,7 +118,7 @@ def history_section(found: Sequence[Stage]) -> str:
     trend = trend_of(found)
     rows = [
         (
-            f"`{stage.weights}`",
+            f"`{stage.weights}`" + (f", {stage.remark}" if stage.remark else ""),
             f"{stage.hours:g}",
             *(number_cell(stage.rates[name], "+.1f") for name in COLUMNS),
         )
@@ -138,7 +145,7 @@ def history_figure(found: Sequence[Stage]) -> bytes:
         axes.axhline(0, color="0.4", lw=0.8)
         for stage in found:
             axes.annotate(
-                stage.weights.partition(",")[0], (stage.hours, stage.rates["vtm_9_1"]), (0, 7),
+                stage.weights, (stage.hours, stage.rates["vtm_9_1"]), (0, 7),
                 textcoords="offset points", ha="center", fontsize="small",
             )  # fmt: skip
         axes.set(xscale="log", xlabel="core-hours of training", ylabel="BD-rate against each, %")

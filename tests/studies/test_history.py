@@ -9,12 +9,12 @@ from glic_pyg.codec.weights_store import default_name
 from studies.page import DOCS, read_data
 from studies.shipping.history import Stage, history_section, main, stages, trend_of
 
-HEADER = "weights\tcore_hours\tvtm_9_1\tavif\twebp\twebp_out_of_domain\tlicence\tsource\n"
+HEADER = "weights\tremark\tcore_hours\tvtm_9_1\tavif\twebp\twebp_out_of_domain\tlicence\tsource\n"
 
 
 def stage(hours: float, rate: float) -> Stage:
     return Stage(
-        f"after {hours:g}", hours, dict.fromkeys(("vtm_9_1", "avif", "webp", "webp_out_of_domain"), rate)
+        f"after {hours:g}", "", hours, dict.fromkeys(("vtm_9_1", "avif", "webp", "webp_out_of_domain"), rate)
     )
 
 
@@ -54,14 +54,17 @@ def test_the_last_stage_is_what_is_shipped_and_measured() -> None:
 def test_page_and_figure_are_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     data = tmp_path / "data" / "shipped.tsv"
     data.parent.mkdir()
-    data.write_text(HEADER + "b\t4\t20\t1\t2\t3\tMIT\there\na\t1\t40\t1\t2\t3\tMIT\there\n")
+    data.write_text(HEADER + "b\twith noise\t4\t20\t1\t2\t3\tMIT\there\na\t\t1\t40\t1\t2\t3\tMIT\there\n")
     assert main(["--docs", str(tmp_path)]) == 0
     page = (tmp_path / "shipped.md").read_text("utf-8")
-    assert page.index("| `a` | 1 | +40.0") < page.index("| `b` | 4 | +20.0") and "falls 10 points" in page
+    assert (
+        page.index("| `a` | 1 | +40.0") < page.index("| `b`, with noise | 4 | +20.0")
+        and "falls 10 points" in page
+    )
     assert b"<svg" in (tmp_path / "images" / "shipped.svg").read_bytes()
-    data.write_text(HEADER + "a\t1\t\t1\t2\t3\tMIT\there\n")
+    data.write_text(HEADER + "a\t\t1\t\t1\t2\t3\tMIT\there\n")
     assert main(["--docs", str(tmp_path)]) == 1
     assert capsys.readouterr().err.startswith(f"shipped: {data} has a row without")
-    data.write_text(HEADER + "a\t1\t4\t1\t2\t3\tMIT\there\n")
+    data.write_text(HEADER + "a\t\t1\t4\t1\t2\t3\tMIT\there\n")
     assert main(["--docs", str(tmp_path)]) == 1
     assert capsys.readouterr().err == f"shipped: {data} needs two rows with hours above 0.\n"
