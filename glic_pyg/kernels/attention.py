@@ -115,6 +115,8 @@ def _in_float32(q: Tensor, kv: Tensor, scale: Tensor, bias: Tensor) -> list[Tens
 
 CELLS_AT_ONCE = 1024
 """Cells of one image whose edges are written as words at a time: these take 32 KB each."""
+EDGES_GRAIN = 16
+"""Cells whose words are worth a call of another thread."""
 
 
 def _parts(images: int, nodes: Tensor, candidates: Tensor, mask: Tensor) -> Iterator[list[Tensor]]:
@@ -130,7 +132,7 @@ def _cells(images: int, nodes: Tensor, candidates: Tensor, mask: Tensor) -> list
     """Nodes, candidates, edges as bits, and the order of cells: those with the same candidates together."""
     mask = mask.contiguous()
     edges = mask.new_empty(mask.shape, dtype=torch.int16)  # room for the words of window_edges.c
-    run("window_edges", mask, edges)
+    run("window_edges", mask, edges, grain=EDGES_GRAIN)
     first = candidates[:, 0].view(images, -1)
     order = first.argsort(stable=True) + torch.arange(images, device=first.device)[:, None] * first.shape[1]
     return [rows.contiguous().unflatten(0, (images, -1)) for rows in (nodes, candidates, edges)] + [order]

@@ -5,10 +5,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from glic_pyg.kernels.library import LIMITS, available, run
+from glic_pyg.kernels.library import GROUP, LIMITS, available, run
 from glic_pyg.kernels.operators import operator
 
 __all__ = ["can_convolve", "depthwise", "depthwise_backward", "depthwise_gate"]
+
+WORTH = 2**20
+"""Products that are worth a call of another thread."""
 
 
 def can_convolve(rows: Tensor, weight: Tensor, bias: Tensor | None = None) -> bool:
@@ -76,8 +79,15 @@ def _convolve(
     below: int,
 ) -> Tensor:
     out = _fake(u, weight, None, above, below)
-    run("depthwise", u.contiguous(), v, _taps(weight), taps_v, bias, out, above=above)
+    row = out.shape[2] * weight.numel() * (1 if v is None else 2)
+    arrays = u.contiguous(), v, _taps(weight), taps_v, bias, out
+    run("depthwise", *arrays, grain=_pieces(row), above=above)
     return out
+
+
+def _pieces(products: int) -> int:
+    """How many pieces of so many products are worth a call."""
+    return max(1, WORTH // max(1, products))
 
 
 def _taps(weight: Tensor) -> Tensor:
@@ -103,5 +113,7 @@ def depthwise_backward(x: Tensor, grad: Tensor, side: int, padding: int) -> tupl
     weight, bias = x.new_empty(side, side, channels), x.new_empty(channels)
     if x.shape[1] != grad.shape[1] + side - 1 - 2 * padding:
         raise ValueError(f"{x.shape[1]} rows do not give {grad.shape[1]} with {padding} padding on each side")
-    run("depthwise_backward", x.contiguous(), grad.contiguous(), weight, bias, padding=padding)
+    group = grad.numel() // channels * side**2 * GROUP
+    arrays = x.contiguous(), grad.contiguous(), weight, bias
+    run("depthwise_backward", *arrays, grain=_pieces(group), padding=padding)
     return weight.permute(2, 0, 1)[:, None].contiguous(), bias
