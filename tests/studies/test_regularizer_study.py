@@ -93,7 +93,7 @@ def test_the_committed_models_are_those_of_conf() -> None:
     pairs = [
         (codecs["hyperprior_s"]["model"], model),
         (codecs["hyperprior_s"]["source"], source.model),
-        (codecs["glic_s2"]["source"], compose_option("source", "glic_s").model),
+        (codecs["glic_s4"]["source"], compose_option("source", "glic_s").model),
     ]
     for ours, known in pairs:
         stated = {name: value for name, value in ours.items() if name != "levels"}
@@ -119,7 +119,7 @@ def test_seeds_share_what_their_branches_begin_with() -> None:
 def test_the_control_of_a_model_of_every_rate_trains_it_at_all_of_them() -> None:
     study = read_study(SETTINGS)
     plain, control = (
-        next(r for r in plan(study) if r.codec == "glic_s2" and r.kind == kind)
+        next(r for r in plan(study) if r.codec == "glic_s4" and r.kind == kind)
         for kind in ("plain", "control")
     )
     ours, theirs = (build_module(run, study).model.rates.levels for run in (control, plain))
