@@ -118,9 +118,7 @@ class GraphBuilder:
             for part in steps(similarities.parts):
                 valid = None if inside is None else inside[part, None]
                 select(similarities(rows, part), degree[part], self.method, valid=valid, out=out[part])
-        if (
-            self.method == "bisection"
-        ):  # who has no edge gets all, as in the released masking: see WindowGraph
+        if self.method == "bisection":  # may leave a node without edges: it gets all, see WindowGraph
             everyone = mask.view(torch.uint8).amax(-1, keepdim=True) == 0
             mask |= everyone if inside is None else everyone & inside[:, None]
         if not cells.tiled:

@@ -217,13 +217,15 @@ def run(name: str, *arrays: Tensor | None, grain: int = 1, **known: int) -> None
         return
     if library is None:
         raise RuntimeError(f"there is no {name} in C: the library is not compiled")
-    function = library[name]
-    before = [None if array is None else array.data_ptr() for array in arrays]
-    after = [sizes[size] for size in kernel.size_names]
+    function, after = library[name], [sizes[size] for size in kernel.size_names]
+
+    def call(part: tuple[int, int]) -> int:  # holds the arrays, also where an interrupt ends the caller early
+        return int(function(*(None if a is None else a.data_ptr() for a in arrays), *part, *after))
+
     threads = torch.get_num_threads()
     parts = max(1, min(count // grain, SHARES * threads if threads > 1 else 1))
     ranges = pairwise(count * i // parts for i in range(parts + 1))
-    if _shared(lambda part: function(*before, *part, *after), [*ranges], threads):
+    if _shared(call, [*ranges], threads):
         raise MemoryError(f"no memory for {name}: close other programs or use fewer threads")
 
 
