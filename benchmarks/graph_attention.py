@@ -22,6 +22,7 @@ from torch_geometric.data import Data
 from torch_geometric.nn import GATv2Conv, TransformerConv
 
 from benchmarks.case import run_case
+from benchmarks.graph_building import smooth_map
 from glic_pyg.evaluation.peak_memory import added_memory
 from glic_pyg.evaluation.provenance import provenance, this_machine
 from glic_pyg.evaluation.tables import print_table
@@ -107,10 +108,7 @@ def measure(name: str, height: int, width: int, channels: int, heads: int, kind:
 
 def _layer(make: Path, height: int, width: int, channels: int, heads: int, kind: str) -> tuple[Layer, Tensor]:
     """The layer and the rows of its graph's nodes."""
-    generator = torch.Generator().manual_seed(0)
-    coarse = torch.randn(1, channels, -(-height // 4), -(-width // 4), generator=generator)
-    noise = torch.randn(1, channels, height, width, generator=generator)
-    x = torch.nn.functional.interpolate(coarse, (height, width), mode="bilinear") + 0.3 * noise
+    x = smooth_map(height, width, channels)
     graph = build_graphs(x)[kind]
     data = graph.to_data(x)
     return make(channels, heads, graph, data), data.x
