@@ -108,6 +108,27 @@ def maps(*shapes: tuple[int, ...]) -> Callable[[], tuple[Tensor, ...]]:
     return lambda: tuple(torch.randn(shape) for shape in shapes)
 
 
+def similarities() -> tuple[Tensor, Tensor]:
+    """Of three nodes of two cells, and the degrees that they are to have."""
+    return torch.randn(2, 3, 16), torch.tensor([[1.0, 5.0, 16.0], [0.0, 3.0, 8.0]])
+
+
+def valid_and_out() -> tuple[Tensor, Tensor]:
+    return torch.rand(2, 1, 16) < 0.7, torch.empty(2, 3, 16, dtype=torch.bool)
+
+
+def degree_arguments() -> tuple[object, ...]:
+    upper = torch.full((3, 8), 100)
+    return (
+        20 * torch.rand(2, 3, 8).double(),
+        upper[:, :1],
+        upper // 100,
+        upper,
+        torch.full((3, 1), 9.0).double(),
+        9,
+    )
+
+
 ROWS, TAPS = (2, 6, 7, 16), (16, 1, 3, 3)
 OPERATORS: dict[str, Callable[[], tuple[object, ...]]] = {
     "gate": maps((3, 20), (3, 20), (3, 20)),
@@ -115,6 +136,9 @@ OPERATORS: dict[str, Callable[[], tuple[object, ...]]] = {
     "depthwise": lambda: (*maps(ROWS, TAPS, (16,))(), 1, 0),
     "depthwise_gate": lambda: (*maps(ROWS, ROWS, TAPS, TAPS)(), 1, 0),
     "depthwise_backward": lambda: (*maps((2, 6, 7, 16), (2, 4, 7, 16))(), 3, 0),
+    "keep_top": lambda: (*similarities(), *valid_and_out()),
+    "bisect": lambda: (*similarities(), *torch.zeros(2, 2, 3, 1), 5, *valid_and_out()),
+    "scale_degrees": degree_arguments,
     "edge_attention": edge_arguments,
     "edge_attention_backward": edge_backward_arguments,
     "window_attention": attention_arguments,
