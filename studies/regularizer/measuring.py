@@ -157,5 +157,7 @@ class Results:
         self.records.write(run.name, record)
 
     def _settings(self, run: Run) -> Record:
+        """What a run depends on: not the strengths and λ of other runs, so that more can be added later."""
         common = {name: getattr(self.study, name) for name in ("batch_size", "crop", "images")}
-        return {"run": asdict(run), "codec": self.study.codecs[run.codec], **common}
+        codec = {k: v for k, v in self.study.codecs[run.codec].items() if k not in ("alphas", "lmbdas")}
+        return {"run": asdict(run), "codec": codec, **common}

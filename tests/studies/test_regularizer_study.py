@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -177,6 +178,15 @@ def test_the_linear_start_reconstructs_at_once() -> None:
         solve_quantiles(model)
         errors[lmbda] = (model.eval()(x)["x_hat"] - x).square().mean().item()
     assert errors[0.05] < errors[0.0035] < 0.3 * x.var().item()
+
+
+def test_records_stay_when_strengths_are_added(study: Study, tmp_path: Path) -> None:
+    run = next(run for run in plan(study) if run.kind == "regularized")
+    results = Results(tmp_path, study)
+    results.records.write(run.name, {"settings": results._settings(run)})
+    codecs = {name: {**codec, "alphas": [*codec["alphas"], 0.7]} for name, codec in study.codecs.items()}
+    more = Results(tmp_path, replace(study, codecs=codecs))
+    assert more.record(run) is not None and len(plan(more.study)) > len(plan(study))
 
 
 def test_records_of_other_settings_are_refused(study: Study, tmp_path: Path) -> None:
