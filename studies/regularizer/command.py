@@ -94,6 +94,6 @@ def _write(docs: Path, results: Results, runs: list[Run], images: TestImages, ho
         seconds=sum(record["seconds"] for run in runs if (record := results.record(run)) is not None),
     )
     text = section(study, curves, scale, FIGURE, how)
-    write_image(docs, FIGURE, study_figure(study, curves, list(images)))
+    write_image(docs, FIGURE, study_figure(curves, list(images)))
     write_section(docs / "regularizer.md", "regularizer-study", text)
     return text

@@ -15,7 +15,7 @@ from glic_pyg.plotting import encode_figure, styled_figure
 from studies.rate_distortion import Point, bd_percent
 from studies.records import Spread
 from studies.regularizer.measuring import Finished
-from studies.regularizer.plan import Kind, Study
+from studies.regularizer.plan import Kind
 
 __all__ = ["COMPARISONS", "Curves", "study_figure"]
 
@@ -50,6 +50,10 @@ class Curves:
             codec for codec in lmbdas if {key[4] for key in self.runs if key[0] == codec} == {*lmbdas[codec]}
         ]
         self.seeds = sorted({key[3] for key in self.runs})
+
+    def alphas(self, codec: str) -> list[float]:
+        """The strengths that a codec has finished runs of."""
+        return sorted({key[2] for key in self.runs if key[0] == codec and key[2]})
 
     def curve(self, codec: str, kind: Kind, alpha: float, seed: int, name: str) -> list[Point] | None:
         """A complete curve of means over the set ``name``, or ``None``."""
@@ -121,11 +125,10 @@ class Curves:
         return {name: fmean(p[name] for p in numbers) for name in numbers[0]} if numbers else {}
 
 
-def study_figure(study: Study, curves: Curves, names: Sequence[str]) -> bytes:
+def study_figure(curves: Curves, names: Sequence[str]) -> bytes:
     """A row per codec: curves on the first set, then BD-rates against plain training on all.
 
     Args:
-        study: the settings.
         curves: of the finished runs.
         names: of the sets.
 
@@ -135,8 +138,8 @@ def study_figure(study: Study, curves: Curves, names: Sequence[str]) -> bytes:
     with styled_figure(9, 3.3 * len(curves.codecs)) as figure:
         rows = figure.subplots(len(curves.codecs), 2, squeeze=False, width_ratios=(2, 3))
         for (left, right), codec in zip(rows, curves.codecs, strict=True):
-            _curves(left, study.alphas(codec), curves, codec, names[0])
-            _bd_rates(right, study.alphas(codec), curves, codec, names)
+            _curves(left, curves.alphas(codec), curves, codec, names[0])
+            _bd_rates(right, curves.alphas(codec), curves, codec, names)
         return encode_figure(figure)
 
 
@@ -153,7 +156,7 @@ def _curves(axes: Any, alphas: Sequence[float], curves: Curves, codec: str, name
 
 
 def _bd_rates(axes: Any, alphas: Sequence[float], curves: Curves, codec: str, names: Sequence[str]) -> None:
-    step = 0.8 / (2 * len(alphas))
+    step = 0.8 / max(1, 2 * len(alphas))
     for number, (alpha, colour) in enumerate(zip(alphas, COLOURS, strict=False)):
         for which, (kind, marker) in enumerate(KINDS):
             offset = (2 * number + which - len(alphas) + 0.5) * step
@@ -169,4 +172,6 @@ def _bd_rates(axes: Any, alphas: Sequence[float], curves: Curves, codec: str, na
     axes.yaxis.set_major_locator(SymmetricalLogLocator(base=10, linthresh=1, subs=(1, 2, 5)))
     axes.yaxis.set_major_formatter("{x:g}")
     axes.set_ylabel("logarithmic beyond ±1")
-    axes.legend(fontsize=7, frameon=False, ncols=len(alphas), loc="upper center", bbox_to_anchor=(0.5, -0.08))
+    if alphas:
+        columns = {"ncols": len(alphas), "loc": "upper center", "bbox_to_anchor": (0.5, -0.08)}
+        axes.legend(fontsize=7, frameon=False, **columns)

@@ -49,17 +49,17 @@ def section(study: Study, curves: Curves, scale: Scale, figure: str, how: Proven
         f"![Curves on Kodak, and BD-rates of every seed](images/{figure})",
         "BD-rate in percent of real `.glic` files, negative is better: mean over the seeds (lowest … "
         "highest); ± is the standard error over images, each against itself.",
-        bd_table(study, curves, names),
+        bd_table(curves, names),
         "What changes at equal λ against plain training, mean over the λ: if the identity held exactly, the "
         "regularized run and its control would show the same change.",
-        shift_table(study, curves, names[0]),
+        shift_table(curves, names[0]),
         "Strength and source model, on the training crops: r = α/α* (above 1 the regularizer outweighs "
         "the distortion's pull on the decoder; recommended: below 0.3) and the cosine between its "
         "gradient and that of the squared error at x̂, over the second half of the training; Ĥ_θ(X|X̂) and "
         "its bound, both in bits per pixel: above the bound q_θ is worse than one Gaussian of constant "
         "variance. The loss is the plain one, R + λD, which all α have in common.",
-        strength_table(study, curves, names[0]),
-        *findings(study, curves, names),
+        strength_table(curves, names[0]),
+        *findings(curves, names),
         f"```\n{how}\n```",
     ]
     return "\n\n".join(parts)
@@ -101,13 +101,13 @@ def _beginning(name: str, settings: Mapping[str, Any]) -> str:
     return f"{codec}; then {steps['source']:,} steps of q_θ alone and {steps['branch']:,} of every branch"
 
 
-def bd_table(study: Study, curves: Curves, names: Sequence[str]) -> str:
+def bd_table(curves: Curves, names: Sequence[str]) -> str:
     """BD-rates on every set, in Markdown."""
     rows = (
         [codec, f"{alpha:g}", f"{kind} against {anchor}"]
         + [_bd_cell(curves, codec, alpha, name, kind, anchor) for name in names]
         for codec in curves.codecs
-        for alpha in study.alphas(codec)
+        for alpha in curves.alphas(codec)
         for kind, anchor in COMPARISONS
     )
     return markdown_table(["codec", "α", "curves", *names], rows, left=3)
@@ -118,27 +118,27 @@ def _bd_cell(curves: Curves, codec: str, alpha: float, name: str, kind: Kind, an
     return f"{curves.bd(codec, alpha, name, kind, anchor)}" + ("" if error is None else f" ± {error:.2f}")
 
 
-def shift_table(study: Study, curves: Curves, name: str) -> str:
+def shift_table(curves: Curves, name: str) -> str:
     """What changes at equal λ on a set."""
     kinds: tuple[Kind, ...] = ("regularized", "control")
     rows = (
         [codec, f"{alpha:g}", kind, *map(str, curves.shift(codec, alpha, name, kind))]
         for codec in curves.codecs
-        for alpha in study.alphas(codec)
+        for alpha in curves.alphas(codec)
         for kind in kinds
     )
     return markdown_table(["codec", "α", "runs", "bpp, %", "PSNR, dB"], rows, left=3)
 
 
-def strength_table(study: Study, curves: Curves, name: str) -> str:
+def strength_table(curves: Curves, name: str) -> str:
     """How strong the regularizer was at each λ, and how good q_θ: on the training crops and on a set."""
     header = ["codec", "λ", "α", "R + λD", "bpp", "PSNR, dB", "r", "cosine"]
     header += ["Ĥ_θ, training", "bound, training", f"Ĥ_θ, {name}", f"bound, {name}"]
     rows = (
         [codec, f"{lmbda:g}", f"{alpha:g}", *_strength(curves, codec, alpha, lmbda, name)]
         for codec in curves.codecs
-        for lmbda in study.codecs[codec]["lmbdas"]
-        for alpha in (0.0, *study.alphas(codec))
+        for lmbda in curves.lmbdas[codec]
+        for alpha in (0.0, *curves.alphas(codec))
     )
     return markdown_table(header, rows, left=1)
 
@@ -155,12 +155,12 @@ def _strength(curves: Curves, codec: str, alpha: float, lmbda: float, name: str)
     return cells + [f"{part[key]:.2f}" for part in (training, test) for key in ("H_theta", "H_bound")]
 
 
-def findings(study: Study, curves: Curves, names: Sequence[str]) -> Iterator[str]:
+def findings(curves: Curves, names: Sequence[str]) -> Iterator[str]:
     """One sentence per codec, then how far q_θ and the fit can be trusted."""
-    for codec in study.codecs:
+    for codec in curves.lmbdas:
         gains = {
             (alpha, name): curves.bd(codec, alpha, name, "regularized", "control").values
-            for alpha in study.alphas(codec)
+            for alpha in curves.alphas(codec)
             for name in names
         }
         known = {key: values for key, values in gains.items() if len(values) == len(curves.seeds)}
@@ -176,15 +176,15 @@ def findings(study: Study, curves: Curves, names: Sequence[str]) -> Iterator[str
             f"undecided in {len(known) - better - worse}; mean {mean:+.2f} %."
         )
     yield _trained_sources(curves, names[0])
-    yield _fit_difference(study, curves, names)
+    yield _fit_difference(curves, names)
 
 
-def _fit_difference(study: Study, curves: Curves, names: Sequence[str]) -> str:
+def _fit_difference(curves: Curves, names: Sequence[str]) -> str:
     """How much the fit through the points matters."""
     differences = [
         abs(a - b)
         for codec in curves.codecs
-        for alpha in study.alphas(codec)
+        for alpha in curves.alphas(codec)
         for name in names
         for kind, anchor in COMPARISONS
         for a, b in zip(
