@@ -169,6 +169,7 @@ def _bd_rates(axes: Any, alphas: Sequence[float], curves: Curves, codec: str, na
     axes.set(title="BD-rate against plain training, %", xticks=range(len(names)), xticklabels=names)
     axes.set_xlim(-0.5, len(names) - 0.5)
     axes.set_yscale("symlog", linthresh=1)
+    axes.margins(y=0.08)
     axes.yaxis.set_major_locator(SymmetricalLogLocator(base=10, linthresh=1, subs=(1, 2, 5)))
     axes.yaxis.set_major_formatter("{x:g}")
     axes.set_ylabel("logarithmic beyond ±1")
