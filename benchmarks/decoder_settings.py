@@ -56,7 +56,7 @@ def without_onednn() -> Iterator[None]:
 
 @contextlib.contextmanager
 def without_kernels() -> Iterator[None]:
-    """Attention by torch operators instead of the C library."""
+    """Graphs and layers by torch operators instead of the C library."""
     with mock.patch.dict("os.environ", GLIC_KERNELS="0"):
         yield
 

@@ -22,7 +22,7 @@ from glic_pyg.evaluation.tables import print_table
 from glic_pyg.graph import GraphBuilder, build_radius_graph
 from glic_pyg.runtime import prepare
 
-__all__ = ["BUILDERS", "HEADER", "main", "measure", "row"]
+__all__ = ["BUILDERS", "HEADER", "main", "measure", "row", "smooth_map"]
 
 Build = Callable[[Tensor], object]
 

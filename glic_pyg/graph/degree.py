@@ -143,7 +143,6 @@ def _scale_to(rows: Tensor, budget: Tensor, lower: Tensor, upper: Tensor) -> Ten
     if kernels.can_scale(rows):
         return kernels.scale_degrees(rows, budget, lower, upper, high, SCALING_STEPS)
     low = torch.zeros_like(budget, dtype=rows.dtype)
-    high = high.expand_as(low)
     for _ in range(SCALING_STEPS):
         factor = (low + high) / 2
         over = _scaled(rows, factor, lower, upper).sum(-1, keepdim=True) > budget

@@ -59,7 +59,8 @@ def bisect(
     if out is None:
         out = torch.empty_like(similarity, dtype=torch.bool)
     if kernels.can_select(similarity, degrees):
-        return kernels.bisect(similarity, degrees, threshold, low, steps, valid, out)
+        kernels.bisect(similarity, degrees, threshold, low, steps, valid, out)
+        return out
     if valid is not None:
         similarity = similarity.masked_fill(~valid, -torch.inf)
     high = torch.ones_like(threshold)
@@ -88,7 +89,8 @@ def keep_top(
     if out is None:
         out = torch.empty_like(similarity, dtype=torch.bool)
     if kernels.can_select(similarity, degrees):
-        return kernels.keep_top(similarity, degrees, valid, out)
+        kernels.keep_top(similarity, degrees, valid, out)
+        return out
     lowest = similarity if valid is None else similarity.masked_fill(~valid, torch.inf)
     if valid is not None:
         similarity = similarity.masked_fill(~valid, -torch.inf)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from glic_pyg.kernels.library import available, run
-from glic_pyg.kernels.operators import operator
+from glic_pyg.kernels.operators import no_result, operator
 
 __all__ = ["can_gate", "gate", "gate_backward"]
 
@@ -37,17 +37,14 @@ def gate_backward(u: Tensor, v: Tensor, grad: Tensor, grad_u: Tensor, grad_v: Te
     return grad
 
 
-def _nothing(*tensors: Tensor) -> None:
-    pass
-
-
-@operator("gate(Tensor u, Tensor v, Tensor(a!) out) -> ()", _nothing)
+@operator("gate(Tensor u, Tensor v, Tensor(a!) out) -> ()", no_result)
 def _gate(u: Tensor, v: Tensor, out: Tensor) -> None:
     run("gate", u, v, out, grain=GRAIN)
 
 
 @operator(
-    "gate_backward(Tensor u, Tensor v, Tensor(a!) grad, Tensor(b!) grad_u, Tensor(c!) grad_v) -> ()", _nothing
+    "gate_backward(Tensor u, Tensor v, Tensor(a!) grad, Tensor(b!) grad_u, Tensor(c!) grad_v) -> ()",
+    no_result,
 )
 def _gate_backward(u: Tensor, v: Tensor, grad: Tensor, grad_u: Tensor, grad_v: Tensor) -> None:
     run("gate_backward", u, v, grad, grad_u, grad_v, grad, grain=GRAIN)

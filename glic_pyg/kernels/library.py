@@ -24,7 +24,7 @@ from torch import Tensor
 
 from glic_pyg.kernels.compile import LEVELS, library_path
 
-__all__ = ["KERNELS", "LIMITS", "Kernel", "available", "functions", "load", "run"]
+__all__ = ["KERNELS", "LIMITS", "Kernel", "available", "functions", "load", "run", "usable_libraries"]
 
 SHARES = 8  # parts a thread, so that a slow core does not hold up the others
 GROUP = 16  # channels that depthwise_backward.c sums up at once
@@ -256,17 +256,18 @@ def load(path: Path) -> dict[str, Any]:
     return found
 
 
+def usable_libraries() -> list[Path]:
+    """The compiled libraries that this CPU can run, that for the most of its vector instructions first."""
+    capability, levels = torch.backends.cpu.get_cpu_capability(), list(LEVELS)
+    first = levels.index(capability) if capability in levels else levels.index("DEFAULT")
+    return [path for path in map(library_path, levels[first:]) if path.is_file()]
+
+
 @lru_cache(maxsize=1)
 def functions() -> dict[str, Any] | None:
-    """Those of the library for this CPU's vector instructions, or of the best there is below them."""
-    capability = torch.backends.cpu.get_cpu_capability()
-    levels = list(LEVELS)
-    first = levels.index(capability) if capability in levels else levels.index("DEFAULT")
-    for level in levels[first:]:
-        path = library_path(level)
-        if path.is_file():
-            return load(path)
-    return None
+    """Those of the best library for this CPU, if there is one."""
+    found = usable_libraries()
+    return load(found[0]) if found else None
 
 
 @lru_cache(maxsize=1)

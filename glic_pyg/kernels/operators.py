@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 import torch
 
-__all__ = ["operator"]
+__all__ = ["no_result", "operator"]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -39,3 +39,7 @@ def operator(schema: str, fake: Callable[..., Any]) -> Callable[[Function], Func
         return overload
 
     return register
+
+
+def no_result(*_: object) -> None:
+    """The fake of an operator that only writes to its arguments."""

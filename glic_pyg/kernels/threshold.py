@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from glic_pyg.kernels.library import available, run
-from glic_pyg.kernels.operators import operator
+from glic_pyg.kernels.operators import no_result, operator
 
 __all__ = ["bisect", "can_select", "keep_top"]
 
@@ -23,12 +23,19 @@ def can_select(similarity: Tensor, degrees: Tensor) -> bool:
     )
 
 
-def keep_top(similarity: Tensor, degrees: Tensor, valid: Tensor | None, out: Tensor) -> Tensor:
+@operator("keep_top(Tensor similarity, Tensor degrees, Tensor? valid, Tensor(a!) out) -> ()", no_result)
+def keep_top(similarity: Tensor, degrees: Tensor, valid: Tensor | None, out: Tensor) -> None:
     """As :func:`glic_pyg.graph.threshold.keep_top`, written to ``out``, contiguous bool."""
-    _keep_top(similarity, degrees, valid, out)
-    return out
+    similarities, places = _by_group(similarity, valid)
+    each = degrees.reshape(similarities.shape[:-1])
+    run("keep_top", similarities, each, places, out.view(similarities.shape), grain=GRAIN)
 
 
+@operator(
+    "bisect(Tensor similarity, Tensor degrees, Tensor start, Tensor low, int steps, Tensor? valid, "
+    "Tensor(a!) out) -> ()",
+    no_result,
+)
 def bisect(
     similarity: Tensor,
     degrees: Tensor,
@@ -37,46 +44,11 @@ def bisect(
     steps: int,
     valid: Tensor | None,
     out: Tensor,
-) -> Tensor:
-    """As :func:`glic_pyg.graph.threshold.bisect`; ``start`` and ``low``: mean and lowest value."""
-    _bisect(similarity, degrees, start, low, steps, valid, out)
-    return out
-
-
-def _nothing(*_: object) -> None:
-    pass
-
-
-@operator("keep_top(Tensor similarity, Tensor degrees, Tensor? valid, Tensor(a!) out) -> ()", _nothing)
-def _keep_top(similarity: Tensor, degrees: Tensor, valid: Tensor | None, out: Tensor) -> None:
-    similarities, masks = _by_group(similarity, valid)
-    run(
-        "keep_top",
-        similarities,
-        _like(degrees, similarities),
-        masks,
-        out.view(similarities.shape),
-        grain=GRAIN,
-    )
-
-
-@operator(
-    "bisect(Tensor similarity, Tensor degrees, Tensor start, Tensor low, int steps, Tensor? valid, "
-    "Tensor(a!) out) -> ()",
-    _nothing,
-)
-def _bisect(
-    similarity: Tensor,
-    degrees: Tensor,
-    start: Tensor,
-    low: Tensor,
-    steps: int,
-    valid: Tensor | None,
-    out: Tensor,
 ) -> None:
-    similarities, masks = _by_group(similarity, valid)
-    each = [_like(numbers, similarities) for numbers in (degrees, start, low)]
-    run("bisect", similarities, *each, masks, out.view(similarities.shape), grain=GRAIN, steps=steps)
+    """As :func:`glic_pyg.graph.threshold.bisect`; ``start`` and ``low``: mean and lowest value."""
+    similarities, places = _by_group(similarity, valid)
+    each = [numbers.reshape(similarities.shape[:-1]) for numbers in (degrees, start, low)]
+    run("bisect", similarities, *each, places, out.view(similarities.shape), grain=GRAIN, steps=steps)
 
 
 def _by_group(similarity: Tensor, valid: Tensor | None) -> tuple[Tensor, Tensor | None]:
@@ -89,7 +61,3 @@ def _by_group(similarity: Tensor, valid: Tensor | None) -> tuple[Tensor, Tensor 
     places = valid.squeeze(-2) if shared else valid
     places = places.expand(*leading, similarity.shape[-1]).reshape(-1, similarity.shape[-1])
     return similarity.view(len(places), rows, similarity.shape[-1]), places.contiguous()
-
-
-def _like(numbers: Tensor, similarities: Tensor) -> Tensor:
-    return numbers.reshape(similarities.shape[:-1])

@@ -12,8 +12,8 @@ from benchmarks.decoder_settings import threads
 from glic_pyg import kernels
 from glic_pyg.graph import build_graphs
 from glic_pyg.kernels import attention
-from glic_pyg.kernels.compile import LEVELS, compile_all, library_path
-from glic_pyg.kernels.library import load
+from glic_pyg.kernels.compile import compile_all
+from glic_pyg.kernels.library import load, usable_libraries
 from glic_pyg.nn import GFAConv
 from glic_pyg.nn.window_attention import attend_backward_in_blocks, attend_in_blocks
 
@@ -176,12 +176,7 @@ def test_every_level_that_this_cpu_has(tmp_path: Path) -> None:
         return kernels.window_attention(*arguments), *kernels.window_attention_backward(grad, *arguments)
 
     expected = results()
-    levels = list(LEVELS)
-    own = torch.backends.cpu.get_cpu_capability()
-    for level in levels[levels.index(own) if own in levels else -1 :]:
-        if not library_path(level).is_file():
-            continue
-        found = load(library_path(level))
+    for found in map(load, usable_libraries()):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(kernels.library, "functions", lambda found=found: found)
             torch.testing.assert_close(results(), expected, rtol=1e-4, atol=1e-4)

@@ -10,8 +10,7 @@ from benchmarks.decoder_settings import threads
 from glic_pyg import kernels
 from glic_pyg.graph import local_cells, mesh_cells, target_degrees, whole_degrees
 from glic_pyg.graph.degree import STEPS, _scale_to
-from glic_pyg.kernels.compile import LEVELS, library_path
-from glic_pyg.kernels.library import load
+from glic_pyg.kernels.library import load, usable_libraries
 
 pytestmark = pytest.mark.skipif(not kernels.available(), reason="the C library is not compiled")
 
@@ -49,9 +48,7 @@ def test_threads_do_not_matter() -> None:
 def test_every_level_of_instructions(monkeypatch: pytest.MonkeyPatch) -> None:
     numbers = arguments((2, 40, 61), 1.0)
     expected = in_torch(*numbers)
-    levels, own = list(LEVELS), torch.backends.cpu.get_cpu_capability()
-    paths = [library_path(level) for level in levels[levels.index(own) if own in levels else -1 :]]
-    for found in (load(path) for path in paths if path.is_file()):
+    for found in map(load, usable_libraries()):
         monkeypatch.setattr(kernels.library, "functions", lambda found=found: found)
         assert torch.equal(_scale_to(*numbers), expected)
 

@@ -12,8 +12,7 @@ from benchmarks.decoder_settings import threads
 from glic_pyg import kernels
 from glic_pyg.graph import GraphBuilder, build_radius_graph
 from glic_pyg.graph.threshold import bisect, keep_top
-from glic_pyg.kernels.compile import LEVELS, library_path
-from glic_pyg.kernels.library import load
+from glic_pyg.kernels.library import load, usable_libraries
 
 pytestmark = pytest.mark.skipif(not kernels.available(), reason="the C library is not compiled")
 
@@ -100,9 +99,7 @@ def test_threads_do_not_matter(method: Callable[..., Tensor]) -> None:
 def test_every_level_of_instructions(method: Callable[..., Tensor], monkeypatch: pytest.MonkeyPatch) -> None:
     similarity, degrees, valid = cases((30, 64, 250), tied)[1]
     expected = in_torch(method, similarity, degrees, valid=valid)
-    levels, own = list(LEVELS), torch.backends.cpu.get_cpu_capability()
-    paths = [library_path(level) for level in levels[levels.index(own) if own in levels else -1 :]]
-    for found in (load(path) for path in paths if path.is_file()):
+    for found in map(load, usable_libraries()):
         monkeypatch.setattr(kernels.library, "functions", lambda found=found: found)
         assert torch.equal(method(similarity, degrees, valid=valid), expected)
 

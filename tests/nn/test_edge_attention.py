@@ -10,8 +10,7 @@ from torch_geometric.utils import softmax
 
 from benchmarks.decoder_settings import threads
 from glic_pyg import kernels
-from glic_pyg.kernels.compile import LEVELS, library_path
-from glic_pyg.kernels.library import load
+from glic_pyg.kernels.library import load, usable_libraries
 from glic_pyg.nn import edge_attention
 from glic_pyg.nn.edge_attention import EDGES_AT_ONCE, attend_in_chunks, compressed
 
@@ -122,12 +121,7 @@ def test_every_level_that_this_cpu_has() -> None:
     arguments = case()
     out, lse = kernels.edge_attention(*arguments)
     expected = [out, *kernels.edge_attention_backward(out, *arguments, out, lse)]
-    levels = list(LEVELS)
-    own = torch.backends.cpu.get_cpu_capability()
-    for level in levels[levels.index(own) if own in levels else -1 :]:
-        if not library_path(level).is_file():
-            continue
-        functions = load(library_path(level))
+    for functions in map(load, usable_libraries()):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(kernels.library, "functions", lambda functions=functions: functions)
             found, lse = kernels.edge_attention(*arguments)
